@@ -1,0 +1,39 @@
+# How every target of this project is compiled.
+include(GNUInstallDirs)
+
+option(SIGNALBOX_TESTS "Build the tests" ON)
+option(SIGNALBOX_WERROR "Treat warnings as errors" ON)
+set(SIGNALBOX_SANITIZE "" CACHE STRING "Sanitizers for every target, such as address,undefined")
+
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+# Static parts end up in libsignalbox.so and in Python's extension, so all code is position
+# independent; only what carries SBX_EXPORT is visible from outside.
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
+
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion)
+if(SIGNALBOX_WERROR)
+  add_compile_options(-Werror)
+endif()
+
+# Keep frame pointers everywhere: perf and the sanitizers then show whole call chains, and the cost
+# is too small to measure here.
+add_compile_options(-fno-omit-frame-pointer)
+
+if(SIGNALBOX_SANITIZE)
+  add_compile_options(-fsanitize=${SIGNALBOX_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${SIGNALBOX_SANITIZE})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # GCC's flow analysis reads sanitizer checks as uses of uninitialised values, and warns that
+    # ThreadSanitizer does not model fences, which the tests that rely on one know.
+    add_compile_options(-Wno-maybe-uninitialized -Wno-tsan)
+  endif()
+endif()
