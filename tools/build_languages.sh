@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Builds what CMake does not: the Python package and the Go server, against the library in
+# $SBX_BUILD. Both are skipped where their folder does not exist, and cost little when up to date.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+cd "$SBX_ROOT"
+
+# pip cannot tell that a compiled extension is current and would rebuild it each time, so a hash of
+# everything that is compiled into it decides.
+python_sources_hash() {
+  {
+    echo "$SBX_PRESET"
+    find bindings/python include src cmake CMakeLists.txt -type f \
+      \( -name '*.[ch]pp' -o -name '*.[ch]' -o -name 'CMakeLists.txt' -o -name '*.cmake' \
+      -o -name 'pyproject.toml' \) -print0 | sort -z | xargs -0 sha256sum
+  } | sha256sum
+}
+
+install_python_package() {
+  [[ -f "$1/pyproject.toml" ]] || return 0
+  # No index: everything it needs was installed by setup, so a missing pin shows up here.
+  "$SBX_VENV/bin/python" -m pip install --disable-pip-version-check --no-build-isolation \
+    --no-deps --no-index --editable "$1"
+}
+
+build_python() {
+  local stamp=.tools/python.stamp hash
+  hash="$(python_sources_hash)"
+  if [[ -f "$stamp" && "$(<"$stamp")" == "$hash" ]] &&
+    "$SBX_VENV/bin/python" -c 'import signalbox' 2>/dev/null; then
+    return 0
+  fi
+  rm -f "$stamp"
+  install_python_package bindings/python
+  install_python_package apps/petcam/detector
+  echo "$hash" >"$stamp"
+}
+
+build_go_server() {
+  [[ -f apps/petcam/server/go.mod ]] || return 0
+  (cd apps/petcam/server && go build -o "$SBX_BUILD/petcam-server" .)
+}
+
+if [[ -f bindings/python/pyproject.toml ]]; then build_python; fi
+build_go_server

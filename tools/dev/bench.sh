@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# usage: bench SUITE [--quick] [--json FILE]   measure with the release build; the first suite is core
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/../environment.sh"
+
+suite="${1:-}"
+if [[ -z "$suite" || ! -f "$SBX_ROOT/bench/CMakeLists.txt" ]]; then
+  fail "name a suite: ./dev bench core [--quick] [--json FILE]"
+fi
+shift
+bash "$SBX_ROOT/tools/dev/setup.sh"
+# The report of the suite is all that goes to stdout, so that it can be piped.
+bash "$SBX_ROOT/tools/dev/build.sh" release "bench_$suite" >&2
+exec "$SBX_ROOT/build/release/bench/bench_$suite" "$@"

@@ -1,0 +1,278 @@
+"""Runs the stages of `./dev test` and adds up what they counted.
+
+Every stage writes its full output to build/logs/<stage>.log; the terminal shows one line a stage
+and, when one fails, the end of its log. The last line printed is "N passed, N failed, N skipped".
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOGS = ROOT / "build" / "logs"
+TAIL_LINES = 40
+
+# A watchdog for a stage that hangs, generous because it is no test of speed.
+STAGE_SECONDS_MAX = 1500
+
+
+@dataclass
+class Tally:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def add(self, other: "Tally") -> None:
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+    def __str__(self) -> str:
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+@dataclass
+class Stage:
+    """One command. `count` turns its exit status into numbers; without it the command itself counts as
+    one test, or as none when it only prepares others."""
+
+    name: str
+    command: list[str]
+    folder: Path = ROOT
+    environment: dict[str, str] = field(default_factory=dict)
+    count: Callable[["Stage", int], Tally] | None = None
+    needed_by_all: bool = False
+
+    @property
+    def log(self) -> Path:
+        return LOGS / f"{self.name}.log"
+
+    @property
+    def report(self) -> Path:
+        return LOGS / f"{self.name}.xml"
+
+
+def count_junit(stage: Stage, status: int) -> Tally:
+    """Counts from the report that ctest and pytest write; a runner that died without one failed."""
+    try:
+        root = ElementTree.parse(stage.report).getroot()
+    except (OSError, ElementTree.ParseError):
+        return Tally(failed=1)
+    suites = [root] if root.tag == "testsuite" else root.findall("testsuite")
+    total = sum(int(suite.get("tests", 0)) for suite in suites)
+    failed = sum(int(suite.get("failures", 0)) + int(suite.get("errors", 0)) for suite in suites)
+    skipped = sum(
+        int(suite.get("skipped", 0)) + int(suite.get("disabled", 0)) for suite in suites
+    )
+    if status != 0 and failed == 0:
+        failed = 1
+    return Tally(max(0, total - failed - skipped), failed, skipped)
+
+
+def count_go(stage: Stage, status: int) -> Tally:
+    """Counts the events of `go test -json` and rewrites the log as the text they carry."""
+    tally = Tally()
+    text = []
+    for line in stage.log.read_text(errors="replace").splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            text.append(line + "\n")
+            continue
+        text.append(event.get("Output", ""))
+        if "Test" in event:
+            tally.passed += event["Action"] == "pass"
+            tally.failed += event["Action"] == "fail"
+            tally.skipped += event["Action"] == "skip"
+    stage.log.write_text("".join(text))
+    if status != 0 and tally.failed == 0:
+        tally.failed = 1
+    return tally
+
+
+def count_command(_stage: Stage, status: int) -> Tally:
+    return Tally(passed=1) if status == 0 else Tally(failed=1)
+
+
+def count_only_failure(_stage: Stage, status: int) -> Tally:
+    return Tally() if status == 0 else Tally(failed=1)
+
+
+def run(stage: Stage) -> int:
+    """Runs the stage in its own process group, so that a hang takes its children with it."""
+    stage.report.unlink(missing_ok=True)
+    with stage.log.open("wb") as log:
+        process = subprocess.Popen(
+            stage.command,
+            cwd=stage.folder,
+            env=os.environ | stage.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            return process.wait(timeout=STAGE_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            log.write(f"\nstopped after {STAGE_SECONDS_MAX} s: the stage hangs\n".encode())
+            return 124
+        finally:
+            kill_group(process)
+
+
+def kill_group(process: subprocess.Popen) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+
+
+def show_tail(log: Path) -> None:
+    lines = log.read_text(errors="replace").splitlines()
+    for line in lines[-TAIL_LINES:]:
+        print(f"    {line}")
+    print(f"    (the whole output is in {log.relative_to(ROOT)})", flush=True)
+
+
+def cmake_build(preset: str) -> Stage:
+    return Stage(
+        f"build-{preset}",
+        ["bash", "tools/dev/build.sh", preset],
+        count=count_only_failure,
+        needed_by_all=preset == "dev",
+    )
+
+
+def ctest(preset: str, *arguments: str) -> Stage:
+    name = f"ctest-{preset}"
+    return Stage(
+        name,
+        ["ctest", "--test-dir", f"build/{preset}", "--output-on-failure", "--no-tests=ignore"]
+        + ["-j", str(os.cpu_count() or 1), "--timeout", "300"]
+        + ["--output-junit", str(LOGS / f"{name}.xml"), *arguments],
+        count=count_junit,
+    )
+
+
+def pytest(folder: str) -> Stage:
+    name = "pytest-" + folder.removesuffix("/tests").replace("/", "-")
+    command = [sys.executable, "-m", "pytest", "-q", folder, f"--junitxml={LOGS / name}.xml"]
+    return Stage(name, command, count=count_junit)
+
+
+def go_stages(folder: str, quick: bool) -> list[Stage]:
+    name = folder.replace("/", "-")
+    path = ROOT / folder
+    race = [] if quick else ["-race"]
+    return [
+        Stage(f"vet-{name}", ["go", "vet", "./..."], path, count=count_command),
+        Stage(
+            f"go-{name}",
+            ["go", "test", "-json", "-count=1", "-timeout=600s", *race, "./..."],
+            path,
+            count=count_go,
+        ),
+    ]
+
+
+def page_stages(folder: str) -> list[Stage]:
+    path = ROOT / folder
+    stages = []
+    if (path / "jsconfig.json").exists():
+        stages.append(
+            Stage("tsc-page", ["tsc", "--noEmit", "-p", "jsconfig.json"], path, count=count_command)
+        )
+    if any(path.rglob("*.test.js")) or any(path.rglob("*.test.mjs")):
+        stages.append(Stage("node-page", ["node", "--test"], path, count=count_command))
+    return stages
+
+
+def sanitizer_stages() -> list[Stage]:
+    """Unit tests only: they reach the lock-free code, and the rest would take too long here."""
+    stages = []
+    for preset in ("asan", "tsan"):
+        stages += [cmake_build(preset), ctest(preset, "-L", "unit")]
+    return stages
+
+
+def all_stages(quick: bool) -> list[Stage]:
+    stages = [cmake_build("dev")]
+    stages.append(
+        Stage(
+            "build-languages",
+            ["bash", "tools/build_languages.sh"],
+            count=count_only_failure,
+            needed_by_all=True,
+        )
+    )
+    stages.append(ctest("dev"))
+    for folder in (
+        "tools/tests",
+        "bindings/python/tests",
+        "apps/petcam/detector/tests",
+        "apps/petcam/tests",
+        "tests/e2e",
+    ):
+        if any((ROOT / folder).glob("**/test_*.py")):
+            stages.append(pytest(folder))
+    for folder in ("bindings/go", "apps/petcam/server"):
+        if (ROOT / folder / "go.mod").exists():
+            stages += go_stages(folder, quick)
+    stages += page_stages("apps/petcam/server/www")
+    if not quick:
+        stages += sanitizer_stages()
+        stages.append(Stage("check", ["bash", "tools/dev/check.sh"], count=count_command))
+    return stages
+
+
+def run_all(stages: list[Stage]) -> Tally:
+    total = Tally()
+    for stage in stages:
+        print(f"== {stage.name}", flush=True)
+        started = time.monotonic()
+        status = run(stage)
+        tally = (stage.count or count_command)(stage, status)
+        print(f"   {tally}, {time.monotonic() - started:.1f} s", flush=True)
+        total.add(tally)
+        if tally.failed:
+            show_tail(stage.log)
+            if stage.needed_by_all:
+                print("   the stages after this one need it and were not run", flush=True)
+                break
+    return total
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="./dev test", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="no sanitizers, no -race, no check")
+    parser.add_argument("--list", action="store_true", help="name the stages and stop")
+    parser.add_argument("stages", nargs="*", help="run only these stages")
+    arguments = parser.parse_args()
+
+    stages = all_stages(arguments.quick)
+    unknown = set(arguments.stages) - {stage.name for stage in stages}
+    if unknown:
+        parser.error(f"no such stage: {', '.join(sorted(unknown))}; see --list")
+    if arguments.stages:
+        stages = [stage for stage in stages if stage.name in arguments.stages]
+    if arguments.list:
+        print("\n".join(stage.name for stage in stages))
+        return 0
+
+    LOGS.mkdir(parents=True, exist_ok=True)
+    total = run_all(stages)
+    print(total, flush=True)
+    return 1 if total.failed or not total.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
