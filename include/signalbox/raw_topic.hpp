@@ -1,0 +1,157 @@
+// raw_topic.hpp: topics whose message type is known only at run time, as bytes.
+//
+// topic.hpp dresses these in a type; the C ABI, the bindings and the tools use them as they are.
+// Thread, crash, fork and limit rules are those of topic.hpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "signalbox/deadline.hpp"
+#include "signalbox/error.hpp"
+
+namespace signalbox {
+
+inline constexpr std::uint32_t depth_max = 65536;      // slots in one publisher's ring
+inline constexpr std::uint32_t loans_max = 64;         // loans a publisher may have open
+inline constexpr std::uint32_t pins_max = 64;          // large samples a subscriber may hold
+inline constexpr std::uint32_t publishers_max = 64;    // publishers one topic may have at once
+inline constexpr std::uint32_t subscribers_max = 1024; // subscribers one topic may have at once
+inline constexpr std::size_t inline_bytes_max = 48;    // a message up to here travels in its slot
+
+// What a topic carries: a name for people and the canonical description (grammar: signalbox.h).
+struct TypeDescription {
+  std::string name;
+  std::string text;
+};
+
+struct PublisherOptions {
+  std::uint32_t depth = 16;          // messages kept for slow and late subscribers; power of two
+  std::uint32_t loans_max = 1;       // messages being filled at once
+  std::uint32_t held_max = 4;        // frames subscribers may hold, all together, beyond the ring
+  std::uint64_t tail_bytes_max = 0;  // largest tail; the type must have one
+  std::string domain{};              // empty: $SIGNALBOX_DIR, else $SIGNALBOX_DOMAIN, "default"
+};
+
+// Where a subscriber begins.
+class Start {
+ public:
+  static const Start next;    // only what is published from now on
+  static const Start latest;  // the newest message there is, then all that follow
+  static const Start oldest;  // everything still kept
+  static constexpr Start back(std::uint64_t count) noexcept { return Start{count}; }
+  constexpr std::uint64_t messages_back() const noexcept { return back_; }
+
+ private:
+  constexpr explicit Start(std::uint64_t back) noexcept : back_(back) {}
+  std::uint64_t back_;
+};
+inline constexpr Start Start::next{0};
+inline constexpr Start Start::latest{1};
+inline constexpr Start Start::oldest{UINT64_MAX};
+
+struct SubscriberOptions {
+  Start start = Start::latest;
+  bool reliable = false;  // publishers wait for this subscriber instead of overwriting
+  std::string domain{};
+};
+
+// How a wait ended. None of these is an error.
+enum class Wake : int { ready = 0, timed_out = 1, interrupted = 2 };
+
+class RawLoan {
+ public:
+  RawLoan() = default;
+  RawLoan(RawLoan&& other) noexcept;
+  RawLoan& operator=(RawLoan&& other) noexcept;
+  ~RawLoan();
+
+  explicit operator bool() const noexcept { return owner_ != nullptr; }
+  std::span<std::byte> data() noexcept;  // the fixed part
+  std::span<std::byte> tail() noexcept;
+  Result<void> shorten(std::size_t tail_bytes);
+
+ private:
+  friend class RawPublisher;
+  friend struct PublisherCore;
+  struct PublisherCore* owner_ = nullptr;
+  std::byte* frame_ = nullptr;  // null while the message fits in_place_
+  std::uint32_t chunk_ = 0;
+  std::uint64_t data_bytes_ = 0;
+  std::uint64_t tail_bytes_ = 0;
+  alignas(16) std::byte in_place_[inline_bytes_max];
+};
+
+class RawPublisher {
+ public:
+  static Result<RawPublisher> open(std::string_view topic, const TypeDescription& type,
+                                   const PublisherOptions& options);
+  RawPublisher(RawPublisher&&) noexcept;
+  RawPublisher& operator=(RawPublisher&&) noexcept;
+  ~RawPublisher();
+
+  [[nodiscard]] RawLoan loan(std::size_t tail_bytes) noexcept;
+  Result<std::uint64_t> publish(RawLoan& loan, Deadline deadline);
+  Error why() const;
+  std::uint32_t subscriber_count();
+
+ private:
+  explicit RawPublisher(std::unique_ptr<struct PublisherCore> core) noexcept;
+  std::unique_ptr<struct PublisherCore> core_;
+};
+
+class RawSample {
+ public:
+  RawSample() = default;
+  RawSample(RawSample&& other) noexcept;
+  RawSample& operator=(RawSample&& other) noexcept;
+  ~RawSample();
+
+  explicit operator bool() const noexcept { return publisher_ != 0; }
+  std::span<const std::byte> data() const noexcept;
+  std::span<const std::byte> tail() const noexcept;
+  std::uint64_t position() const noexcept { return position_; }
+  std::uint64_t publisher() const noexcept { return publisher_; }
+
+ private:
+  friend class RawSubscriber;
+  friend struct SubscriberCore;
+  void release() noexcept;
+  const std::byte* frame_ = nullptr;           // null while the message lies in_place_
+  std::shared_ptr<const void> keeps_{};        // the mappings `frame_` and `pin_` point into
+  void* pin_ = nullptr;                        // the pin slot to clear
+  std::uint64_t data_bytes_ = 0;
+  std::uint64_t tail_bytes_ = 0;
+  std::uint64_t position_ = 0;
+  std::uint64_t publisher_ = 0;
+  alignas(16) std::byte in_place_[inline_bytes_max];
+};
+
+class RawSubscriber {
+ public:
+  static Result<RawSubscriber> open(std::string_view topic, const TypeDescription& type,
+                                    const SubscriberOptions& options);
+  RawSubscriber(RawSubscriber&&) noexcept;
+  RawSubscriber& operator=(RawSubscriber&&) noexcept;
+  ~RawSubscriber();
+
+  [[nodiscard]] RawSample take() noexcept;
+  [[nodiscard]] RawSample take_latest() noexcept;
+  Result<Wake> wait(Deadline deadline);
+  Result<int> descriptor();
+  const Error* status() const noexcept;
+  std::uint64_t lost_count() const noexcept;
+  std::uint64_t skipped_count() const noexcept;
+  std::uint32_t publisher_count();
+
+ private:
+  explicit RawSubscriber(std::unique_ptr<struct SubscriberCore> core) noexcept;
+  std::unique_ptr<struct SubscriberCore> core_;
+};
+
+}  // namespace signalbox

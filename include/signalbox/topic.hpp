@@ -1,0 +1,166 @@
+// topic.hpp: start here. Publish and subscribe in shared memory.
+//
+// A topic is a name. Each publisher owns a ring of slots that every subscriber reads in place;
+// a message of at most 48 bytes is one cache line moved once, a larger one is filled and read
+// where it lies. No call enters the kernel unless its comment says so.
+//
+//   Threads  one thread at a time per object; open another object for another thread.
+//            A Sample may be destroyed by any thread.
+//   Crash    a process that dies loses only what it had not published; nobody has to clean up
+//   Fork     an object belongs to the process that opened it; a child gets wrong_process
+//   Limits   depth_max, loans_max, pins_max, subscribers_max, publishers_max below
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "signalbox/deadline.hpp"
+#include "signalbox/describe.hpp"
+#include "signalbox/error.hpp"
+#include "signalbox/raw_topic.hpp"
+
+namespace signalbox {
+
+template <class T>
+class Publisher;
+template <class T>
+class Subscriber;
+
+// A message being filled. Move-only, false when empty. Dropped if never published.
+// Must not outlive its publisher.
+template <class T>
+class Loan {
+ public:
+  Loan() = default;
+  explicit operator bool() const noexcept { return static_cast<bool>(raw_); }
+  T* operator->() noexcept { return get(); }
+  T& operator*() noexcept { return *get(); }
+  // The bytes behind the fixed part; as many as were asked for.
+  std::span<std::byte> tail() noexcept { return raw_.tail(); }
+  // Publishes fewer tail bytes than were lent. Error: bad_argument when `bytes` is more.
+  Result<void> shorten(std::size_t bytes) { return raw_.shorten(bytes); }
+
+ private:
+  friend class Publisher<T>;
+  explicit Loan(RawLoan raw) noexcept : raw_(std::move(raw)) {}
+  T* get() noexcept { return std::launder(reinterpret_cast<T*>(raw_.data().data())); }
+  RawLoan raw_;
+};
+
+// A received message, read-only. Move-only, false when empty. A large one is pinned in the
+// publisher's memory until the Sample dies; hold it as long as you need it, not longer.
+template <class T>
+class Sample {
+ public:
+  Sample() = default;
+  explicit operator bool() const noexcept { return static_cast<bool>(raw_); }
+  const T* operator->() const noexcept { return get(); }
+  const T& operator*() const noexcept { return *get(); }
+  std::span<const std::byte> tail() const noexcept { return raw_.tail(); }
+  // The message's number at its publisher, from 0, and which publisher (incarnation) that was.
+  std::uint64_t position() const noexcept { return raw_.position(); }
+  std::uint64_t publisher() const noexcept { return raw_.publisher(); }
+
+ private:
+  friend class Subscriber<T>;
+  explicit Sample(RawSample raw) noexcept : raw_(std::move(raw)) {}
+  const T* get() const noexcept { return std::launder(reinterpret_cast<const T*>(raw_.data().data())); }
+  RawSample raw_;
+};
+
+template <class T>
+class Publisher {
+ public:
+  // Joins the topic, creating it if nobody has. Enters the kernel.
+  // Errors: bad_name, bad_argument, type_mismatch, layout_mismatch, damaged, no_space,
+  // permission_denied, limit_reached, not_supported, system.
+  static Result<Publisher> open(std::string_view topic, const PublisherOptions& options = {}) {
+    auto raw = RawPublisher::open(topic, {type_name<T>(), topic_description<T>()}, options);
+    if (!raw) return std::unexpected(std::move(raw.error()));
+    return Publisher(std::move(*raw));
+  }
+
+  // A message to fill, bytes uninitialised; empty when subscribers hold every frame or `tail_bytes`
+  // is more than the topic allows (why() says which). Lock-free.
+  [[nodiscard]] Loan<T> loan(std::size_t tail_bytes = 0) noexcept {
+    return Loan<T>(raw_.loan(tail_bytes));
+  }
+
+  // Shows the message to every subscriber and consumes the loan; answers its position, from 0.
+  // Never waits: error would_block if a reliable subscriber is a whole ring behind, and then the
+  // loan is still yours, unchanged. Enters the kernel only to wake a sleeper.
+  Result<std::uint64_t> publish(Loan<T>&& loan) {
+    return raw_.publish(loan.raw_, Deadline::immediate());
+  }
+  // As above, but waits for a reliable subscriber. Error: timed_out.
+  Result<std::uint64_t> publish(Loan<T>&& loan, Deadline deadline) {
+    return raw_.publish(loan.raw_, deadline);
+  }
+
+  // loan, copy, publish, for messages that are at hand as a value.
+  Result<std::uint64_t> send(const T& value, Deadline deadline = Deadline::immediate()) {
+    RawLoan loan = raw_.loan(0);
+    if (!loan) return std::unexpected(raw_.why());
+    std::memcpy(loan.data().data(), &value, sizeof(T));
+    return raw_.publish(loan, deadline);
+  }
+
+  // Why the last loan() was empty.
+  Error why() const { return raw_.why(); }
+  // Subscribers attached now. Enters the kernel only when somebody joined or left.
+  std::uint32_t subscriber_count() { return raw_.subscriber_count(); }
+
+ private:
+  explicit Publisher(RawPublisher raw) noexcept : raw_(std::move(raw)) {}
+  RawPublisher raw_;
+};
+
+template <class T>
+class Subscriber {
+ public:
+  // Joins the topic, creating it if nobody has. Enters the kernel. Errors as Publisher::open.
+  static Result<Subscriber> open(std::string_view topic, const SubscriberOptions& options = {}) {
+    auto raw = RawSubscriber::open(topic, {type_name<T>(), topic_description<T>()}, options);
+    if (!raw) return std::unexpected(std::move(raw.error()));
+    return Subscriber(std::move(*raw));
+  }
+  static Result<Subscriber> open(std::string_view topic, Start start) {
+    return open(topic, SubscriberOptions{.start = start});
+  }
+
+  // The next message in publishing order; empty: nothing new, or status() says why not.
+  // Enters the kernel only when somebody joined or left, or to arm the descriptor again.
+  [[nodiscard]] Sample<T> take() noexcept { return Sample<T>(raw_.take()); }
+  // As take(), but skips to the newest message; those passed over are counted as skipped.
+  [[nodiscard]] Sample<T> take_latest() noexcept { return Sample<T>(raw_.take_latest()); }
+
+  // Sleeps until take() would find a message, the deadline passes or a signal handler ran; the
+  // last two are results, not errors.
+  Result<Wake> wait(Deadline deadline) { return raw_.wait(deadline); }
+
+  // A descriptor for an event loop: readable when a message may be there. It never changes and
+  // belongs to the subscriber. Take until empty: that last take() arms it again.
+  Result<int> descriptor() { return raw_.descriptor(); }
+
+  // Set when take() was empty for a reason other than "nothing new": limit_reached (pins_max
+  // samples are held), damaged, wrong_process. Cleared by the next successful take().
+  const Error* status() const noexcept { return raw_.status(); }
+
+  std::uint64_t lost_count() const noexcept { return raw_.lost_count(); }
+  std::uint64_t skipped_count() const noexcept { return raw_.skipped_count(); }
+  // Publishers attached now. Enters the kernel only when somebody joined or left.
+  std::uint32_t publisher_count() { return raw_.publisher_count(); }
+
+ private:
+  explicit Subscriber(RawSubscriber raw) noexcept : raw_(std::move(raw)) {}
+  RawSubscriber raw_;
+};
+
+}  // namespace signalbox
