@@ -163,9 +163,11 @@ def ctest(preset: str, *arguments: str) -> Stage:
     )
 
 
-def pytest(folder: str) -> Stage:
+def pytest(folder: str, quick: bool) -> Stage:
     name = "pytest-" + folder.removesuffix("/tests").replace("/", "-")
     command = [sys.executable, "-m", "pytest", "-q", folder, f"--junitxml={LOGS / name}.xml"]
+    if quick:
+        command += ["-m", "not slow"]
     return Stage(name, command, count=count_junit)
 
 
@@ -223,7 +225,7 @@ def all_stages(quick: bool) -> list[Stage]:
         "tests/e2e",
     ):
         if any((ROOT / folder).glob("**/test_*.py")):
-            stages.append(pytest(folder))
+            stages.append(pytest(folder, quick))
     for folder in ("bindings/go", "apps/petcam/server"):
         if (ROOT / folder / "go.mod").exists():
             stages += go_stages(folder, quick)
