@@ -1,0 +1,100 @@
+#include "os/event_descriptor.hpp"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "os/failure.hpp"
+
+namespace signalbox::os {
+
+namespace {
+
+Result<void> add_readable(const Fd& epoll, const Fd& fd, std::uint64_t mark) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = mark;
+  if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd.get(), &event) != 0) {
+    return std::unexpected(failure(errno, "epoll_ctl", "watch a descriptor"));
+  }
+  return {};
+}
+
+constexpr std::uint64_t kFifo = 1;
+constexpr std::uint64_t kTimer = 2;
+constexpr std::uint64_t kProcess = 3;
+constexpr long kLookEveryNs = 100'000'000;
+
+void read_all(const Fd& fd) noexcept {
+  char bytes[256];
+  while (::read(fd.get(), bytes, sizeof(bytes)) == static_cast<ssize_t>(sizeof(bytes))) {
+  }
+}
+
+}  // namespace
+
+Result<EventDescriptor> EventDescriptor::create(const Fd& directory, const std::string& fifo_name,
+                                                unsigned mode) {
+  if (auto made = make_fifo(directory, fifo_name, mode); !made) {
+    return std::unexpected(std::move(made.error()));
+  }
+  auto fifo = open_signal(directory, fifo_name);
+  if (!fifo) return std::unexpected(std::move(fifo.error()));
+  EventDescriptor made;
+  made.fifo_ = std::move(*fifo);
+  made.epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
+  if (!made.epoll_.is_open()) {
+    return std::unexpected(failure(errno, "epoll_create1", "make a descriptor to wait on"));
+  }
+  if (auto added = add_readable(made.epoll_, made.fifo_, kFifo); !added) {
+    return std::unexpected(std::move(added.error()));
+  }
+  return made;
+}
+
+Result<bool> EventDescriptor::watch_process(const Fd& pidfd) {
+  auto added = add_readable(epoll_, pidfd, kProcess);
+  if (!added) return std::unexpected(std::move(added.error()));
+  return true;
+}
+
+Result<void> EventDescriptor::watch_clock() {
+  if (timer_.is_open()) return {};
+  Fd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+  itimerspec every{};
+  every.it_interval.tv_nsec = every.it_value.tv_nsec = kLookEveryNs;
+  if (!timer.is_open() || ::timerfd_settime(timer.get(), 0, &every, nullptr) != 0) {
+    return std::unexpected(failure(errno, "timerfd", "make a timer"));
+  }
+  if (auto added = add_readable(epoll_, timer, kTimer); !added) return added;
+  timer_ = std::move(timer);
+  return {};
+}
+
+bool EventDescriptor::drain() noexcept {
+  epoll_event events[8];
+  const int ready = ::epoll_wait(epoll_.get(), events, 8, 0);
+  for (int i = 0; i < ready; ++i) {
+    if (events[i].data.u64 == kFifo) read_all(fifo_);
+    if (events[i].data.u64 == kTimer) read_all(timer_);
+  }
+  return ready > 0;
+}
+
+Result<Fd> open_signal(const Fd& directory, const std::string& fifo_name) {
+  const int fd = ::openat(directory.get(), fifo_name.c_str(),
+                          O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return std::unexpected(failure(errno, "openat", "open named pipe " + fifo_name));
+  return Fd(fd);
+}
+
+void send_signal(const Fd& fifo) noexcept {
+  const char byte = 1;
+  // EAGAIN means the pipe is full, and then its reader will wake anyway.
+  [[maybe_unused]] const ssize_t sent = ::write(fifo.get(), &byte, 1);
+}
+
+}  // namespace signalbox::os

@@ -1,0 +1,46 @@
+// event_descriptor.hpp: one pollable descriptor fed by a named pipe and by the deaths of processes.
+//
+//   Threads  one thread at a time
+//   Crash    the pipe's name stays until the reaper removes it
+//   Fork     a child must not use it
+//   Limits   one descriptor for the pipe, one for the whole, one for each watched process
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "os/file.hpp"
+
+namespace signalbox::os {
+
+// The readable side: a subscriber's.
+class EventDescriptor {
+ public:
+  EventDescriptor() = default;
+  // Creates the named pipe and opens it. Nothing is readable yet.
+  static Result<EventDescriptor> create(const Fd& directory, const std::string& fifo_name,
+                                        unsigned mode);
+  bool is_open() const noexcept { return epoll_.is_open(); }
+  // The descriptor for poll: readable after a signal or when a watched process died.
+  int get() const noexcept { return epoll_.get(); }
+  // Makes the descriptor readable when that process dies; false if it cannot be watched, and then
+  // the descriptor becomes readable ten times a second so that its owner looks by himself.
+  Result<bool> watch_process(const Fd& pidfd);
+  Result<void> watch_clock();
+  // Was anything readable? Drains the pipe and the timer; dead processes stay readable until
+  // their pidfd is closed.
+  bool drain() noexcept;
+
+ private:
+  Fd epoll_;
+  Fd fifo_;
+  Fd timer_;
+};
+
+// The writing side: a publisher's view of one subscriber's pipe. Opened for reading too, so that a
+// dead reader is silence and never SIGPIPE.
+Result<Fd> open_signal(const Fd& directory, const std::string& fifo_name);
+// A full pipe is fine: it is readable then.
+void send_signal(const Fd& fifo) noexcept;
+
+}  // namespace signalbox::os

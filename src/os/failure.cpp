@@ -1,0 +1,55 @@
+#include "os/failure.hpp"
+
+#include <cerrno>
+#include <cstring>
+
+namespace signalbox::os {
+
+Errc code_of(int sys_errno) noexcept {
+  switch (sys_errno) {
+    case EACCES:
+    case EPERM:
+    case EROFS: return Errc::permission_denied;
+    case ENOENT:
+    case ENOTDIR: return Errc::not_found;
+    case EEXIST: return Errc::already_exists;
+    case ENOSPC:
+    case EDQUOT: return Errc::no_space;
+    case EMFILE:
+    case ENFILE: return Errc::limit_reached;
+    case ENOMEM: return Errc::out_of_memory;
+    case EOPNOTSUPP:
+    case ENOSYS: return Errc::not_supported;
+    case EINTR: return Errc::interrupted;
+    case ENAMETOOLONG: return Errc::bad_name;
+    default: return Errc::system;
+  }
+}
+
+namespace {
+
+std::string_view advice(int sys_errno) noexcept {
+  switch (sys_errno) {
+    case EACCES:
+    case EPERM: return "Run as the user who owns the domain, or set SIGNALBOX_DIR to a directory of yours.";
+    case EROFS: return "The file system is read-only: set SIGNALBOX_DIR to a writable tmpfs directory.";
+    case ENOSPC:
+    case EDQUOT: return "Free space there (df -h, df -i), ask for less depth or smaller frames, or enlarge the tmpfs.";
+    case EMFILE: return "This process has too many open files: close some or raise `ulimit -n`.";
+    case ENFILE: return "The machine has too many open files: see /proc/sys/fs/file-max.";
+    case ENOMEM: return "Memory or address space is used up: ask for less depth or smaller frames.";
+    case EOPNOTSUPP: return "The file system lacks what Signalbox needs: set SIGNALBOX_DIR to a tmpfs directory.";
+    default: return "";
+  }
+}
+
+}  // namespace
+
+Error failure(int sys_errno, std::string_view call, std::string tried) {
+  std::string text = "cannot " + std::move(tried) + ": " + std::string(call) + " says " +
+                     std::strerror(sys_errno) + ".";
+  if (const auto hint = advice(sys_errno); !hint.empty()) text.append(" ").append(hint);
+  return {code_of(sys_errno), sys_errno, call, std::move(text)};
+}
+
+}  // namespace signalbox::os

@@ -1,0 +1,20 @@
+// failure.hpp: turns errno into an Error that says which call failed on which object.
+//
+//   Threads  any     Crash  nothing to lose     Fork  safe     Limits  none
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "signalbox/error.hpp"
+
+namespace signalbox::os {
+
+// The code that errno maps to when nothing more specific is known.
+Errc code_of(int sys_errno) noexcept;
+
+// "cannot <tried>: <call> says <strerror>. <advice for this errno>"
+// `tried` is the rest of the sentence "cannot ...", for example "create topic file /dev/shm/x".
+Error failure(int sys_errno, std::string_view call, std::string tried);
+
+}  // namespace signalbox::os

@@ -1,0 +1,174 @@
+#include "os/file.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "os/failure.hpp"
+
+namespace signalbox::os {
+
+namespace {
+
+FileFacts facts_from(const struct stat& st) noexcept {
+  return {static_cast<std::uint64_t>(st.st_size), st.st_ino, st.st_dev,
+          static_cast<std::uint32_t>(st.st_nlink), st.st_uid};
+}
+
+}  // namespace
+
+void Fd::reset(int fd) noexcept {
+  if (fd_ >= 0) ::close(fd_);  // Linux closes even when it answers EINTR; a retry could hit another's fd
+  fd_ = fd;
+}
+
+Result<void> make_directories(const std::string& path, unsigned mode) {
+  for (std::size_t end = 1; end != std::string::npos;) {
+    end = path.find('/', end + 1);
+    const std::string part = path.substr(0, end);
+    if (::mkdir(part.c_str(), mode) == 0) {
+      // mkdir obeys the umask; the mode we promise does not.
+      if (::chmod(part.c_str(), mode) != 0) {
+        return std::unexpected(failure(errno, "chmod", "set the mode of directory " + part));
+      }
+    } else if (errno != EEXIST && !(errno == EACCES && end != std::string::npos) &&
+               !(errno == EROFS && end != std::string::npos)) {
+      return std::unexpected(failure(errno, "mkdir", "create directory " + part));
+    }
+  }
+  return {};
+}
+
+Result<Fd> open_directory(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return std::unexpected(failure(errno, "open", "open directory " + path));
+  return Fd(fd);
+}
+
+Result<Fd> open_file(const Fd& directory, const std::string& name, Access access) {
+  const int mode = access == Access::read ? O_RDONLY : O_RDWR;
+  const int fd =
+      ::openat(directory.get(), name.c_str(), mode | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (fd < 0) return std::unexpected(failure(errno, "openat", "open file " + name));
+  return Fd(fd);
+}
+
+Result<Fd> create_unnamed(const Fd& directory, const std::string& path, std::uint64_t bytes,
+                          unsigned mode) {
+  Fd file(::openat(directory.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode));
+  if (!file.is_open()) {
+    return std::unexpected(failure(errno, "open(O_TMPFILE)", "create a file for " + path));
+  }
+  if (::fchmod(file.get(), mode) != 0) {
+    return std::unexpected(failure(errno, "fchmod", "set the mode of a file for " + path));
+  }
+  int refused = 0;
+  do {
+    refused = ::posix_fallocate(file.get(), 0, static_cast<off_t>(bytes));
+  } while (refused == EINTR);
+  if (refused != 0) {
+    std::string tried = "reserve " + std::to_string(bytes) + " bytes for " + path;
+    if (const auto space = free_space(directory)) {
+      tried += " (" + std::to_string(space->bytes) + " bytes are free there)";
+    }
+    return std::unexpected(failure(refused, "fallocate", std::move(tried)));
+  }
+  return file;
+}
+
+Result<void> link_unnamed(const Fd& file, const Fd& directory, const std::string& name) {
+  char self[64];
+  std::snprintf(self, sizeof(self), "/proc/self/fd/%d", file.get());
+  if (::linkat(AT_FDCWD, self, directory.get(), name.c_str(), AT_SYMLINK_FOLLOW) == 0) return {};
+  // Without /proc the kernel still links by descriptor, given CAP_DAC_READ_SEARCH or Linux 6.10.
+  const int by_path = errno;
+  if (by_path == ENOENT &&
+      ::linkat(file.get(), "", directory.get(), name.c_str(), AT_EMPTY_PATH) == 0) {
+    return {};
+  }
+  return std::unexpected(failure(by_path, "linkat", "give file " + name + " its name"));
+}
+
+Result<void> make_fifo(const Fd& directory, const std::string& name, unsigned mode) {
+  if (::mkfifoat(directory.get(), name.c_str(), mode) != 0) {
+    return std::unexpected(failure(errno, "mkfifoat", "create named pipe " + name));
+  }
+  if (::fchmodat(directory.get(), name.c_str(), mode, 0) != 0) {
+    return std::unexpected(failure(errno, "fchmodat", "set the mode of named pipe " + name));
+  }
+  return {};
+}
+
+Result<FileFacts> facts_of(const Fd& file) {
+  struct stat st{};
+  if (::fstat(file.get(), &st) != 0) {
+    return std::unexpected(failure(errno, "fstat", "inspect an open file"));
+  }
+  return facts_from(st);
+}
+
+Result<FileFacts> facts_of(const Fd& directory, const std::string& name) {
+  struct stat st{};
+  if (::fstatat(directory.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) {
+    return std::unexpected(failure(errno, "fstatat", "inspect file " + name));
+  }
+  return facts_from(st);
+}
+
+bool unlink_file(const Fd& directory, const std::string& name) noexcept {
+  return ::unlinkat(directory.get(), name.c_str(), 0) == 0;
+}
+
+bool remove_directory(const std::string& path) noexcept { return ::rmdir(path.c_str()) == 0; }
+
+Result<std::vector<std::string>> list_directory(const Fd& directory, const std::string& path) {
+  // A second open file description, because readdir moves the offset of the one it is given.
+  const int fd = ::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return std::unexpected(failure(errno, "openat", "list directory " + path));
+  DIR* stream = ::fdopendir(fd);
+  if (stream == nullptr) {
+    const int saved = errno;
+    ::close(fd);
+    return std::unexpected(failure(saved, "fdopendir", "list directory " + path));
+  }
+  std::vector<std::string> names;
+  errno = 0;
+  while (const dirent* entry = ::readdir(stream)) {
+    if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0) {
+      names.emplace_back(entry->d_name);
+    }
+    errno = 0;
+  }
+  const int saved = errno;
+  ::closedir(stream);
+  if (saved != 0) return std::unexpected(failure(saved, "readdir", "list directory " + path));
+  return names;
+}
+
+std::string read_small_file(const char* path) {
+  const Fd file(::open(path, O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) return {};
+  char text[1024];
+  const ssize_t got = ::read(file.get(), text, sizeof(text));
+  if (got <= 0) return {};
+  std::string content(text, static_cast<std::size_t>(got));
+  if (content.back() == '\n') content.pop_back();
+  return content;
+}
+
+Result<FreeSpace> free_space(const Fd& directory) {
+  struct statfs fs{};
+  if (::fstatfs(directory.get(), &fs) != 0) {
+    return std::unexpected(failure(errno, "fstatfs", "ask for free space"));
+  }
+  return FreeSpace{static_cast<std::uint64_t>(fs.f_bavail) * static_cast<std::uint64_t>(fs.f_bsize),
+                   fs.f_ffree};
+}
+
+}  // namespace signalbox::os

@@ -1,0 +1,87 @@
+// file.hpp: descriptors, directories and files of a tmpfs domain.
+//
+//   Threads  an Fd belongs to one thread at a time
+//   Crash    the kernel closes descriptors; an unnamed file that was never linked vanishes
+//   Fork     descriptors are close-on-exec; see process.hpp for what a child must drop
+//   Limits   RLIMIT_NOFILE
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "signalbox/error.hpp"
+
+namespace signalbox::os {
+
+// Owns a descriptor. Not convertible to bool: 0 is a valid descriptor.
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int fd) noexcept : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&& other) noexcept {
+    if (this != &other) reset(std::exchange(other.fd_, -1));
+    return *this;
+  }
+  ~Fd() { reset(); }
+  int get() const noexcept { return fd_; }
+  bool is_open() const noexcept { return fd_ >= 0; }
+  void reset(int fd = -1) noexcept;
+  int release() noexcept { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_ = -1;
+};
+
+struct FileFacts {
+  std::uint64_t bytes;
+  std::uint64_t inode;
+  std::uint64_t device;
+  std::uint32_t links;  // 0: the name is gone
+  std::uint32_t owner;
+};
+
+// Creates every missing directory of an absolute path with this mode, umask set aside.
+Result<void> make_directories(const std::string& path, unsigned mode);
+Result<Fd> open_directory(const std::string& path);
+
+enum class Access { read, read_write };
+
+// Opens a file by name in a directory; never follows a link, never blocks, never creates.
+Result<Fd> open_file(const Fd& directory, const std::string& name, Access access);
+
+// A file without a name in the directory, its bytes allocated now, so that a shortage of space is
+// an error here and never SIGBUS later. `path` is for messages only.
+Result<Fd> create_unnamed(const Fd& directory, const std::string& path, std::uint64_t bytes,
+                          unsigned mode);
+
+// Gives an unnamed file its name. Error already_exists if the name is taken.
+Result<void> link_unnamed(const Fd& file, const Fd& directory, const std::string& name);
+
+// A named pipe with exactly this mode. Error already_exists.
+Result<void> make_fifo(const Fd& directory, const std::string& name, unsigned mode);
+
+Result<FileFacts> facts_of(const Fd& file);
+// The facts of a name, not following links.
+Result<FileFacts> facts_of(const Fd& directory, const std::string& name);
+
+// True if the name was removed by this call.
+bool unlink_file(const Fd& directory, const std::string& name) noexcept;
+bool remove_directory(const std::string& path) noexcept;
+
+// The names in a directory, without "." and "..".
+Result<std::vector<std::string>> list_directory(const Fd& directory, const std::string& path);
+
+// Reads a small text file such as one in /proc, without its final newline; empty on any error.
+std::string read_small_file(const char* path);
+
+// Bytes and inodes still free where this directory lies.
+struct FreeSpace {
+  std::uint64_t bytes;
+  std::uint64_t inodes;
+};
+Result<FreeSpace> free_space(const Fd& directory);
+
+}  // namespace signalbox::os

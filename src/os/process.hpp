@@ -1,0 +1,66 @@
+// process.hpp: who this process is, and what a forked child must not keep.
+//
+//   Threads  any
+//   Crash    nothing to lose
+//   Fork     this is the file about it: a child gets a new generation, and the descriptors whose
+//            locks mean "the parent lives" are closed in it before fork() returns
+//   Limits   none
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+#include "os/file.hpp"
+
+namespace signalbox::os {
+
+namespace detail {
+inline std::atomic<unsigned> fork_generation_word{0};
+}
+
+// Grows by one in every forked child: a handle that remembers another value belongs to the parent.
+inline unsigned fork_generation() noexcept {
+  return detail::fork_generation_word.load();
+}
+
+// A descriptor that a forked child loses: its open-file-description lock is this process's life.
+class LifeFd {
+ public:
+  LifeFd() = default;
+  explicit LifeFd(Fd fd);
+  LifeFd(LifeFd&& other) noexcept;
+  LifeFd& operator=(LifeFd&& other) noexcept;
+  ~LifeFd();
+  const Fd& fd() const noexcept { return fd_; }
+  void close() noexcept;
+
+ private:
+  Fd fd_;
+  unsigned generation_ = 0;
+};
+
+struct Identity {
+  std::uint32_t pid;
+  std::uint32_t uid;
+  std::uint64_t start_ticks;    // field 22 of /proc/self/stat: since boot
+  std::uint64_t pid_namespace;  // inode of /proc/self/ns/pid
+  std::array<std::uint8_t, 16> boot_id;
+  std::array<char, 32> program;  // zero-terminated
+};
+Identity identity_of_this_process();
+
+// 64 random bits from the kernel.
+Result<std::uint64_t> random_word();
+
+// Watches another process: readable once it is dead, even before it is reaped. Fails if the pid
+// is not visible here (another pid name space) or the kernel lacks pidfd_open.
+Result<Fd> open_pidfd(std::uint32_t pid);
+
+// Asymmetric barrier: a process that registered pays nothing for its half; whoever calls
+// heavy_barrier() makes every registered running thread pass a full memory barrier.
+bool register_for_heavy_barrier() noexcept;
+bool heavy_barrier() noexcept;
+
+}  // namespace signalbox::os

@@ -1,0 +1,59 @@
+// doorbell.hpp: how a publisher learns, at the price of one load, that somebody sleeps.
+//
+// The bell is one word a topic. A sleeper sets its bit, passes a full barrier, looks once more and
+// sleeps on the sequence word it expects to change. A publisher makes its message ready, passes
+// its half of the barrier, and looks at the bell: only if a bit is set does it clear the word
+// and enter the kernel. A bit is a hint and not a count, so a sleeper that dies costs one needless
+// wake, and whoever finds the bell cleared between two looks announces itself again.
+//
+//   Threads  any
+//   Crash    a hint left behind by the dead is cleared by the next publish
+//   Limits   every sleep is bounded by its caller, so a lost hint costs latency, never a hang
+#pragma once
+
+#include <cstdint>
+
+#include "shm/atomics.hpp"
+
+namespace signalbox::shm {
+
+// Who sleeps, and so how they must be woken.
+enum Sleepers : std::uint32_t {
+  sleepers_on_slots = 1,       // on sequence words
+  sleepers_on_ticket = 2,      // on the bell's ticket: kernels without futex_waitv
+  sleepers_on_descriptors = 4  // in an event loop: their armed word says so
+};
+
+template <class P>
+struct Bell {
+  // Grows whenever a participant joins or leaves, or asks to be looked at anew.
+  alignas(64) typename P::template atomic<std::uint64_t> epoch;
+  alignas(64) typename P::template atomic<std::uint32_t> sleepers;
+  alignas(64) typename P::template atomic<std::uint32_t> ticket;
+};
+static_assert(sizeof(Bell<RealAtomics>) == 192);
+
+// The sleeper's first step. The caller then passes a full barrier (heavy, where publishers rely on
+// it) and must look for messages once more before it sleeps.
+template <class P>
+void announce(Bell<P>& bell, std::uint32_t who) noexcept {
+  // sync[bell.sleepers] release acquire: meets ring(); the barrier that follows orders it before
+  // the second look.
+  bell.sleepers.fetch_or(who, std::memory_order_acq_rel);
+}
+
+// The publisher's look after its ready store and its half of the barrier.
+template <class P>
+bool somebody_sleeps(const Bell<P>& bell) noexcept {
+  // relaxed[bell.sleepers]: the barrier before it does the ordering; the value is only a hint.
+  return bell.sleepers.load(std::memory_order_relaxed) != 0;
+}
+
+// Takes the hints: what is returned must now be woken.
+template <class P>
+std::uint32_t answer(Bell<P>& bell) noexcept {
+  // sync[bell.sleepers] release acquire: meets announce(); a later announcement finds the message.
+  return bell.sleepers.exchange(0, std::memory_order_acq_rel);
+}
+
+}  // namespace signalbox::shm
