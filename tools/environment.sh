@@ -5,12 +5,12 @@ SBX_VENV="$SBX_ROOT/.venv"
 SBX_PRESET="${SBX_PRESET:-dev}"
 export SBX_ROOT SBX_VENV SBX_PRESET
 
-# .tools/bin holds a link to the Go that setup chose, and goes first: a machine may have an older one.
+# .tools/bin holds a link to the Go that setup chose, and goes first, before an older one.
 export PATH="$SBX_ROOT/.tools/bin:$SBX_VENV/bin:$PATH"
 export VIRTUAL_ENV="$SBX_VENV"
 
-# Never let go.mod fetch another toolchain, and never ask git for a stamp: a clone may belong to
-# another user, and then git refuses and the build would fail.
+# Never let go.mod fetch another toolchain, and never ask git for a stamp: in a clone that belongs
+# to another user git refuses, and the build would fail.
 export GOTOOLCHAIN=local
 export GOFLAGS="${GOFLAGS:--buildvcs=false}"
 
@@ -22,6 +22,15 @@ export SBX_BUILD
 SBX_HEADERS="$(cat "$SBX_ROOT"/include/signalbox/*.h 2>/dev/null | cksum | cut -d' ' -f1 || true)"
 export CGO_CFLAGS="-O2 -g -I$SBX_ROOT/include -DSBX_HEADERS=$SBX_HEADERS"
 export CGO_LDFLAGS="-L$SBX_BUILD/src -Wl,-rpath,$SBX_BUILD/src"
+
+# The files that git tracks or would track and that exist, ended by NUL.
+sources() {
+  local file
+  git ls-files -z --cached --others --exclude-standard -- "$@" |
+    while IFS= read -r -d '' file; do
+      [[ ! -f "$file" ]] || printf '%s\0' "$file"
+    done
+}
 
 fail() {
   echo "./dev: $*" >&2

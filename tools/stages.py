@@ -5,6 +5,7 @@ and, when one fails, the end of its log. The last line printed is "N passed, N f
 """
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -41,8 +42,8 @@ class Tally:
 
 @dataclass
 class Stage:
-    """One command. `count` turns its exit status into numbers; without it the command itself counts as
-    one test, or as none when it only prepares others."""
+    """One command. `count` turns its exit status into numbers; without it the command itself counts
+    as one test."""
 
     name: str
     command: list[str]
@@ -69,9 +70,7 @@ def count_junit(stage: Stage, status: int) -> Tally:
     suites = [root] if root.tag == "testsuite" else root.findall("testsuite")
     total = sum(int(suite.get("tests", 0)) for suite in suites)
     failed = sum(int(suite.get("failures", 0)) + int(suite.get("errors", 0)) for suite in suites)
-    skipped = sum(
-        int(suite.get("skipped", 0)) + int(suite.get("disabled", 0)) for suite in suites
-    )
+    skipped = sum(int(suite.get("skipped", 0)) + int(suite.get("disabled", 0)) for suite in suites)
     if status != 0 and failed == 0:
         failed = 1
     return Tally(max(0, total - failed - skipped), failed, skipped)
@@ -129,10 +128,8 @@ def run(stage: Stage) -> int:
 
 
 def kill_group(process: subprocess.Popen) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 

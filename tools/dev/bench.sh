@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# usage: bench SUITE [--quick] [--json FILE]   measure with the release build; the first suite is core
+# usage: bench SUITE [--quick] [--json FILE]   measure a suite (core) with the release build
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../environment.sh"
 

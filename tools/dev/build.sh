@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# usage: build [PRESET] [TARGET...]   dev (default), release, asan, tsan, clang, clang-asan, clang-tsan
+# usage: build [PRESET] [TARGET...]   dev (default), release, asan, tsan, clang, clang-asan ...
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../environment.sh"
 

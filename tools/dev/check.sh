@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# usage: check [--full]   every rule that needs no running program; --full: clang-tidy on all files
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/../environment.sh"
+cd "$SBX_ROOT"
+
+full=no
+case "${1:-}" in
+  "") ;;
+  --full) full=yes ;;
+  *) fail "check takes no argument but --full, not \"$1\"" ;;
+esac
+bash tools/dev/setup.sh
+
+failures=()
+
+# Runs one check to its end even if an earlier one failed: a person wants to see all findings.
+check() {
+  local name="$1"
+  shift
+  echo "== $name"
+  "$@" || failures+=("$name")
+}
+
+format_cpp() {
+  sources '*.cpp' '*.hpp' '*.c' '*.h' | xargs -0 -r clang-format-19 --dry-run -Werror
+}
+
+format_go() {
+  local unformatted
+  unformatted="$(sources '*.go' | xargs -0 -r gofmt -l)"
+  [[ -z "$unformatted" ]] && return
+  echo "not formatted by gofmt (./dev fmt does it):"
+  echo "$unformatted"
+  return 1
+}
+
+# clang-tidy takes seconds a file, so without --full it sees what the last commit or the work tree
+# changed. It needs to know how each file is compiled, hence the build folder.
+changed_sources() {
+  if [[ "$full" == yes ]]; then
+    sources '*.cpp'
+  else
+    {
+      git diff -z --name-only --diff-filter=d HEAD -- '*.cpp'
+      git diff -z --name-only --diff-filter=d HEAD~1 HEAD -- '*.cpp' 2>/dev/null || true
+    } | sort -zu
+  fi
+}
+
+lint_cpp() {
+  local file compiled=() commands=build/dev/compile_commands.json
+  [[ -f "$commands" ]] || cmake --preset dev >/dev/null
+  # A build without any target writes none.
+  [[ -f "$commands" ]] || return 0
+  while IFS= read -r -d '' file; do
+    if grep -qF "\"file\": \"$SBX_ROOT/$file\"" "$commands"; then
+      compiled+=("$file")
+    fi
+  done < <(changed_sources)
+  ((${#compiled[@]})) || return 0
+  printf '%s\0' "${compiled[@]}" |
+    xargs -0 -n 1 -P "$(nproc)" clang-tidy-19 -p build/dev --quiet 2>/dev/null
+}
+
+lint_go() {
+  local module
+  for module in bindings/go apps/petcam/server; do
+    [[ -f "$module/go.mod" ]] || continue
+    (cd "$module" && go vet ./...) || return 1
+  done
+}
+
+tidy() { PYTHONPATH=tools python -m tidy; }
+
+check "clang-format" format_cpp
+check "gofmt" format_go
+check "ruff format" ruff format --check --quiet
+check "ruff" ruff check --quiet
+check "tidy" tidy
+check "docs" bash tools/dev/docs.sh --check
+check "go vet" lint_go
+check "clang-tidy" lint_cpp
+
+if ((${#failures[@]})); then
+  echo "check: failed: ${failures[*]}" >&2
+  exit 1
+fi
+echo "check: clean"

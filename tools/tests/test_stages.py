@@ -1,0 +1,77 @@
+"""Goal: `./dev test` never adds up to green when something failed, whatever a runner prints."""
+
+import subprocess
+import sys
+
+import pytest
+import stages
+from stages import Stage
+
+
+@pytest.fixture(autouse=True)
+def logs(tmp_path, monkeypatch):
+    monkeypatch.setattr(stages, "LOGS", tmp_path)
+    monkeypatch.setattr(stages, "ROOT", tmp_path)
+    return tmp_path
+
+
+def shell(text: str, **options) -> Stage:
+    return Stage("stage", ["bash", "-c", text], folder=stages.ROOT, **options)
+
+
+def test_a_command_counts_as_one(logs):
+    total = stages.run_all([shell("true"), shell("false")])
+    assert (total.passed, total.failed) == (1, 1)
+
+
+def test_a_build_counts_only_when_it_fails(logs):
+    total = stages.run_all([shell("true", count=stages.count_only_failure)])
+    assert (total.passed, total.failed) == (0, 0)
+
+
+def test_nothing_runs_after_a_failed_build(logs):
+    build = shell("false", count=stages.count_only_failure, needed_by_all=True)
+    total = stages.run_all([build, shell("true")])
+    assert (total.passed, total.failed) == (0, 1)
+
+
+def test_a_report_is_counted_by_kind(logs):
+    report = '<testsuite tests="5" failures="1" errors="1" skipped="1"/>'
+    stage = shell(f"echo '{report}' > stage.xml; exit 1", count=stages.count_junit)
+    assert stages.run_all([stage]) == stages.Tally(passed=2, failed=2, skipped=1)
+
+
+def test_a_runner_that_dies_without_a_report_failed(logs):
+    (logs / "stage.xml").write_text('<testsuite tests="5"/>')  # of an earlier run
+    assert stages.run_all([shell("kill -9 $$", count=stages.count_junit)]).failed == 1
+
+
+def test_a_runner_that_fails_after_a_good_report_failed(logs):
+    stage = shell("echo '<testsuite tests=\"5\"/>' > stage.xml; exit 1", count=stages.count_junit)
+    assert stages.run_all([stage]).failed == 1
+
+
+def test_go_events_are_counted_and_the_log_is_readable(logs):
+    events = [
+        '{"Action":"output","Test":"TestA","Output":"hello\\n"}',
+        '{"Action":"pass","Test":"TestA"}',
+        '{"Action":"fail","Test":"TestB"}',
+        '{"Action":"skip","Test":"TestC"}',
+        '{"Action":"fail","Package":"p"}',
+    ]
+    (logs / "events").write_text("\n".join(events))
+    stage = shell("cat events; exit 1", count=stages.count_go)
+    assert stages.run_all([stage]) == stages.Tally(passed=1, failed=1, skipped=1)
+    assert stage.log.read_text() == "hello\n"
+
+
+def test_a_go_package_that_does_not_build_failed(logs):
+    assert stages.run_all([shell("echo broken; exit 1", count=stages.count_go)]).failed == 1
+
+
+def test_a_stage_that_hangs_is_stopped_with_its_children(logs, monkeypatch):
+    monkeypatch.setattr(stages, "STAGE_SECONDS_MAX", 0.5)
+    marker = f"sleep 98{sys.maxsize % 1000}"
+    assert stages.run_all([shell(f"{marker} & wait")]).failed == 1
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    assert marker not in listed
