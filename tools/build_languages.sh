@@ -6,11 +6,11 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 cd "$SBX_ROOT"
 
 # pip cannot tell that a compiled extension is current and would rebuild it each time, so a hash of
-# everything that is compiled into it decides.
+# everything that is compiled into it decides. The library is not: it is linked when it runs.
 python_sources_hash() {
   {
     echo "$SBX_PRESET"
-    find bindings/python include src cmake CMakeLists.txt -type f \
+    find bindings/python include -type f \
       \( -name '*.[ch]pp' -o -name '*.[ch]' -o -name 'CMakeLists.txt' -o -name '*.cmake' \
       -o -name 'pyproject.toml' \) -print0 | sort -z | xargs -0 sha256sum
   } | sha256sum

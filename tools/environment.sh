@@ -17,6 +17,7 @@ export GOFLAGS="${GOFLAGS:--buildvcs=false}"
 # The Go and Python bindings compile against the headers and the library of one CMake build.
 SBX_BUILD="$SBX_ROOT/build/$SBX_PRESET"
 export SBX_BUILD
+export SIGNALBOX_BUILD_DIR="$SBX_BUILD"
 # Go's build cache does not look into headers outside its packages, so a digest of ours is part of
 # the flags: when a header changes, so does the cache's key.
 SBX_HEADERS="$(cat "$SBX_ROOT"/include/signalbox/*.h 2>/dev/null | cksum | cut -d' ' -f1 || true)"

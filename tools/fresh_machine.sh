@@ -38,6 +38,7 @@ mirror() {
 }
 
 install_minimal_debian() {
+  chmod 755 "$machine"  # the root folder of a machine is open to its users
   local log="$machine.debootstrap.log"
   say "installing a minimal Debian $release"
   if ! debootstrap --variant=minbase --include=git,ca-certificates "$release" "$machine" \
