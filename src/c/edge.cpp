@@ -1,0 +1,76 @@
+#include "c/edge.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+namespace signalbox::c {
+namespace {
+
+// Where to cut `text` so that no UTF-8 character is split: back to the start of the one at `at`.
+std::size_t character_start(std::string_view text, std::size_t at) noexcept {
+  while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xc0u) == 0x80u) --at;
+  return at;
+}
+
+void copy_text(std::string_view text, char* out, std::size_t capacity) noexcept {
+  constexpr std::string_view cut = "...";
+  std::size_t length = text.size();
+  if (length + 1 > capacity) length = character_start(text, capacity - 1 - cut.size());
+  std::memcpy(out, text.data(), length);
+  if (length < text.size()) {
+    std::memcpy(out + length, cut.data(), cut.size());
+    length += cut.size();
+  }
+  out[length] = '\0';
+}
+
+}  // namespace
+
+int report(Errc code, int sys_errno, std::string_view text, sbx_error* error) noexcept {
+  if (error != nullptr) {
+    error->code = static_cast<std::int32_t>(code);
+    error->sys_errno = sys_errno;
+    copy_text(text, error->text, sizeof(error->text));
+  }
+  return static_cast<int>(code);
+}
+
+int report(const Error& failure, sbx_error* error) noexcept {
+  return report(failure.code, failure.sys_errno, failure.text, error);
+}
+
+int bad_argument(std::string_view function, std::string_view problem, sbx_error* error) noexcept {
+  char text[256];
+  const std::size_t head = std::min(function.size(), sizeof(text) / 2);
+  const std::size_t tail = std::min(problem.size(), sizeof(text) - head - 2);
+  std::memcpy(text, function.data(), head);
+  std::memcpy(text + head, ": ", 2);
+  std::memcpy(text + head + 2, problem.data(), tail);
+  return report(Errc::bad_argument, 0, {text, head + 2 + tail}, error);
+}
+
+int read_options(std::string_view function, const void* options, void* out, std::size_t out_size,
+                 std::size_t first_size, sbx_error* error) noexcept {
+  std::uint32_t size = 0;
+  std::memcpy(&size, options, sizeof(size));
+  if (size < first_size) {
+    return bad_argument(function,
+                        "options->struct_size is too small: fill the options with the matching "
+                        "..._options_init() first",
+                        error);
+  }
+  const auto* bytes = static_cast<const unsigned char*>(options);
+  const bool unknown_set = size > out_size && std::any_of(bytes + out_size, bytes + size,
+                                                          [](unsigned char b) { return b != 0; });
+  if (unknown_set) {
+    return bad_argument(function,
+                        "an option is set that this library is too old to know: update "
+                        "libsignalbox.so, or leave the option 0",
+                        error);
+  }
+  std::memcpy(out, options, std::min<std::size_t>(size, out_size));
+  return SBX_OK;
+}
+
+}  // namespace signalbox::c

@@ -1,0 +1,47 @@
+// edge.hpp: where C++ results become C codes, and where exceptions end.
+//
+//   Threads  any
+//   Crash    nothing to lose
+//   Fork     safe
+//   Limits   texts longer than sbx_error holds end with "..."
+#pragma once
+
+#include <cstddef>
+#include <exception>
+#include <new>
+#include <string_view>
+
+#include "signalbox/error.hpp"
+#include "signalbox/signalbox.h"
+
+namespace signalbox::c {
+
+// Fills `error` (NULL is allowed) and answers the code to return.
+int report(Errc code, int sys_errno, std::string_view text, sbx_error* error) noexcept;
+int report(const Error& failure, sbx_error* error) noexcept;
+
+// SBX_BAD_ARGUMENT with "<function>: <problem>"; the problem names the parameter and the remedy.
+int bad_argument(std::string_view function, std::string_view problem, sbx_error* error) noexcept;
+
+// Reads an options struct that may have another header's size into `out`, which holds the defaults:
+// fields the caller's header lacks keep their default, fields this library lacks must be all 0, so
+// nothing the caller asked for is dropped in silence. `size` is what the caller states,
+// `first_size` that of the struct's first version. All structs start with a uint32_t struct_size.
+int read_options(std::string_view function, const void* options, void* out, std::size_t out_size,
+                 std::size_t first_size, sbx_error* error) noexcept;
+
+// Runs `body`, which answers a code. Exceptions end here, since unwinding has no meaning in C; none
+// but want of memory is expected from below.
+template <class Body>
+int guarded(std::string_view function, sbx_error* error, Body&& body) noexcept {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return report(Errc::out_of_memory, 0, "out of memory: free some, or raise the process's limit",
+                  error);
+  } catch (const std::exception& thrown) {
+    return bad_argument(function, thrown.what(), error);
+  }
+}
+
+}  // namespace signalbox::c

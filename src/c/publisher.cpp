@@ -1,0 +1,226 @@
+// publisher.cpp: sbx_publisher and sbx_loan over RawPublisher and RawLoan.
+#include <array>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "c/edge.hpp"
+#include "signalbox/raw_topic.hpp"
+#include "signalbox/signalbox.h"
+
+using signalbox::Deadline;
+using signalbox::Errc;
+using signalbox::RawLoan;
+using signalbox::RawPublisher;
+using signalbox::c::bad_argument;
+using signalbox::c::guarded;
+using signalbox::c::report;
+
+// The loans live here and not in the caller's struct: an sbx_loan is plain C data that knows
+// nothing of destructors. `chunk_` in it is the address of its slot.
+struct sbx_publisher {
+  RawPublisher raw;
+  std::uint32_t loans_max;
+  std::unique_ptr<RawLoan[]> loans;  // after `raw`: loans must end before their publisher
+};
+
+namespace {
+
+RawLoan* slot_of(const sbx_loan& loan) noexcept {
+  return reinterpret_cast<RawLoan*>(static_cast<std::uintptr_t>(loan.chunk_));
+}
+
+// The loan's slot if it is one of this publisher's and in use; else null.
+RawLoan* own_slot(sbx_publisher& publisher, const sbx_loan& loan) noexcept {
+  for (std::uint32_t i = 0; i < publisher.loans_max; ++i) {
+    RawLoan& slot = publisher.loans[i];
+    if (&slot == slot_of(loan)) return slot ? &slot : nullptr;
+  }
+  return nullptr;
+}
+
+RawLoan* free_slot(sbx_publisher& publisher) noexcept {
+  for (std::uint32_t i = 0; i < publisher.loans_max; ++i) {
+    if (!publisher.loans[i]) return &publisher.loans[i];
+  }
+  return nullptr;
+}
+
+// What the caller sees of a loan. An absent part is NULL, not a pointer to nothing.
+void show(RawLoan& slot, sbx_loan& loan) noexcept {
+  const std::span<std::byte> data = slot.data();
+  const std::span<std::byte> tail = slot.tail();
+  loan = sbx_loan{};
+  loan.data = data.empty() ? nullptr : data.data();
+  loan.tail = tail.empty() ? nullptr : tail.data();
+  loan.data_bytes = data.size();
+  loan.tail_bytes = tail.size();
+  loan.chunk_ = reinterpret_cast<std::uintptr_t>(&slot);
+}
+
+constexpr const char* no_loan =
+    "'loan' is not an open loan of this publisher: fill it with sbx_publisher_loan(); publish and "
+    "drop end it";
+
+int publish(sbx_publisher& publisher, RawLoan& loan, std::int64_t deadline_ns,
+            std::uint64_t* position, sbx_error* error) {
+  const auto published = publisher.raw.publish(loan, Deadline::at_ns(deadline_ns));
+  if (!published) return report(published.error(), error);
+  if (position != nullptr) *position = *published;
+  return SBX_OK;
+}
+
+int read_publisher_options(std::string_view function, const sbx_publisher_options* given,
+                           sbx_publisher_options& out, sbx_error* error) noexcept {
+  sbx_publisher_options_init(&out);
+  if (given == nullptr) return SBX_OK;
+  // The first version of this struct ended with `domain`.
+  constexpr std::size_t first_size =
+      offsetof(sbx_publisher_options, domain) + sizeof(sbx_publisher_options::domain);
+  return signalbox::c::read_options(function, given, &out, sizeof(out), first_size, error);
+}
+
+}  // namespace
+
+extern "C" {
+
+void sbx_publisher_options_init(sbx_publisher_options* options) {
+  if (options == nullptr) return;
+  const signalbox::PublisherOptions defaults;
+  *options = sbx_publisher_options{};
+  options->struct_size = sizeof(*options);
+  options->depth = defaults.depth;
+  options->loans_max = defaults.loans_max;
+  options->held_max = defaults.held_max;
+  options->tail_bytes_max = defaults.tail_bytes_max;
+}
+
+int sbx_publisher_open(const char* topic, const sbx_type* type,
+                       const sbx_publisher_options* options, sbx_publisher** out,
+                       sbx_error* error) {
+  constexpr std::string_view function = "sbx_publisher_open";
+  return guarded(function, error, [&]() -> int {
+    if (out == nullptr) return bad_argument(function, "'out' is NULL", error);
+    *out = nullptr;
+    if (topic == nullptr) return bad_argument(function, "'topic' is NULL", error);
+    if (type == nullptr || type->description == nullptr) {
+      return bad_argument(function, "'type' or its description is NULL", error);
+    }
+    sbx_publisher_options read{};
+    if (const int code = read_publisher_options(function, options, read, error)) return code;
+
+    auto raw =
+        RawPublisher::open(topic, {type->name == nullptr ? "" : type->name, type->description},
+                           {.depth = read.depth,
+                            .loans_max = read.loans_max,
+                            .held_max = read.held_max,
+                            .tail_bytes_max = read.tail_bytes_max,
+                            .domain = read.domain == nullptr ? "" : read.domain});
+    if (!raw) return report(raw.error(), error);
+    *out = new sbx_publisher{std::move(*raw), read.loans_max,
+                             std::make_unique<RawLoan[]>(read.loans_max)};
+    return SBX_OK;
+  });
+}
+
+void sbx_publisher_close(sbx_publisher* publisher) { delete publisher; }
+
+int sbx_publisher_loan(sbx_publisher* publisher, uint64_t tail_bytes, sbx_loan* loan,
+                       sbx_error* error) {
+  constexpr std::string_view function = "sbx_publisher_loan";
+  return guarded(function, error, [&]() -> int {
+    if (publisher == nullptr) return bad_argument(function, "'publisher' is NULL", error);
+    if (loan == nullptr) return bad_argument(function, "'loan' is NULL", error);
+    *loan = sbx_loan{};
+    if (tail_bytes > SIZE_MAX) {
+      return report(Errc::too_large, 0, "sbx_publisher_loan: the tail exceeds the address space",
+                    error);
+    }
+    RawLoan lent = publisher->raw.loan(static_cast<std::size_t>(tail_bytes));
+    if (!lent) return report(publisher->raw.why(), error);
+    RawLoan* slot = free_slot(*publisher);
+    if (slot == nullptr) {
+      return report(Errc::limit_reached, 0,
+                    "sbx_publisher_loan: all loans_max loans are open; publish or drop one, or "
+                    "open the publisher with a larger loans_max",
+                    error);
+    }
+    *slot = std::move(lent);
+    show(*slot, *loan);
+    return SBX_OK;
+  });
+}
+
+int sbx_loan_shorten(sbx_loan* loan, uint64_t tail_bytes, sbx_error* error) {
+  constexpr std::string_view function = "sbx_loan_shorten";
+  return guarded(function, error, [&]() -> int {
+    if (loan == nullptr || slot_of(*loan) == nullptr) {
+      return bad_argument(function, "'loan' is NULL or not an open loan", error);
+    }
+    // Compared here as 64 bits, so that nothing is cut off where size_t has 32.
+    if (tail_bytes > loan->tail_bytes) {
+      return bad_argument(function, "'tail_bytes' is more than was lent", error);
+    }
+    RawLoan& slot = *slot_of(*loan);
+    const auto shortened = slot.shorten(static_cast<std::size_t>(tail_bytes));
+    if (!shortened) return report(shortened.error(), error);
+    show(slot, *loan);
+    return SBX_OK;
+  });
+}
+
+int sbx_publisher_publish(sbx_publisher* publisher, sbx_loan* loan, int64_t deadline_ns,
+                          uint64_t* position, sbx_error* error) {
+  constexpr std::string_view function = "sbx_publisher_publish";
+  return guarded(function, error, [&]() -> int {
+    if (publisher == nullptr) return bad_argument(function, "'publisher' is NULL", error);
+    RawLoan* slot = loan == nullptr ? nullptr : own_slot(*publisher, *loan);
+    if (slot == nullptr) return bad_argument(function, no_loan, error);
+    const int code = publish(*publisher, *slot, deadline_ns, position, error);
+    if (code == SBX_OK) *loan = sbx_loan{};
+    return code;
+  });
+}
+
+void sbx_publisher_drop(sbx_publisher* publisher, sbx_loan* loan) {
+  if (publisher == nullptr || loan == nullptr) return;
+  if (RawLoan* slot = own_slot(*publisher, *loan)) *slot = RawLoan{};
+  *loan = sbx_loan{};
+}
+
+int sbx_publisher_send(sbx_publisher* publisher, const void* data, const void* tail,
+                       uint64_t tail_bytes, int64_t deadline_ns, uint64_t* position,
+                       sbx_error* error) {
+  constexpr std::string_view function = "sbx_publisher_send";
+  return guarded(function, error, [&]() -> int {
+    if (publisher == nullptr) return bad_argument(function, "'publisher' is NULL", error);
+    if (tail == nullptr && tail_bytes > 0) {
+      return bad_argument(function, "'tail' is NULL but 'tail_bytes' is not 0", error);
+    }
+    if (tail_bytes > SIZE_MAX) {
+      return report(Errc::too_large, 0, "sbx_publisher_send: the tail exceeds the address space",
+                    error);
+    }
+    RawLoan loan = publisher->raw.loan(static_cast<std::size_t>(tail_bytes));
+    if (!loan) return report(publisher->raw.why(), error);
+    const std::span<std::byte> fixed = loan.data();
+    if (data == nullptr && !fixed.empty()) {
+      return bad_argument(function, "'data' is NULL but the type has a fixed part", error);
+    }
+    if (!fixed.empty()) std::memcpy(fixed.data(), data, fixed.size());
+    if (tail_bytes > 0) std::memcpy(loan.tail().data(), tail, loan.tail().size());
+    return publish(*publisher, loan, deadline_ns, position, error);
+  });
+}
+
+uint32_t sbx_publisher_subscriber_count(sbx_publisher* publisher) {
+  std::uint32_t count = 0;
+  guarded("sbx_publisher_subscriber_count", nullptr, [&] {
+    if (publisher != nullptr) count = publisher->raw.subscriber_count();
+    return SBX_OK;
+  });
+  return count;
+}
+
+}  // extern "C"

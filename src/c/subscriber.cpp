@@ -1,0 +1,247 @@
+// subscriber.cpp: sbx_subscriber and sbx_sample over RawSubscriber and RawSample.
+#include <cstring>
+#include <span>
+#include <string>
+
+#include "c/edge.hpp"
+#include "c/held_samples.hpp"
+#include "signalbox/raw_topic.hpp"
+#include "signalbox/signalbox.h"
+
+using signalbox::Deadline;
+using signalbox::Errc;
+using signalbox::RawSample;
+using signalbox::RawSubscriber;
+using signalbox::Start;
+using signalbox::Wake;
+using signalbox::c::bad_argument;
+using signalbox::c::guarded;
+using signalbox::c::HeldSamples;
+using signalbox::c::report;
+
+static_assert(SBX_PINS_MAX == signalbox::pins_max);
+static_assert(SBX_START_NEXT == Start::next.messages_back());
+static_assert(SBX_START_LATEST == Start::latest.messages_back());
+static_assert(SBX_START_OLDEST == Start::oldest.messages_back());
+static_assert(SBX_WAKE_READY == static_cast<int>(Wake::ready));
+static_assert(SBX_WAKE_TIMED_OUT == static_cast<int>(Wake::timed_out));
+static_assert(SBX_WAKE_INTERRUPTED == static_cast<int>(Wake::interrupted));
+static_assert(sizeof(sbx_sample::inline_) == signalbox::inline_bytes_max);
+
+struct sbx_subscriber {
+  RawSubscriber raw;
+  HeldSamples* held;
+
+  sbx_subscriber(RawSubscriber subscriber, HeldSamples* pool) noexcept
+      : raw(std::move(subscriber)), held(pool) {}
+  sbx_subscriber(const sbx_subscriber&) = delete;
+  sbx_subscriber& operator=(const sbx_subscriber&) = delete;
+  ~sbx_subscriber() { held->leave(); }
+};
+
+namespace {
+
+// Whether `part` lies inside `object`, as the bytes of a small message do.
+template <class Object>
+bool inside(const void* part, const Object& object) noexcept {
+  const auto at = reinterpret_cast<std::uintptr_t>(part);
+  const auto start = reinterpret_cast<std::uintptr_t>(&object);
+  return at >= start && at < start + sizeof(Object);
+}
+
+// A pointer that moves with its message when it points into it.
+const void* moved(const void* part, const sbx_sample& from, const sbx_sample& to) noexcept {
+  if (!inside(part, from)) return part;
+  const auto offset =
+      reinterpret_cast<std::uintptr_t>(part) - reinterpret_cast<std::uintptr_t>(&from);
+  return reinterpret_cast<const char*>(&to) + offset;
+}
+
+// Copies a small message into `sample`; data and tail keep their distance.
+void copy_inline(const RawSample& raw, sbx_sample& sample) noexcept {
+  const auto data = raw.data();
+  const auto tail = raw.tail();
+  auto* out = reinterpret_cast<std::byte*>(sample.inline_);
+  if (!data.empty()) {
+    std::memcpy(out, data.data(), data.size());
+    sample.data = out;
+  }
+  if (!tail.empty()) {
+    const std::size_t at = data.empty() ? 0 : static_cast<std::size_t>(tail.data() - data.data());
+    std::memcpy(out + at, tail.data(), tail.size());
+    sample.tail = out + at;
+  }
+}
+
+// Hands a taken message to the caller: small ones as a copy, large ones pinned until released.
+bool hand_over(sbx_subscriber& subscriber, RawSample& raw, sbx_sample& sample) noexcept {
+  sbx_sample out{};
+  out.data_bytes = raw.data().size();
+  out.tail_bytes = raw.tail().size();
+  out.position = raw.position();
+  out.publisher = raw.publisher();
+  const void* first = raw.data().empty() ? raw.tail().data() : raw.data().data();
+  if (inside(first, raw) || out.data_bytes + out.tail_bytes == 0) {
+    sample = out;
+    copy_inline(raw, sample);
+    return true;
+  }
+  out.data = raw.data().empty() ? nullptr : raw.data().data();
+  out.tail = raw.tail().empty() ? nullptr : raw.tail().data();
+  out.hold_ = subscriber.held->hold(raw);
+  if (out.hold_ == nullptr) return false;
+  sample = out;
+  return true;
+}
+
+int take(std::string_view function, sbx_subscriber* subscriber, sbx_sample* sample, int* taken,
+         sbx_error* error, RawSample (RawSubscriber::*take_one)() noexcept) noexcept {
+  return guarded(function, error, [&]() -> int {
+    if (taken == nullptr) return bad_argument(function, "'taken' is NULL", error);
+    *taken = 0;
+    if (subscriber == nullptr) return bad_argument(function, "'subscriber' is NULL", error);
+    if (sample == nullptr) return bad_argument(function, "'sample' is NULL", error);
+    RawSample raw = (subscriber->raw.*take_one)();
+    if (!raw) {
+      const signalbox::Error* status = subscriber->raw.status();
+      return status == nullptr ? SBX_OK : report(*status, error);
+    }
+    if (!hand_over(*subscriber, raw, *sample)) {
+      return report(Errc::limit_reached, 0, "every slot for held samples is taken: release one",
+                    error);
+    }
+    *taken = 1;
+    return SBX_OK;
+  });
+}
+
+int read_subscriber_options(std::string_view function, const sbx_subscriber_options* given,
+                            sbx_subscriber_options& out, sbx_error* error) noexcept {
+  sbx_subscriber_options_init(&out);
+  if (given == nullptr) return SBX_OK;
+  // The first version of this struct ended with `domain`.
+  constexpr std::size_t first_size =
+      offsetof(sbx_subscriber_options, domain) + sizeof(sbx_subscriber_options::domain);
+  const int code =
+      signalbox::c::read_options(function, given, &out, sizeof(out), first_size, error);
+  if (code != SBX_OK) return code;
+  if (out.reliable > 1) return bad_argument(function, "options->reliable is not 0 or 1", error);
+  return SBX_OK;
+}
+
+}  // namespace
+
+extern "C" {
+
+void sbx_subscriber_options_init(sbx_subscriber_options* options) {
+  if (options == nullptr) return;
+  const signalbox::SubscriberOptions defaults;
+  *options = sbx_subscriber_options{};
+  options->struct_size = sizeof(*options);
+  options->reliable = defaults.reliable ? 1 : 0;
+  options->start = defaults.start.messages_back();
+}
+
+int sbx_subscriber_open(const char* topic, const sbx_type* type,
+                        const sbx_subscriber_options* options, sbx_subscriber** out,
+                        sbx_error* error) {
+  constexpr std::string_view function = "sbx_subscriber_open";
+  return guarded(function, error, [&]() -> int {
+    if (out == nullptr) return bad_argument(function, "'out' is NULL", error);
+    *out = nullptr;
+    if (topic == nullptr) return bad_argument(function, "'topic' is NULL", error);
+    if (type == nullptr || type->description == nullptr) {
+      return bad_argument(function, "'type' or its description is NULL", error);
+    }
+    sbx_subscriber_options read{};
+    if (const int code = read_subscriber_options(function, options, read, error)) return code;
+
+    auto raw =
+        RawSubscriber::open(topic, {type->name == nullptr ? "" : type->name, type->description},
+                            {.start = Start::back(read.start),
+                             .reliable = read.reliable != 0,
+                             .domain = read.domain == nullptr ? "" : read.domain});
+    if (!raw) return report(raw.error(), error);
+    HeldSamples* held = HeldSamples::create();
+    *out = new (std::nothrow) sbx_subscriber(std::move(*raw), held);
+    if (*out == nullptr) {
+      held->leave();
+      throw std::bad_alloc();
+    }
+    return SBX_OK;
+  });
+}
+
+void sbx_subscriber_close(sbx_subscriber* subscriber) { delete subscriber; }
+
+int sbx_subscriber_take(sbx_subscriber* subscriber, sbx_sample* sample, int* taken,
+                        sbx_error* error) {
+  return take("sbx_subscriber_take", subscriber, sample, taken, error, &RawSubscriber::take);
+}
+
+int sbx_subscriber_take_latest(sbx_subscriber* subscriber, sbx_sample* sample, int* taken,
+                               sbx_error* error) {
+  return take("sbx_subscriber_take_latest", subscriber, sample, taken, error,
+              &RawSubscriber::take_latest);
+}
+
+void sbx_sample_release(sbx_sample* sample) {
+  if (sample == nullptr) return;
+  if (sample->hold_ != nullptr) {
+    HeldSamples::release(static_cast<HeldSamples::Slot*>(sample->hold_));
+  }
+  *sample = sbx_sample{};
+}
+
+void sbx_sample_move(sbx_sample* to, sbx_sample* from) {
+  if (to == nullptr || from == nullptr || to == from) return;
+  const sbx_sample before = *from;
+  *to = before;
+  to->data = moved(before.data, *from, *to);
+  to->tail = moved(before.tail, *from, *to);
+  *from = sbx_sample{};
+}
+
+int sbx_subscriber_wait(sbx_subscriber* subscriber, int64_t deadline_ns, int* wake,
+                        sbx_error* error) {
+  constexpr std::string_view function = "sbx_subscriber_wait";
+  return guarded(function, error, [&]() -> int {
+    if (subscriber == nullptr) return bad_argument(function, "'subscriber' is NULL", error);
+    if (wake == nullptr) return bad_argument(function, "'wake' is NULL", error);
+    const auto woken = subscriber->raw.wait(Deadline::at_ns(deadline_ns));
+    if (!woken) return report(woken.error(), error);
+    *wake = static_cast<int>(*woken);
+    return SBX_OK;
+  });
+}
+
+int sbx_subscriber_descriptor(sbx_subscriber* subscriber, int* fd, sbx_error* error) {
+  constexpr std::string_view function = "sbx_subscriber_descriptor";
+  return guarded(function, error, [&]() -> int {
+    if (subscriber == nullptr) return bad_argument(function, "'subscriber' is NULL", error);
+    if (fd == nullptr) return bad_argument(function, "'fd' is NULL", error);
+    const auto descriptor = subscriber->raw.descriptor();
+    if (!descriptor) return report(descriptor.error(), error);
+    *fd = *descriptor;
+    return SBX_OK;
+  });
+}
+
+uint64_t sbx_subscriber_lost_count(const sbx_subscriber* subscriber) {
+  return subscriber == nullptr ? 0 : subscriber->raw.lost_count();
+}
+
+uint64_t sbx_subscriber_skipped_count(const sbx_subscriber* subscriber) {
+  return subscriber == nullptr ? 0 : subscriber->raw.skipped_count();
+}
+
+uint32_t sbx_subscriber_publisher_count(sbx_subscriber* subscriber) {
+  std::uint32_t count = 0;
+  guarded("sbx_subscriber_publisher_count", nullptr, [&] {
+    if (subscriber != nullptr) count = subscriber->raw.publisher_count();
+    return SBX_OK;
+  });
+  return count;
+}
+
+}  // extern "C"
