@@ -140,6 +140,12 @@ def test_the_end_in_the_comment_must_be_the_end_in_the_code(judge):
     assert judge({"src/shm/a.hpp": RELEASE, "src/shm/b.hpp": wrong}, "atomics")
 
 
+def test_an_operation_that_is_both_ends_must_say_both(judge):
+    both = "// sync[a] release acquire: meets itself.\na.exchange(0, std::memory_order_acq_rel);\n"
+    assert judge({"src/shm/a.hpp": both}, "atomics") == []
+    assert judge({"src/shm/a.hpp": both.replace("acquire: ", ": ")}, "atomics")
+
+
 def test_a_comment_too_far_above_does_not_count(judge):
     lines = "// relaxed[a]: the first.\n" + "a();\n" * 4 + "b.load(std::memory_order_relaxed);\n"
     assert judge({"src/shm/a.hpp": lines}, "atomics")

@@ -4,7 +4,7 @@ A use of std::memory_order stands below a comment with its tag, in one of these 
 
     // sync[ring.write] release: why what comes before must be visible.
     // sync[ring.write] acquire: which release this meets.
-    // sync[ring.pin] both: a full barrier, or an operation that is both ends.
+    // sync[ring.pin] release acquire: a full barrier, or an operation that is both ends.
     // relaxed[ring.read]: why no order is needed.
 """
 
@@ -19,16 +19,17 @@ CODE_LINES_BETWEEN_MAX = 3
 
 ORDER = re.compile(r"\bmemory_order(?:_|::)(relaxed|acquire|consume|release|acq_rel|seq_cst)\b")
 ANY_ORDER = re.compile(r"\bmemory_order\b|\bmemory_order_")
-SYNC = re.compile(r"sync\[([\w.]+)\](?:\s+(release|acquire|both)\b)?")
+SYNC = re.compile(r"sync\[([\w.]+)\]((?:\s+(?:release|acquire)\b)*)")
 RELAXED = re.compile(r"relaxed\[([\w.]+)\]")
 COMMENT = re.compile(r"\s*(//|\*|/\*)")
+# What the comments above an order must say, all of it.
 NEEDED = {
     "relaxed": {"relaxed"},
-    "acquire": {"acquire", "both"},
-    "consume": {"acquire", "both"},
-    "release": {"release", "both"},
-    "acq_rel": {"both"},
-    "seq_cst": {"both", "acquire", "release"},
+    "acquire": {"acquire"},
+    "consume": {"acquire"},
+    "release": {"release"},
+    "acq_rel": {"release", "acquire"},
+    "seq_cst": {"release", "acquire"},
 }
 
 
@@ -52,7 +53,7 @@ def check_place(file: File) -> Iterator[Finding]:
 def check_tags(file: File, number: int, line: str) -> Iterator[Finding]:
     ends = ends_above(file, number)
     for order in ORDER.findall(line):
-        if not ends & NEEDED[order]:
+        if not NEEDED[order] <= ends:
             wanted = "relaxed[tag]" if order == "relaxed" else f"sync[tag] for {order}"
             yield file.finding("atomics", number, f"no comment above says {wanted}")
 
@@ -68,7 +69,7 @@ def ends_above(file: File, number: int) -> set[str]:
             code_lines += 1
             if code_lines > CODE_LINES_BETWEEN_MAX:
                 break
-        ends |= {end for _, end in SYNC.findall(line) if end}
+        ends.update(*(said.split() for _, said in SYNC.findall(line)))
         if RELAXED.search(line):
             ends.add("relaxed")
     return ends
@@ -82,11 +83,11 @@ def check_pairs(tree: Tree) -> Iterator[Finding]:
         if not file.is_c_family or not file.under("src", "include"):
             continue
         for number, line in enumerate(file.lines, 1):
-            for tag, end in SYNC.findall(line):
-                ends.setdefault(tag, set()).update([end] if end else [])
+            for tag, said in SYNC.findall(line):
+                ends.setdefault(tag, set()).update(said.split())
                 first.setdefault(tag, (file, number))
     for tag, found in sorted(ends.items()):
         for end in ("release", "acquire"):
-            if not found & {end, "both"}:
+            if end not in found:
                 file, number = first[tag]
                 yield file.finding("atomics", number, f"sync[{tag}] has no {end} end")
