@@ -63,6 +63,15 @@ lint_cpp() {
     xargs -0 -n 1 -P "$(nproc)" clang-tidy-19 -p build/dev --quiet 2>/dev/null
 }
 
+# Shell files are those that end in .sh or begin by saying so.
+lint_shell() {
+  {
+    sources '*.sh'
+    sources | xargs -0 -r grep -lZIm1 '^#!.*\bbash$' || true
+  } | sort -zu |
+    xargs -0 -r shellcheck --external-sources --source-path=SCRIPTDIR --severity=warning
+}
+
 lint_go() {
   local module
   for module in bindings/go apps/petcam/server; do
@@ -77,6 +86,7 @@ check "clang-format" format_cpp
 check "gofmt" format_go
 check "ruff format" ruff format --check --quiet
 check "ruff" ruff check --quiet
+check "shellcheck" lint_shell
 check "tidy" tidy
 check "docs" bash tools/dev/docs.sh --check
 check "go vet" lint_go
