@@ -48,7 +48,7 @@ announce() {
 
 # Runs a command with its output in the log, showing the end of it only when it fails.
 quietly() {
-  if ! "$@" >>"$log" 2>&1 </dev/null; then
+  if ! "$@" >>"$log" 2>&1 </dev/null 9>&-; then
     tail -n 25 "$log" >&2
     fail "setup failed at: $*
 (the whole output is in $log)"
@@ -80,9 +80,11 @@ install_debian_packages() {
   ((${#missing[@]})) || return 0
   command -v apt-get >/dev/null || fail "this is no Debian; install by hand: ${missing[*]}"
   require_root "${missing[@]}"
-  # Package lists that are absent or old name versions that the mirror no longer has.
-  as_root apt-get update
-  as_root apt-get install -y --no-install-recommends "${missing[@]}"
+  # Package lists that are absent or old name versions that the mirror no longer has. The other
+  # options ride out a short failure of the network, and an apt that somebody else runs just now.
+  local options=(-o Acquire::Retries=3 -o DPkg::Lock::Timeout=300)
+  as_root apt-get "${options[@]}" update
+  as_root apt-get "${options[@]}" install -y --no-install-recommends "${missing[@]}"
 }
 
 make_virtual_environment() {
@@ -143,6 +145,14 @@ esac
 
 nothing_is_missing && exit
 mkdir -p "$SBX_ROOT/.tools"
+
+# Two verbs started side by side in a fresh clone would install into one folder at once.
+exec 9>"$SBX_ROOT/.tools/setup.lock"
+if ! flock --nonblock 9; then
+  echo "setup: another one is at work here; waiting for it"
+  flock 9
+  nothing_is_missing && exit
+fi
 : >"$log"
 install_debian_packages
 make_virtual_environment
