@@ -1,0 +1,48 @@
+"""Signalbox: publish and subscribe in shared memory, with numpy and without a copy.
+
+    pose = np.dtype([("seq", "u8"), ("xyz", "f8", 3)], align=True)
+
+    with signalbox.Publisher("robot/pose", pose) as poses:
+        poses.send({"seq": 1, "xyz": (0.0, 1.0, 2.0)})
+
+    with signalbox.Subscriber("robot/pose", pose) as poses:
+        for sample in poses:                    # sleeps until there is a message
+            print(sample.data["xyz"])           # read where the publisher wrote it
+
+Rules that hold for every object here:
+
+Threads  one thread at a time per publisher or subscriber; open another object for another thread.
+         Samples and their arrays may be used and dropped by any thread.
+Crash    a process that dies loses only what it had not published; nobody has to clean up.
+Fork     an object belongs to the process that opened it; in a child it raises SignalboxError with
+         code "wrong_process".
+Limits   64 samples larger than 48 bytes held at once per subscriber; further ones raise
+         SignalboxError with code "limit_reached".
+"""
+
+from ._core import Loan, Sample, library_version
+from ._core import python_version as _python_version
+from ._describe import describe
+from ._errors import (
+    DescriptionError,
+    SignalboxError,
+    SignalboxPermissionError,
+    SignalboxTimeoutError,
+)
+from ._topics import Publisher, Subscriber
+
+__version__: str = _python_version()
+
+__all__ = [
+    "DescriptionError",
+    "Loan",
+    "Publisher",
+    "Sample",
+    "SignalboxError",
+    "SignalboxPermissionError",
+    "SignalboxTimeoutError",
+    "Subscriber",
+    "__version__",
+    "describe",
+    "library_version",
+]

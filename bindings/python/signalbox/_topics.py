@@ -1,0 +1,200 @@
+"""Publisher and Subscriber: the compiled handles, with dtypes in front and asyncio behind."""
+
+import asyncio
+from typing import Self
+
+import numpy.typing as npt
+
+from . import _core
+from ._core import Sample
+from ._describe import as_structured, describe
+from ._errors import SignalboxError
+
+_BACK = {"next": 0, "latest": 1, "oldest": 2**64 - 1}
+
+# So many messages may be received without a pause before other tasks get a turn.
+_RECEIVED_IN_A_ROW_MAX = 64
+
+
+class Publisher(_core.Publisher):
+    """Publishes messages of one dtype on a topic, creating the topic if nobody has.
+
+    dtype      a structured numpy dtype, or None for plain bytes
+    depth      messages kept for late and slow subscribers; a power of two, 1 to 65536
+    loans_max  messages being filled at once, 1 to 64
+    held_max   messages subscribers may hold, all together, before loan() finds no room
+    tail_max   the largest tail in bytes; more than 0 says that messages have one
+    domain     where the topic lives; None: $SIGNALBOX_DIR, else $SIGNALBOX_DOMAIN, else "default"
+
+    A subscriber must state the same dtype, and a tail if and only if there is one here; otherwise
+    it is refused with SignalboxError, code "type_mismatch", and a text that names the field.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        dtype: npt.DTypeLike | None,
+        *,
+        depth: int = 16,
+        loans_max: int = 1,
+        held_max: int = 4,
+        tail_max: int = 0,
+        domain: str | None = None,
+    ) -> None:
+        structured = None if dtype is None else as_structured(dtype)
+        if structured is None and tail_max <= 0:
+            raise SignalboxError(
+                f"cannot open topic {topic!r}: messages of plain bytes (dtype None) are all tail. "
+                "Give tail_max, the largest message in bytes.",
+                "bad_argument",
+            )
+        super().__init__(
+            topic,
+            structured,
+            describe(structured, tail=tail_max > 0),
+            depth,
+            loans_max,
+            held_max,
+            tail_max,
+            domain,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+
+class Subscriber(_core.Subscriber):
+    """Receives the messages of one dtype from a topic, creating the topic if nobody has.
+
+    dtype     a structured numpy dtype, or None for plain bytes
+    start     "next": what is published from now on; "latest": the newest message there is, then all
+              that follow; "oldest": everything still kept; a number: so many messages back
+    tail      True where messages carry bytes behind the fixed part (always with dtype None)
+    reliable  True: publishers wait for this subscriber instead of overwriting what it has not seen
+    domain    as for Publisher
+
+    Three ways to use it: `for sample in subscriber` (sleeps), `async for sample in subscriber`
+    (asyncio), or take() and wait() by hand. Publishers may come, die and return in the meantime.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        dtype: npt.DTypeLike | None,
+        *,
+        start: str | int = "latest",
+        tail: bool = False,
+        reliable: bool = False,
+        domain: str | None = None,
+    ) -> None:
+        structured = None if dtype is None else as_structured(dtype)
+        self._waiting: asyncio.Future[None] | None = None
+        self._received_in_a_row = 0
+        super().__init__(
+            topic,
+            structured,
+            describe(structured, tail=tail),
+            _messages_back(topic, start),
+            reliable,
+            domain,
+        )
+
+    async def receive_async(self) -> Sample:
+        """The next message, letting other tasks run until there is one. One task at a time."""
+        if self._received_in_a_row >= _RECEIVED_IN_A_ROW_MAX:
+            # Before taking: a task that is cancelled here must not take a message with it.
+            self._received_in_a_row = 0
+            await asyncio.sleep(0)
+        self._refuse_second_task()
+        # Before the first take(): it is a take() that finds nothing which arms the descriptor.
+        descriptor = self.fileno()
+        while (sample := self.take()) is None:
+            self._received_in_a_row = 0
+            await self._readable(descriptor)
+        self._received_in_a_row += 1
+        return sample
+
+    def close(self) -> None:
+        """Leaves the topic. Samples and arrays stay valid. A task that waits gets code "closed"."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            # Before the descriptor is closed: its number may be another file's a moment later.
+            waiting.get_loop().remove_reader(self.fileno())
+            if not waiting.done():
+                waiting.set_exception(_closed(self.topic))
+        super().close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Sample:
+        """The next message, sleeping until there is one; the iteration ends with close()."""
+        if self.closed:
+            raise StopIteration
+        sample = self.receive()
+        assert sample is not None, "receive() without a timeout returned nothing"
+        return sample
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Sample:
+        """As receive_async(); the iteration ends with close()."""
+        try:
+            return await self.receive_async()
+        except SignalboxError as error:
+            if error.code == "closed":
+                raise StopAsyncIteration from None
+            raise
+
+    async def _readable(self, descriptor: int) -> None:
+        """Sleeps until the descriptor is readable."""
+        loop = asyncio.get_running_loop()
+        self._waiting = waiting = loop.create_future()
+        # A reader stays only while somebody waits: the descriptor remains readable until take()
+        # found nothing, and the loop would spin on it while the message is being worked on.
+        loop.add_reader(descriptor, _finish, waiting)
+        try:
+            await waiting
+        finally:
+            if self._waiting is waiting:
+                self._waiting = None
+                loop.remove_reader(descriptor)
+
+    def _refuse_second_task(self) -> None:
+        if self._waiting is not None:
+            raise SignalboxError(
+                f"cannot receive from topic {self.topic!r}: another task already waits on this "
+                "Subscriber. Open one for each task.",
+                "in_use",
+            )
+
+
+def _messages_back(topic: str, start: str | int) -> int:
+    if isinstance(start, str) and start in _BACK:
+        return _BACK[start]
+    if isinstance(start, int) and not isinstance(start, bool) and 0 <= start < 2**64:
+        return start
+    raise SignalboxError(
+        f"cannot open topic {topic!r}: start is {start!r}. "
+        'Use "next", "latest", "oldest" or how many messages back, from 0.',
+        "bad_argument",
+    )
+
+
+def _closed(topic: str) -> SignalboxError:
+    return SignalboxError(f"the subscriber of topic {topic!r} was closed while waiting", "closed")
+
+
+def _finish(waiting: "asyncio.Future[None]") -> None:
+    if not waiting.done():
+        waiting.set_result(None)

@@ -1,0 +1,22 @@
+// module.cpp: signalbox._core, the compiled half of the package.
+#include <nanobind/nanobind.h>
+
+#include "array.hpp"
+#include "failure.hpp"
+#include "publisher.hpp"
+#include "signalbox/signalbox.h"
+#include "subscriber.hpp"
+
+NB_MODULE(_core, module) {
+  namespace nb = nanobind;
+  // Objects that live until the interpreter ends are ordinary in scripts; the tests look for leaks.
+  nb::set_leak_warnings(false);
+  signalbox_python::register_failure_translator();
+  signalbox_python::bind_region(module);
+  signalbox_python::bind_publisher(module);
+  signalbox_python::bind_subscriber(module);
+  module.def("library_version", &sbx_version,
+             "The version of libsignalbox.so in use, as \"major.minor.patch\".");
+  module.def(
+      "python_version", [] { return SIGNALBOX_PYTHON_VERSION; }, "The version of this package.");
+}

@@ -1,0 +1,322 @@
+#include "publisher.hpp"
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "clock.hpp"
+#include "docs.hpp"
+#include "failure.hpp"
+
+namespace nb = nanobind;
+
+namespace signalbox_python {
+namespace {
+
+// From here on a copy takes long enough for other threads to run meanwhile.
+constexpr std::size_t kCopyAloneMax = 64 * 1024;
+
+// The bytes of any Python object that offers them in one piece.
+class Bytes {
+ public:
+  explicit Bytes(nb::handle object) {
+    if (object.is_none()) return;
+    if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE) != 0) throw nb::python_error();
+  }
+  Bytes(const Bytes&) = delete;
+  Bytes& operator=(const Bytes&) = delete;
+  ~Bytes() { PyBuffer_Release(&view_); }
+
+  std::size_t size() const noexcept { return static_cast<std::size_t>(view_.len); }
+  void copy_to(void* target) const {
+    if (size() == 0) return;
+    if (size() <= kCopyAloneMax) {
+      std::memcpy(target, view_.buf, size());
+      return;
+    }
+    nb::gil_scoped_release others_run;
+    std::memcpy(target, view_.buf, size());
+  }
+
+ private:
+  Py_buffer view_{};
+};
+
+template <class Int>
+Int checked(std::int64_t value, const std::string& topic, const char* option) {
+  if (value < 0 || static_cast<std::uint64_t>(value) > std::numeric_limits<Int>::max()) {
+    throw Failure("bad_argument", 0,
+                  "topic '" + topic + "': " + option + " is " + std::to_string(value) +
+                      ". Use a number from 0 to " +
+                      std::to_string(std::numeric_limits<Int>::max()) + ".");
+  }
+  return static_cast<Int>(value);
+}
+
+sbx_publisher_options options_from(const PublisherSettings& settings, const std::string& topic) {
+  sbx_publisher_options options;
+  sbx_publisher_options_init(&options);
+  options.depth = checked<std::uint32_t>(settings.depth, topic, "depth");
+  options.loans_max = checked<std::uint32_t>(settings.loans_max, topic, "loans_max");
+  options.held_max = checked<std::uint32_t>(settings.held_max, topic, "held_max");
+  options.tail_bytes_max = checked<std::uint64_t>(settings.tail_max, topic, "tail_max");
+  options.domain = settings.domain ? settings.domain->c_str() : nullptr;
+  return options;
+}
+
+std::shared_ptr<PublisherHandle> open(const std::string& topic, const std::string& description,
+                                      bool has_fixed_part, const PublisherSettings& settings) {
+  const sbx_type type{has_fixed_part ? nullptr : "bytes", description.c_str()};
+  const sbx_publisher_options options = options_from(settings, topic);
+  sbx_publisher* raw = nullptr;
+  sbx_error error;
+  int code;
+  {
+    nb::gil_scoped_release others_run;
+    code = sbx_publisher_open(topic.c_str(), &type, &options, &raw, &error);
+  }
+  check(code, error);
+  return std::make_shared<PublisherHandle>(topic, raw);
+}
+
+}  // namespace
+
+// ---- LoanBlock
+
+LoanBlock::LoanBlock(std::shared_ptr<PublisherHandle> publisher, std::uint64_t tail_bytes)
+    : publisher_(std::move(publisher)), loan_(std::make_shared<sbx_loan>()) {
+  Turn turn(*publisher_);
+  sbx_error error;
+  check(sbx_publisher_loan(publisher_->raw(), tail_bytes, loan_.get(), &error), error);
+  open_ = true;
+}
+
+LoanBlock::~LoanBlock() { drop(); }
+
+void LoanBlock::check_usable() const { Turn turn(*publisher_); }
+
+void LoanBlock::shorten(std::uint64_t tail_bytes) {
+  Turn turn(*publisher_);
+  sbx_error error;
+  check(sbx_loan_shorten(loan_.get(), tail_bytes, &error), error);
+}
+
+std::uint64_t LoanBlock::publish(std::int64_t deadline) {
+  std::uint64_t position = 0;
+  sbx_error error;
+  int code = try_publish(SBX_IMMEDIATE, position, error);
+  while ((code == SBX_WOULD_BLOCK || code == SBX_TIMED_OUT || code == SBX_INTERRUPTED) &&
+         deadline > sbx_now_ns()) {
+    run_signal_handlers();
+    if (!open_) throw Failure("closed", 0, "a signal handler dropped the loan being published");
+    code = try_publish(sleep_end(deadline, kPublishNsMax), position, error);
+  }
+  check(code, error);
+  open_ = false;
+  return position;
+}
+
+int LoanBlock::try_publish(std::int64_t deadline, std::uint64_t& position, sbx_error& error) {
+  Turn turn(*publisher_);
+  publishing_ = true;
+  int code;
+  if (deadline == SBX_IMMEDIATE) {
+    code = sbx_publisher_publish(publisher_->raw(), loan_.get(), deadline, &position, &error);
+  } else {
+    nb::gil_scoped_release others_run;
+    code = sbx_publisher_publish(publisher_->raw(), loan_.get(), deadline, &position, &error);
+  }
+  publishing_ = false;
+  return code;
+}
+
+void LoanBlock::drop() noexcept {
+  if (!open_ || publishing_) return;
+  open_ = false;
+  publisher_->give_back(loan_);
+}
+
+// ---- Loan
+
+Loan::Loan(std::shared_ptr<LoanBlock> block, nb::object dtype)
+    : block_(std::move(block)), dtype_(std::move(dtype)) {}
+
+LoanBlock& Loan::open_block() const {
+  if (block_ == nullptr) {
+    throw Failure("closed", 0,
+                  std::string("the loan was already ") + (position_ ? "published" : "dropped") +
+                      ". Take another one with loan().");
+  }
+  block_->check_usable();
+  return *block_;
+}
+
+nb::object Loan::data() {
+  const LoanBlock& block = open_block();
+  if (dtype_.is_none()) return nb::none();
+  if (!data_.is_valid()) {
+    data_ = record_array(block_, dtype_, block.raw().data, block.raw().data_bytes);
+  }
+  return data_;
+}
+
+nb::object Loan::tail() {
+  const LoanBlock& block = open_block();
+  if (!tail_.is_valid()) tail_ = byte_array(block_, block.raw().tail, block.raw().tail_bytes);
+  return tail_;
+}
+
+void Loan::shorten(std::uint64_t tail_bytes) {
+  open_block().shorten(tail_bytes);
+  tail_.reset();
+}
+
+std::uint64_t Loan::publish(const PublisherHandle& publisher, std::int64_t deadline) {
+  LoanBlock& block = open_block();
+  if (block.publisher() != &publisher) {
+    throw Failure("bad_argument", 0,
+                  "the loan belongs to the " + block.publisher()->name() + ", not to the " +
+                      publisher.name() + ". Publish it there.");
+  }
+  // A signal handler may finish this loan while publishing waits.
+  const std::shared_ptr<LoanBlock> keep = block_;
+  position_ = keep->publish(deadline);
+  finish();
+  return *position_;
+}
+
+void Loan::drop() {
+  if (block_ == nullptr) return;
+  block_->drop();
+  finish();
+}
+
+void Loan::leave(nb::handle exception_type) {
+  if (block_ == nullptr) return;
+  if (!exception_type.is_none()) {
+    drop();
+    return;
+  }
+  try {
+    publish(*block_->publisher(), SBX_IMMEDIATE);
+  } catch (...) {
+    drop();
+    throw;
+  }
+}
+
+// What was lent is no longer ours to write.
+void Loan::finish() {
+  if (data_.is_valid()) forbid_writing(data_);
+  if (tail_.is_valid()) forbid_writing(tail_);
+  data_.reset();
+  tail_.reset();
+  block_.reset();
+}
+
+std::string Loan::repr() const {
+  if (position_) return "<signalbox.Loan published at " + std::to_string(*position_) + ">";
+  if (block_ == nullptr) return "<signalbox.Loan dropped>";
+  return "<signalbox.Loan of the " + block_->publisher()->name() + ">";
+}
+
+// ---- Publisher
+
+Publisher::Publisher(const std::string& topic, nb::object dtype, const std::string& description,
+                     const PublisherSettings& settings)
+    : topic_(topic),
+      dtype_(std::move(dtype)),
+      handle_(open(topic_, description, !dtype_.is_none(), settings)) {}
+
+std::shared_ptr<PublisherHandle> Publisher::handle() const {
+  if (handle_ == nullptr) {
+    throw Failure("closed", 0, "the publisher of topic '" + topic_ + "' is closed");
+  }
+  return handle_;
+}
+
+Loan Publisher::loan(std::int64_t tail_bytes) {
+  const auto bytes = checked<std::uint64_t>(tail_bytes, topic_, "tail_bytes");
+  return Loan(std::make_shared<LoanBlock>(handle(), bytes), dtype_);
+}
+
+std::uint64_t Publisher::publish(Loan& loan, std::optional<double> timeout) {
+  return loan.publish(*handle(), deadline_after(timeout));
+}
+
+std::uint64_t Publisher::send(nb::handle value, nb::handle tail, std::optional<double> timeout) {
+  const std::int64_t deadline = deadline_after(timeout);
+  nb::object message = nb::none();
+  if (!dtype_.is_none()) {
+    message = nb::module_::import_("signalbox._values").attr("pack")(dtype_, value);
+  } else if (!value.is_none()) {
+    // Plain bytes: the value is the message.
+    if (!tail.is_none()) throw nb::type_error("send: give plain bytes once, as value or as tail");
+    tail = value;
+  }
+  const Bytes fixed_part(message);
+  const Bytes tail_part(tail);
+  const auto block = std::make_shared<LoanBlock>(handle(), tail_part.size());
+  fixed_part.copy_to(block->raw().data);
+  tail_part.copy_to(block->raw().tail);
+  return block->publish(deadline);
+}
+
+std::uint32_t Publisher::subscriber_count() {
+  const auto publisher = handle();
+  Turn turn(*publisher);
+  return sbx_publisher_subscriber_count(publisher->raw());
+}
+
+void Publisher::close() {
+  if (handle_ == nullptr) return;
+  if (handle_->is_ours()) Turn turn(*handle_);  // not under a thread that is inside a call
+  handle_->mark_closed();
+  handle_.reset();
+}
+
+std::string Publisher::repr() const {
+  return "<signalbox.Publisher '" + topic_ + "'" + (is_closed() ? " closed>" : ">");
+}
+
+void bind_publisher(nb::module_& module) {
+  nb::class_<Loan>(module, "Loan", docs::kLoan, nb::is_final())
+      .def_prop_ro("data", &Loan::data, docs::kLoanData)
+      .def_prop_ro("tail", &Loan::tail, docs::kLoanTail)
+      .def_prop_ro("position", &Loan::position, docs::kLoanPosition)
+      .def("shorten", &Loan::shorten, nb::arg("tail_bytes"), docs::kLoanShorten)
+      .def("drop", &Loan::drop, docs::kLoanDrop)
+      .def("__enter__", [](nb::object self) { return self; })
+      .def(
+          "__exit__", [](Loan& self, nb::handle type, nb::handle, nb::handle) { self.leave(type); },
+          nb::arg("type").none(), nb::arg("value").none(), nb::arg("traceback").none())
+      .def("__repr__", &Loan::repr);
+
+  nb::class_<Publisher>(module, "Publisher", docs::kPublisher)
+      .def(
+          "__init__",
+          [](Publisher* self, const std::string& topic, nb::object dtype,
+             const std::string& description, std::int64_t depth, std::int64_t loans_max,
+             std::int64_t held_max, std::int64_t tail_max, std::optional<std::string> domain) {
+            new (self) Publisher(topic, std::move(dtype), description,
+                                 {depth, loans_max, held_max, tail_max, std::move(domain)});
+          },
+          nb::arg("topic"), nb::arg("dtype").none(), nb::arg("description"), nb::arg("depth"),
+          nb::arg("loans_max"), nb::arg("held_max"), nb::arg("tail_max"), nb::arg("domain").none())
+      .def("loan", &Publisher::loan, nb::arg("tail_bytes") = 0, docs::kPublisherLoan)
+      .def("publish", &Publisher::publish, nb::arg("loan"), nb::arg("timeout").none() = 0.0,
+           docs::kPublisherPublish)
+      .def("send", &Publisher::send, nb::arg("value").none(), nb::arg("tail").none() = nb::none(),
+           nb::arg("timeout").none() = 0.0, docs::kPublisherSend)
+      .def("close", &Publisher::close, docs::kPublisherClose)
+      .def_prop_ro("subscriber_count", &Publisher::subscriber_count, docs::kSubscriberCount)
+      .def_prop_ro("topic", &Publisher::topic, docs::kTopic)
+      .def_prop_ro("dtype", &Publisher::dtype, docs::kDtype)
+      .def_prop_ro("closed", &Publisher::is_closed, docs::kClosed)
+      .def("__repr__", &Publisher::repr);
+}
+
+}  // namespace signalbox_python

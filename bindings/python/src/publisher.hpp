@@ -1,0 +1,104 @@
+// publisher.hpp: the compiled halves of signalbox.Publisher and signalbox.Loan.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "array.hpp"
+#include "handle.hpp"
+
+namespace signalbox_python {
+
+// A loan of the C library. Arrays over it share it, so that the memory they look at stays mapped:
+// the publisher leaves its topic when the last of them is gone.
+class LoanBlock final : public Block {
+ public:
+  LoanBlock(std::shared_ptr<PublisherHandle> publisher, std::uint64_t tail_bytes);
+  ~LoanBlock() override;
+
+  bool is_writable() const noexcept override { return open_; }
+  const PublisherHandle* publisher() const noexcept { return publisher_.get(); }
+  const sbx_loan& raw() const noexcept { return *loan_; }
+
+  void shorten(std::uint64_t tail_bytes);
+  // Answers the position. On failure the loan stays open.
+  std::uint64_t publish(std::int64_t deadline);
+  // Gives the loan back; nothing if it was published or is being published.
+  void drop() noexcept;
+  // Throws Failure when the publisher is closed or belongs to another process.
+  void check_usable() const;
+
+ private:
+  int try_publish(std::int64_t deadline, std::uint64_t& position, sbx_error& error);
+
+  std::shared_ptr<PublisherHandle> publisher_;
+  std::shared_ptr<sbx_loan> loan_;  // shared, and so never moved: small messages may lie in it
+  bool open_ = false;
+  bool publishing_ = false;
+};
+
+class Loan {
+ public:
+  Loan(std::shared_ptr<LoanBlock> block, nanobind::object dtype);
+
+  nanobind::object data();
+  nanobind::object tail();
+  void shorten(std::uint64_t tail_bytes);
+  void drop();
+  void leave(nanobind::handle exception_type);
+  std::uint64_t publish(const PublisherHandle& publisher, std::int64_t deadline);
+  std::optional<std::uint64_t> position() const noexcept { return position_; }
+  std::string repr() const;
+
+ private:
+  LoanBlock& open_block() const;
+  void finish();
+
+  std::shared_ptr<LoanBlock> block_;  // null once published or dropped
+  nanobind::object dtype_;
+  nanobind::object data_{};
+  nanobind::object tail_{};
+  std::optional<std::uint64_t> position_{};
+};
+
+struct PublisherSettings {
+  std::int64_t depth;
+  std::int64_t loans_max;
+  std::int64_t held_max;
+  std::int64_t tail_max;
+  std::optional<std::string> domain;
+};
+
+class Publisher {
+ public:
+  Publisher(const std::string& topic, nanobind::object dtype, const std::string& description,
+            const PublisherSettings& settings);
+
+  Loan loan(std::int64_t tail_bytes);
+  std::uint64_t publish(Loan& loan, std::optional<double> timeout);
+  std::uint64_t send(nanobind::handle value, nanobind::handle tail, std::optional<double> timeout);
+  std::uint32_t subscriber_count();
+  void close();
+
+  const std::string& topic() const noexcept { return topic_; }
+  nanobind::object dtype() const { return dtype_; }
+  bool is_closed() const noexcept { return handle_ == nullptr; }
+  std::string repr() const;
+
+ private:
+  // Shared, so that a signal handler that closes the publisher does not close it under the call
+  // it interrupted.
+  std::shared_ptr<PublisherHandle> handle() const;
+
+  std::string topic_;
+  nanobind::object dtype_;
+  std::shared_ptr<PublisherHandle> handle_;  // null once closed
+};
+
+void bind_publisher(nanobind::module_& module);
+
+}  // namespace signalbox_python

@@ -1,0 +1,226 @@
+#include "subscriber.hpp"
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+
+#include <utility>
+
+#include "clock.hpp"
+#include "docs.hpp"
+#include "failure.hpp"
+
+namespace nb = nanobind;
+
+namespace signalbox_python {
+namespace {
+
+std::shared_ptr<SubscriberHandle> open(const std::string& topic, const std::string& description,
+                                       bool has_fixed_part, std::uint64_t start, bool reliable,
+                                       const std::optional<std::string>& domain) {
+  const sbx_type type{has_fixed_part ? nullptr : "bytes", description.c_str()};
+  sbx_subscriber_options options;
+  sbx_subscriber_options_init(&options);
+  options.start = start;
+  options.reliable = reliable ? 1 : 0;
+  options.domain = domain ? domain->c_str() : nullptr;
+  sbx_subscriber* raw = nullptr;
+  sbx_error error;
+  int code;
+  {
+    nb::gil_scoped_release others_run;
+    code = sbx_subscriber_open(topic.c_str(), &type, &options, &raw, &error);
+  }
+  check(code, error);
+  return std::make_shared<SubscriberHandle>(topic, raw);
+}
+
+}  // namespace
+
+// ---- SampleBlock
+
+SampleBlock::~SampleBlock() {
+  // The pin is in shared memory: a forked child that dropped its copy would unpin the parent's.
+  if (taken_ && forks_ == fork_count()) sbx_sample_release(&sample_);
+}
+
+void SampleBlock::mark_taken() noexcept {
+  taken_ = true;
+  forks_ = fork_count();
+}
+
+// ---- Sample
+
+Sample::Sample(std::shared_ptr<SampleBlock> block, nb::object dtype)
+    : block_(std::move(block)),
+      dtype_(std::move(dtype)),
+      position_(block_->raw().position),
+      publisher_(block_->raw().publisher) {}
+
+SampleBlock& Sample::held_block() const {
+  if (block_ == nullptr) {
+    throw Failure("closed", 0,
+                  "sample " + std::to_string(position_) +
+                      " was released. Use its data before, or keep the array itself.");
+  }
+  return *block_;
+}
+
+nb::object Sample::data() {
+  const sbx_sample& sample = held_block().raw();
+  if (dtype_.is_none()) return nb::none();
+  if (!data_.is_valid()) data_ = record_array(block_, dtype_, sample.data, sample.data_bytes);
+  return data_;
+}
+
+nb::object Sample::tail() {
+  const sbx_sample& sample = held_block().raw();
+  if (!tail_.is_valid()) tail_ = byte_array(block_, sample.tail, sample.tail_bytes);
+  return tail_;
+}
+
+void Sample::release() noexcept {
+  data_.reset();
+  tail_.reset();
+  block_.reset();
+}
+
+std::string Sample::repr() const {
+  return "<signalbox.Sample " + std::to_string(position_) +
+         (block_ == nullptr ? " released>" : ">");
+}
+
+// ---- Subscriber
+
+Subscriber::Subscriber(const std::string& topic, nb::object dtype, const std::string& description,
+                       std::uint64_t start, bool reliable, const std::optional<std::string>& domain)
+    : topic_(topic),
+      dtype_(std::move(dtype)),
+      handle_(open(topic_, description, !dtype_.is_none(), start, reliable, domain)) {}
+
+std::shared_ptr<SubscriberHandle> Subscriber::handle() const {
+  if (handle_ == nullptr) {
+    throw Failure("closed", 0, "the subscriber of topic '" + topic_ + "' is closed");
+  }
+  return handle_;
+}
+
+nb::object Subscriber::take_by(Take which) {
+  const auto subscriber = handle();
+  if (next_ == nullptr) next_ = std::make_shared<SampleBlock>();
+  int taken = 0;
+  {
+    Turn turn(*subscriber);
+    sbx_error error;
+    check(which(subscriber->raw(), &next_->raw(), &taken, &error), error);
+  }
+  if (taken == 0) return nb::none();
+  next_->mark_taken();
+  return nb::cast(Sample(std::move(next_), dtype_));
+}
+
+nb::object Subscriber::take() { return take_by(sbx_subscriber_take); }
+
+nb::object Subscriber::take_latest() { return take_by(sbx_subscriber_take_latest); }
+
+bool Subscriber::wait(std::optional<double> timeout) { return wait_until(deadline_after(timeout)); }
+
+bool Subscriber::wait_until(std::int64_t deadline) {
+  const auto subscriber = handle();
+  for (;;) {
+    const std::int64_t until = sleep_end(deadline, kWaitNsMax);
+    int wake = SBX_WAKE_INTERRUPTED;
+    int code;
+    sbx_error error;
+    {
+      Turn turn(*subscriber);
+      nb::gil_scoped_release others_run;
+      code = sbx_subscriber_wait(subscriber->raw(), until, &wake, &error);
+    }
+    check(code, error);
+    if (wake == SBX_WAKE_READY) return true;
+    run_signal_handlers();
+    if (wake == SBX_WAKE_TIMED_OUT && until == deadline) return false;
+  }
+}
+
+nb::object Subscriber::receive(std::optional<double> timeout) {
+  const std::int64_t deadline = deadline_after(timeout);
+  for (;;) {
+    nb::object sample = take();
+    // A message that made wait() return can be overwritten before take() reaches it.
+    if (!sample.is_none() || !wait_until(deadline)) return sample;
+  }
+}
+
+int Subscriber::descriptor() {
+  const auto subscriber = handle();
+  Turn turn(*subscriber);
+  int fd = -1;
+  sbx_error error;
+  check(sbx_subscriber_descriptor(subscriber->raw(), &fd, &error), error);
+  return fd;
+}
+
+std::uint64_t Subscriber::lost_count() {
+  const auto subscriber = handle();
+  Turn turn(*subscriber);
+  return sbx_subscriber_lost_count(subscriber->raw());
+}
+
+std::uint64_t Subscriber::skipped_count() {
+  const auto subscriber = handle();
+  Turn turn(*subscriber);
+  return sbx_subscriber_skipped_count(subscriber->raw());
+}
+
+std::uint32_t Subscriber::publisher_count() {
+  const auto subscriber = handle();
+  Turn turn(*subscriber);
+  return sbx_subscriber_publisher_count(subscriber->raw());
+}
+
+void Subscriber::close() {
+  if (handle_ == nullptr) return;
+  if (handle_->is_ours()) Turn turn(*handle_);  // not under a thread that is inside a call
+  handle_->mark_closed();
+  handle_.reset();
+}
+
+std::string Subscriber::repr() const {
+  return "<signalbox.Subscriber '" + topic_ + "'" + (is_closed() ? " closed>" : ">");
+}
+
+void bind_subscriber(nb::module_& module) {
+  nb::class_<Sample>(module, "Sample", docs::kSample, nb::is_final())
+      .def_prop_ro("data", &Sample::data, docs::kSampleData)
+      .def_prop_ro("tail", &Sample::tail, docs::kSampleTail)
+      .def_prop_ro("position", &Sample::position, docs::kSamplePosition)
+      .def_prop_ro("publisher", &Sample::publisher, docs::kSamplePublisher)
+      .def("release", &Sample::release, docs::kSampleRelease)
+      .def("__enter__", [](nb::object self) { return self; })
+      .def(
+          "__exit__", [](Sample& self, nb::handle, nb::handle, nb::handle) { self.release(); },
+          nb::arg("type").none(), nb::arg("value").none(), nb::arg("traceback").none())
+      .def("__repr__", &Sample::repr);
+
+  nb::class_<Subscriber>(module, "Subscriber", docs::kSubscriber)
+      .def(nb::init<const std::string&, nb::object, const std::string&, std::uint64_t, bool,
+                    const std::optional<std::string>&>(),
+           nb::arg("topic"), nb::arg("dtype").none(), nb::arg("description"), nb::arg("start"),
+           nb::arg("reliable"), nb::arg("domain").none())
+      .def("take", &Subscriber::take, docs::kTake)
+      .def("take_latest", &Subscriber::take_latest, docs::kTakeLatest)
+      .def("wait", &Subscriber::wait, nb::arg("timeout").none() = nb::none(), docs::kWait)
+      .def("receive", &Subscriber::receive, nb::arg("timeout").none() = nb::none(), docs::kReceive)
+      .def("fileno", &Subscriber::descriptor, docs::kFileno)
+      .def("close", &Subscriber::close, docs::kSubscriberClose)
+      .def_prop_ro("lost_count", &Subscriber::lost_count, docs::kLostCount)
+      .def_prop_ro("skipped_count", &Subscriber::skipped_count, docs::kSkippedCount)
+      .def_prop_ro("publisher_count", &Subscriber::publisher_count, docs::kPublisherCount)
+      .def_prop_ro("topic", &Subscriber::topic, docs::kTopic)
+      .def_prop_ro("dtype", &Subscriber::dtype, docs::kDtype)
+      .def_prop_ro("closed", &Subscriber::is_closed, docs::kClosed)
+      .def("__repr__", &Subscriber::repr);
+}
+
+}  // namespace signalbox_python

@@ -1,0 +1,17 @@
+"""Every test has a signal box of its own: a directory that is empty before and gone after."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def domain_directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    directory = Path(tempfile.mkdtemp(prefix="signalbox-python-", dir="/dev/shm"))
+    monkeypatch.setenv("SIGNALBOX_DIR", str(directory))
+    monkeypatch.delenv("SIGNALBOX_DOMAIN", raising=False)
+    yield directory
+    shutil.rmtree(directory)

@@ -1,0 +1,52 @@
+"""The examples run as they are shown."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from observing import WATCHDOG_S
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "python"
+
+
+def start(example: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(EXAMPLES / example), *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=WATCHDOG_S)
+    assert "KeyboardInterrupt" in errors or errors == ""
+
+
+def test_subscribe_hears_publish() -> None:
+    with start("publish.py", "--period", "0.02") as publisher:
+        with start("subscribe.py", "--count", "20") as subscriber:
+            output, errors = subscriber.communicate(timeout=WATCHDOG_S)
+        end(publisher)
+    assert subscriber.returncode == 0, errors
+    assert output.count("pose ") == 20
+    assert "picture " in output
+
+
+def test_readme_program() -> None:
+    with start("readme.py") as subscriber, start("readme.py", "publish") as publisher:
+        publisher.stdin.write("1 2 3\n")
+        publisher.stdin.flush()
+        assert subscriber.stdout.readline() == "0 [1. 2. 3.]\n"
+        publisher.stdin.close()
+        publisher.wait(WATCHDOG_S)
+        end(subscriber)
+
+
+def test_examples_are_short() -> None:
+    for example in EXAMPLES.glob("*.py"):
+        assert len(example.read_text().splitlines()) < 60, example
+    assert len((EXAMPLES / "readme.py").read_text().splitlines()) <= 20
