@@ -8,6 +8,7 @@
 
 #include "clocks.hpp"
 #include "synthetic_source.hpp"
+#include "video_source.hpp"
 
 namespace petcam {
 namespace {
@@ -32,6 +33,7 @@ Daemon::Daemon(CameraConfig config, std::optional<std::string> path, ConfigOverr
       frames_(config_.jpeg_quality) {}
 
 std::unique_ptr<Source> Daemon::make_source(const CameraConfig& config) {
+  if (config.source == SourceKind::video) return std::make_unique<VideoSource>(config.video);
   return std::make_unique<SyntheticSource>(config.geometry, config.frames_per_s, config.seed);
 }
 
