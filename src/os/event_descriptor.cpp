@@ -1,6 +1,7 @@
 #include "os/event_descriptor.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -55,10 +56,8 @@ Result<EventDescriptor> EventDescriptor::create(const Fd& directory, const std::
   return made;
 }
 
-Result<bool> EventDescriptor::watch_process(const Fd& pidfd) {
-  auto added = add_readable(epoll_, pidfd, kProcess);
-  if (!added) return std::unexpected(std::move(added.error()));
-  return true;
+Result<void> EventDescriptor::watch_process(const Fd& pidfd) {
+  return add_readable(epoll_, pidfd, kProcess);
 }
 
 Result<void> EventDescriptor::watch_clock() {
@@ -84,6 +83,8 @@ bool EventDescriptor::drain() noexcept {
   return ready > 0;
 }
 
+void EventDescriptor::signal_self() noexcept { send_signal(fifo_); }
+
 Result<Fd> open_signal(const Fd& directory, const std::string& fifo_name) {
   const int fd = ::openat(directory.get(), fifo_name.c_str(),
                           O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
@@ -95,6 +96,11 @@ void send_signal(const Fd& fifo) noexcept {
   const char byte = 1;
   // EAGAIN means the pipe is full, and then its reader will wake anyway.
   [[maybe_unused]] const ssize_t sent = ::write(fifo.get(), &byte, 1);
+}
+
+bool is_readable(const Fd& fd) noexcept {
+  pollfd one{.fd = fd.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&one, 1, 0) > 0;
 }
 
 }  // namespace signalbox::os

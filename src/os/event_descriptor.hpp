@@ -23,13 +23,15 @@ class EventDescriptor {
   bool is_open() const noexcept { return epoll_.is_open(); }
   // The descriptor for poll: readable after a signal or when a watched process died.
   int get() const noexcept { return epoll_.get(); }
-  // Makes the descriptor readable when that process dies; false if it cannot be watched, and then
-  // the descriptor becomes readable ten times a second so that its owner looks by himself.
-  Result<bool> watch_process(const Fd& pidfd);
+  // Makes the descriptor readable once that process is dead.
+  Result<void> watch_process(const Fd& pidfd);
+  // Makes the descriptor readable ten times a second, for deaths that no pidfd can tell.
   Result<void> watch_clock();
   // Was anything readable? Drains the pipe and the timer; dead processes stay readable until
   // their pidfd is closed.
   bool drain() noexcept;
+  // Makes the descriptor readable from its own side.
+  void signal_self() noexcept;
 
  private:
   Fd epoll_;
@@ -42,5 +44,8 @@ class EventDescriptor {
 Result<Fd> open_signal(const Fd& directory, const std::string& fifo_name);
 // A full pipe is fine: it is readable then.
 void send_signal(const Fd& fifo) noexcept;
+
+// Is the descriptor readable right now?
+bool is_readable(const Fd& fd) noexcept;
 
 }  // namespace signalbox::os

@@ -43,10 +43,12 @@ inline constexpr std::size_t no_pin = pin_slots;
 template <class P>
 std::size_t pin(PinTable<P>& table, std::uint64_t word) noexcept {
   for (std::size_t i = 0; i < pin_slots; ++i) {
-    // relaxed[pin.claim]: only this thread fills words; a stale non-zero value costs one step.
-    if (table.words[i].load(std::memory_order_relaxed) != 0) continue;
-    // relaxed[pin.claim]: the fence below orders it before the caller's second look at the slot.
-    table.words[i].store(word, std::memory_order_relaxed);
+    // sync[pin.free] acquire: another thread may have unpinned here, and its reads must come
+    // before whatever our store lets the publisher conclude.
+    if (table.words[i].load(std::memory_order_acquire) != 0) continue;
+    // sync[pin.free] release: a publisher that finds this word instead of the 0 before it may
+    // reuse the frame that was pinned here earlier.
+    table.words[i].store(word, std::memory_order_release);
     // sync[pin.scan] release acquire: either the scan sees this pin, or the look that follows
     // sees the slot already overwritten. Meets collect().
     P::full_fence();

@@ -1,0 +1,351 @@
+#include "topic/directory.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <ctime>
+
+#include "os/failure.hpp"
+#include "os/futex.hpp"
+
+namespace signalbox::topic {
+
+namespace {
+
+constexpr char kTopicFile[] = "topic";
+constexpr char kBellFile[] = "bell";
+// How long to keep meeting somebody who is removing the topic before calling him stuck.
+constexpr auto kAttachPatience = std::chrono::seconds(2);
+
+// A joiner that met a directory on its way out gives its remover the processor and tries again.
+void let_the_other_finish() noexcept {
+  const timespec pause{.tv_sec = 0, .tv_nsec = 200'000};
+  ::clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
+}
+
+Error type_mismatch(const std::string& topic, const std::string& their_name,
+                    const wire::ParsedType& theirs, const TypeDescription& type,
+                    const wire::ParsedType& ours) {
+  return {Errc::type_mismatch, 0, {},
+          "cannot open topic \"" + topic + "\": " + wire::first_difference(theirs, ours) +
+              ". The topic holds " + their_name + " (" + std::to_string(theirs.fixed_bytes) +
+              " bytes), the caller has " + type.name + " (" + std::to_string(ours.fixed_bytes) +
+              " bytes). Rebuild the older program, or stop every user of the topic first."};
+}
+
+}  // namespace
+
+Result<TopicDirectory> TopicDirectory::attach(std::string_view topic, const TypeDescription& type,
+                                              std::string_view domain) {
+  auto place = locate(topic, domain);
+  if (!place) return std::unexpected(std::move(place.error()));
+  auto parsed = wire::parse_description(type.text);
+  if (!parsed) return std::unexpected(std::move(parsed.error()));
+  TopicDirectory here;
+  here.place_ = std::move(*place);
+  here.type_ = std::move(*parsed);
+  here.type_hash_ = wire::hash_description(type.text);
+  here.generation_ = os::fork_generation();
+  const Deadline deadline = Deadline::after(kAttachPatience);
+  for (;;) {
+    auto attached = here.try_attach(type);
+    if (!attached) return std::unexpected(std::move(attached.error()));
+    if (*attached) break;
+    if (deadline.passed()) {
+      return std::unexpected(
+          Error{Errc::abandoned, 0, {},
+                "cannot open topic \"" + here.place_.name + "\": another process has been removing " +
+                    here.place_.topic_path + " for 2 s; is it stopped? Let it go on or kill it."});
+    }
+    let_the_other_finish();
+  }
+  here.reap_all();
+  return here;
+}
+
+// One try. False: the directory went away under our hands.
+Result<bool> TopicDirectory::try_attach(const TypeDescription& type) {
+  topic_file_.close();
+  if (auto made = os::make_directories(place_.topic_path, directory_mode); !made) {
+    return made.error().sys_errno == ENOENT ? Result<bool>(false)
+                                            : std::unexpected(std::move(made.error()));
+  }
+  if (place_.root_is_ours) {
+    // /dev/shm is everybody's: a root somebody else planted there is not to be trusted.
+    auto root = os::open_directory(place_.root);
+    const auto facts = root ? os::facts_of(*root) : Result<os::FileFacts>(std::unexpect, root.error());
+    if (facts && facts->owner != os::identity_of_this_process().uid) {
+      return std::unexpected(Error{Errc::permission_denied, 0, {},
+                                   "cannot use " + place_.root + ": it belongs to uid " +
+                                       std::to_string(facts->owner) +
+                                       ". Set SIGNALBOX_DIR to a directory of yours."});
+    }
+  }
+  auto directory = os::open_directory(place_.topic_path);
+  if (!directory) {
+    return directory.error().code == Errc::not_found ? Result<bool>(false)
+                                                     : std::unexpected(std::move(directory.error()));
+  }
+  directory_ = std::move(*directory);
+  auto ready = open_or_create_topic(type);
+  if (!ready) {
+    return ready.error().code == Errc::not_found ? Result<bool>(false)
+                                                 : std::unexpected(std::move(ready.error()));
+  }
+  if (!topic_file_.fd().is_open()) return false;
+  auto same_type = check_type(type);
+  if (!same_type) return std::unexpected(std::move(same_type.error()));
+  if (!*same_type) return false;
+  if (auto bell = open_or_create_bell(); !bell) {
+    return bell.error().code == Errc::not_found ? Result<bool>(false)
+                                                : std::unexpected(std::move(bell.error()));
+  }
+  return true;
+}
+
+// Leaves topic_file_ open and share-locked, or closed if the topic was being removed.
+Result<void> TopicDirectory::open_or_create_topic(const TypeDescription& type) {
+  auto existing = os::open_file(directory_, kTopicFile, os::Access::read_write);
+  if (existing) {
+    auto entered = enter(std::move(*existing));
+    if (!entered) return std::unexpected(std::move(entered.error()));
+    return {};
+  }
+  if (existing.error().code != Errc::not_found) return std::unexpected(std::move(existing.error()));
+  const std::uint64_t bytes = sizeof(TopicPage) + type.name.size() + type.text.size();
+  auto fresh = create_segment(directory_, path_of(kTopicFile), SegmentKind::topic, 0, bytes,
+                              sizeof(TopicPage));
+  if (!fresh) return std::unexpected(std::move(fresh.error()));
+  auto* page = fresh->mapping.at<TopicPage>(0);
+  page->type_hash[0] = type_hash_.high;
+  page->type_hash[1] = type_hash_.low;
+  page->name_bytes = static_cast<std::uint32_t>(type.name.size());
+  page->description_bytes = static_cast<std::uint32_t>(type.text.size());
+  page->text_offset = sizeof(TopicPage);
+  std::byte* text = fresh->mapping.data() + sizeof(TopicPage);
+  std::memcpy(text, type.name.data(), type.name.size());
+  std::memcpy(text + type.name.size(), type.text.data(), type.text.size());
+  auto locked = os::try_lock(fresh->file, os::LockKind::shared);
+  if (!locked) return std::unexpected(std::move(locked.error()));
+  if (auto linked = os::link_unnamed(fresh->file, directory_, kTopicFile); !linked) {
+    // Somebody was quicker: the next try finds his.
+    if (linked.error().code == Errc::already_exists) return {};
+    return std::unexpected(std::move(linked.error()));
+  }
+  topic_file_ = os::LifeFd(std::move(fresh->file));
+  return {};
+}
+
+// Takes the shared lock on an existing topic file, unless it is on its way out.
+Result<bool> TopicDirectory::enter(os::Fd topic_file) {
+  auto locked = os::try_lock(topic_file, os::LockKind::shared);
+  if (!locked) return std::unexpected(std::move(locked.error()));
+  if (!*locked) return false;
+  const auto facts = os::facts_of(topic_file);
+  if (!facts) return std::unexpected(facts.error());
+  if (facts->links == 0) return false;
+  topic_file_ = os::LifeFd(std::move(topic_file));
+  return true;
+}
+
+// True if the topic's type is ours; false if it was another's, left by the dead, and is gone now.
+Result<bool> TopicDirectory::check_type(const TypeDescription& type) {
+  const std::string path = path_of(kTopicFile);
+  auto segment = open_segment(directory_, kTopicFile, path, SegmentKind::topic, sizeof(TopicPage),
+                              os::Access::read);
+  if (!segment) {
+    if (segment.error().code == Errc::not_found) return false;
+    return std::unexpected(std::move(segment.error()));
+  }
+  TopicPage page;
+  std::memcpy(&page, segment->mapping.data(), sizeof(page));
+  const std::uint64_t size = segment->mapping.size();
+  if (page.text_offset > size || page.name_bytes > size - page.text_offset ||
+      page.description_bytes > size - page.text_offset - page.name_bytes) {
+    return std::unexpected(Error{Errc::damaged, 0, {},
+                                 "cannot use " + path +
+                                     ": its type description lies outside the file. It was left as "
+                                     "it is; remove it by hand if no program needs it."});
+  }
+  const char* text = segment->mapping.at<const char>(page.text_offset);
+  const std::string their_name(text, page.name_bytes);
+  const std::string their_text(text + page.name_bytes, page.description_bytes);
+  if (their_text == type.text) return true;
+  auto theirs = wire::parse_description(their_text);
+  if (!theirs) {
+    return std::unexpected(Error{Errc::damaged, 0, {},
+                                 "cannot use " + path + ": its type description is not one (" +
+                                     theirs.error().text + "). It was left as it is; remove it by "
+                                     "hand if no program needs it."});
+  }
+  if (try_become_last()) {
+    remove_everything();
+    return false;
+  }
+  return std::unexpected(type_mismatch(place_.name, their_name, *theirs, type, type_));
+}
+
+Result<void> TopicDirectory::open_or_create_bell() {
+  const std::string path = path_of(kBellFile);
+  for (;;) {
+    auto bell = open_segment(directory_, kBellFile, path, SegmentKind::bell, sizeof(BellPage),
+                             os::Access::read_write);
+    if (bell) {
+      bell_ = std::move(bell->mapping);
+      return {};
+    }
+    if (bell.error().code != Errc::not_found) return std::unexpected(std::move(bell.error()));
+    auto fresh = create_segment(directory_, path, SegmentKind::bell, 0, sizeof(BellPage),
+                                sizeof(BellPage));
+    if (!fresh) return std::unexpected(std::move(fresh.error()));
+    auto linked = os::link_unnamed(fresh->file, directory_, kBellFile);
+    if (linked) {
+      bell_ = std::move(fresh->mapping);
+      return {};
+    }
+    if (linked.error().code != Errc::already_exists) {
+      return std::unexpected(std::move(linked.error()));
+    }
+  }
+}
+
+TopicDirectory::~TopicDirectory() {
+  if (!directory_.is_open() || generation_ != os::fork_generation()) return;
+  if (!topic_file_.fd().is_open()) {
+    remove_empty_directories();
+    return;
+  }
+  if (try_become_last()) {
+    remove_everything();
+  } else {
+    reap_all();
+  }
+}
+
+bool TopicDirectory::try_become_last() noexcept {
+  const auto alone = os::try_lock(topic_file_.fd(), os::LockKind::exclusive);
+  return alone && *alone;
+}
+
+// Called with the exclusive lock: nobody is in the topic, and whoever wants in waits for us.
+void TopicDirectory::remove_everything() noexcept {
+  if (const auto everyone = participants()) {
+    for (const Participant& who : *everyone) reap(who, true);
+  }
+  os::unlink_file(directory_, kBellFile);
+  os::unlink_file(directory_, kTopicFile);
+  remove_empty_directories();
+  topic_file_.close();
+}
+
+// Safe at any time: the kernel refuses to remove a directory that holds anything, and a joiner who
+// made one and finds it gone starts again.
+void TopicDirectory::remove_empty_directories() noexcept {
+  os::remove_directory(place_.topic_path);
+  os::remove_directory(place_.domain_path);
+  if (place_.root_is_ours) os::remove_directory(place_.root);
+}
+
+Result<std::vector<Participant>> TopicDirectory::participants() const {
+  auto names = os::list_directory(directory_, place_.topic_path);
+  if (!names) return std::unexpected(std::move(names.error()));
+  std::vector<Participant> found;
+  for (const std::string& name : *names) {
+    if (auto who = participant_of(name)) found.push_back(std::move(*who));
+  }
+  return found;
+}
+
+Result<std::size_t> TopicDirectory::count_alive(Role role) const {
+  const auto everyone = participants();
+  if (!everyone) return std::unexpected(everyone.error());
+  std::size_t count = 0;
+  for (const Participant& who : *everyone) {
+    if (who.role != role) continue;
+    const auto file = os::open_file(directory_, who.file, os::Access::read);
+    count += file && is_alive(*file) ? 1 : 0;
+  }
+  return count;
+}
+
+void TopicDirectory::announce_change() noexcept {
+  bell().epoch.fetch_add(1);
+  os::futex_wake_all(&bell().epoch);
+  if (!os::has_futex_waitv()) {
+    bell().ticket.fetch_add(1);
+    os::futex_wake_all(&bell().ticket);
+  }
+}
+
+bool TopicDirectory::everyone_met(std::uint64_t publisher) const noexcept {
+  const auto everyone = participants();
+  if (!everyone) return false;
+  for (const Participant& who : *everyone) {
+    if (who.role != Role::subscriber) continue;
+    const auto segment = open_segment(directory_, who.file, who.file, SegmentKind::subscriber,
+                                      sizeof(SubscriberPage), os::Access::read);
+    if (!segment || !is_alive(segment->file)) continue;
+    const auto& page = *segment->mapping.at<const SubscriberPage>(0);
+    if (page.stage.load() != Stage::ready) continue;
+    const bool met = std::ranges::any_of(page.cursors, [&](const auto& cursor) {
+      return shm::cursor_owner(cursor) == publisher;
+    });
+    if (!met) return false;
+  }
+  return true;
+}
+
+bool TopicDirectory::reap(const Participant& who) noexcept { return reap(who, false); }
+
+bool TopicDirectory::reap(const Participant& who, bool even_if_unmet) noexcept {
+  auto file = os::open_file(directory_, who.file, os::Access::read_write);
+  if (!file) return false;
+  // The reaper's lock: two reapers, or a reaper and a prober, see one of us as alive for a moment
+  // and look again later.
+  const auto locked = os::try_lock(*file, os::LockKind::exclusive);
+  if (!locked || !*locked) return false;
+  const auto held = os::facts_of(*file);
+  const auto named = os::facts_of(directory_, who.file);
+  if (!held || !named || held->inode != named->inode) return false;
+  if (who.role == Role::subscriber) {
+    if (!looks_like_segment(*file, SegmentKind::subscriber)) return false;
+    os::unlink_file(directory_, fifo_name(who.file));
+  } else {
+    if (!looks_like_segment(*file, SegmentKind::publisher)) return false;
+    if (!even_if_unmet && !everyone_met(who.incarnation)) return false;
+  }
+  return os::unlink_file(directory_, who.file);
+}
+
+void TopicDirectory::reap_all() noexcept {
+  const auto everyone = participants();
+  if (!everyone) return;
+  const auto publishers = std::ranges::count(*everyone, Role::publisher, &Participant::role);
+  // More than the most that can live: ended ones pile up before a subscriber that does not look.
+  const bool too_many = publishers > static_cast<std::ptrdiff_t>(publishers_max);
+  bool changed = false;
+  for (const Participant& who : *everyone) changed = reap(who, too_many) || changed;
+  if (changed && bell_.is_mapped()) announce_change();
+}
+
+Result<OwnSegment> create_own_segment(const TopicDirectory& topic, Role role,
+                                      std::uint64_t total_bytes, std::uint32_t header_bytes) {
+  auto incarnation = os::random_word();
+  if (!incarnation) return std::unexpected(std::move(incarnation.error()));
+  const std::string file = file_name(role, *incarnation);
+  auto fresh = create_segment(
+      topic.fd(), topic.path_of(file),
+      role == Role::publisher ? SegmentKind::publisher : SegmentKind::subscriber, *incarnation,
+      total_bytes, header_bytes);
+  if (!fresh) return std::unexpected(std::move(fresh.error()));
+  auto locked = os::try_lock(fresh->file, os::LockKind::exclusive);
+  if (!locked) return std::unexpected(std::move(locked.error()));
+  return OwnSegment{*incarnation, file, os::LifeFd(std::move(fresh->file)),
+                    std::move(fresh->mapping)};
+}
+
+bool is_alive(const os::Fd& participant_file) noexcept {
+  const auto locked = os::is_exclusively_locked(participant_file);
+  return !locked || *locked;  // when the kernel cannot answer, nobody is declared dead
+}
+
+}  // namespace signalbox::topic

@@ -1,0 +1,102 @@
+// directory.hpp: being in a topic: its directory, its type, its bell, and who else is there.
+//
+// Everyone who is in a topic holds a shared lock on its `topic` file. Whoever can turn his into an
+// exclusive one is the last, and removes the directory; a joiner that meets a file which is being
+// removed starts again. Each participant also holds an exclusive lock on his own file for life;
+// a file without that lock belongs to the dead, and anyone may remove it (reap). At most
+// publishers_max segments of ended publishers wait for subscribers that have not met them; beyond
+// that the oldest go.
+//
+//   Threads  one at a time, with its publisher or subscriber
+//   Crash    locks fall with the process; the next to attach, detach or look reaps what is left
+//   Fork     the child's copies of the locks are closed before fork() returns
+//   Limits   publishers_max and subscribers_max in raw_topic.hpp
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "os/file.hpp"
+#include "os/file_lock.hpp"
+#include "os/mapping.hpp"
+#include "os/process.hpp"
+#include "signalbox/raw_topic.hpp"
+#include "topic/layout.hpp"
+#include "topic/place.hpp"
+#include "topic/segment.hpp"
+#include "wire/description.hpp"
+
+namespace signalbox::topic {
+
+class TopicDirectory {
+ public:
+  // Finds or creates the topic and enters it. Errors: bad_name, type_mismatch, layout_mismatch,
+  // damaged, no_space, permission_denied, abandoned, and what the kernel says.
+  static Result<TopicDirectory> attach(std::string_view topic, const TypeDescription& type,
+                                       std::string_view domain);
+  TopicDirectory(TopicDirectory&&) noexcept = default;
+  TopicDirectory& operator=(TopicDirectory&&) noexcept = default;
+  // Leaves; removes the whole topic if nobody else is in it. Does nothing in a forked child.
+  ~TopicDirectory();
+
+  const std::string& name() const noexcept { return place_.name; }
+  const os::Fd& fd() const noexcept { return directory_; }
+  std::string path_of(const std::string& file) const { return place_.topic_path + "/" + file; }
+  const wire::Hash128& type_hash() const noexcept { return type_hash_; }
+  const wire::ParsedType& type() const noexcept { return type_; }
+  shm::Bell<Atomics>& bell() const noexcept { return bell_.at<BellPage>(0)->bell; }
+
+  // Who has a file here, alive or not.
+  Result<std::vector<Participant>> participants() const;
+
+  // How many of this role live.
+  Result<std::size_t> count_alive(Role role) const;
+
+  // Tells everyone that somebody joined, left or died, and wakes those who sleep on the epoch.
+  void announce_change() noexcept;
+
+  // Removes the file of somebody dead or closed. True if it did. A publisher's file stays while a
+  // living subscriber has not met it: what it published is still to be taken.
+  bool reap(const Participant& who) noexcept;
+  // Has every living subscriber mapped this publisher's segment, so that its name may go?
+  bool everyone_met(std::uint64_t publisher) const noexcept;
+  // Reaps every dead participant.
+  void reap_all() noexcept;
+
+ private:
+  TopicDirectory() = default;
+  Result<bool> try_attach(const TypeDescription& type);
+  Result<void> open_or_create_topic(const TypeDescription& type);
+  Result<bool> enter(os::Fd topic_file);
+  Result<bool> check_type(const TypeDescription& type);
+  Result<void> open_or_create_bell();
+  bool reap(const Participant& who, bool even_if_unmet) noexcept;
+  bool try_become_last() noexcept;
+  void remove_everything() noexcept;
+  void remove_empty_directories() noexcept;
+
+  Place place_;
+  os::Fd directory_;
+  os::LifeFd topic_file_;
+  os::Mapping bell_;
+  wire::Hash128 type_hash_;
+  wire::ParsedType type_;
+  unsigned generation_ = 0;
+};
+
+// Creates a participant's file with its life lock taken, ready to be filled and then linked.
+struct OwnSegment {
+  std::uint64_t incarnation;
+  std::string file;
+  os::LifeFd life;
+  os::Mapping mapping;
+};
+Result<OwnSegment> create_own_segment(const TopicDirectory& topic, Role role,
+                                      std::uint64_t total_bytes, std::uint32_t header_bytes);
+
+// Does the owner of this participant's file live?
+bool is_alive(const os::Fd& participant_file) noexcept;
+
+}  // namespace signalbox::topic

@@ -1,0 +1,64 @@
+// Goal: names that people write become directories that cannot escape the domain.
+// Method: good and bad names against locate(), and file names there and back.
+#include "topic/place.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+namespace signalbox::topic {
+namespace {
+
+TEST(Place, JoinsRootDomainAndTopic) {
+  ::setenv("SIGNALBOX_DIR", "/dev/shm/x", 1);
+  const auto place = locate("camera/frames", "lab");
+  ASSERT_TRUE(place);
+  EXPECT_EQ(place->topic_path, "/dev/shm/x/lab/camera+frames");
+  EXPECT_EQ(place->name, "camera/frames");
+  EXPECT_FALSE(place->root_is_ours);
+}
+
+TEST(Place, EnvironmentNamesTheDomain) {
+  ::setenv("SIGNALBOX_DOMAIN", "robot", 1);
+  EXPECT_EQ(locate("pose", "")->domain_path, "/dev/shm/x/robot");
+  ::unsetenv("SIGNALBOX_DOMAIN");
+  EXPECT_EQ(locate("pose", "")->domain_path, "/dev/shm/x/default");
+}
+
+TEST(Place, RefusesNamesThatAreNotNames) {
+  const std::string long_name(200, 'x');
+  for (const std::string name : {"", "/a", "a/", "a//b", ".", "..", "a/../b", "a b", "a+b", "a\nb",
+                                 "caf\xc3\xa9", long_name.c_str()}) {
+    const auto place = locate(name, "");
+    ASSERT_FALSE(place) << name;
+    EXPECT_EQ(place.error().code, Errc::bad_name) << name;
+    EXPECT_NE(place.error().text.find("topic name"), std::string::npos) << place.error().text;
+  }
+  EXPECT_FALSE(locate("a", "b/c"));
+}
+
+TEST(Place, SaysWhichCharacterIsWrong) {
+  EXPECT_NE(locate("ab*c", "").error().text.find("column 3 holds '*'"), std::string::npos);
+}
+
+TEST(Place, RefusesARelativeRoot) {
+  ::setenv("SIGNALBOX_DIR", "relative", 1);
+  EXPECT_EQ(locate("pose", "").error().code, Errc::bad_argument);
+  ::setenv("SIGNALBOX_DIR", "/dev/shm/x", 1);
+}
+
+TEST(Place, ParticipantFilesThereAndBack) {
+  const std::string file = file_name(Role::subscriber, 0x0123456789abcdef);
+  EXPECT_EQ(file, "sub-0123456789abcdef");
+  const auto who = participant_of(file);
+  ASSERT_TRUE(who);
+  EXPECT_EQ(who->role, Role::subscriber);
+  EXPECT_EQ(who->incarnation, 0x0123456789abcdefU);
+  for (const char* other : {"topic", "bell", "sub-0123", "sub-0123456789abcdef.fifo",
+                            "sub-0123456789abcdeg", "pub-+123456789abcdef"}) {
+    EXPECT_FALSE(participant_of(other)) << other;
+  }
+}
+
+}  // namespace
+}  // namespace signalbox::topic

@@ -1,0 +1,442 @@
+#include "topic/publisher_core.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "os/event_descriptor.hpp"
+#include "os/futex.hpp"
+#include "shm/cursors.hpp"
+#include "shm/doorbell.hpp"
+#include "shm/pins.hpp"
+
+namespace signalbox {
+
+using topic::PublisherPage;
+using topic::Stage;
+using topic::SubscriberPage;
+
+namespace {
+
+// Nobody rings when a participant is killed, so those who wait look for the dead this often.
+constexpr std::int64_t kLookForDeadEveryNs = 100'000'000;
+
+struct Footprint {
+  std::uint64_t frames;
+  std::uint64_t frame_bytes;
+  std::uint64_t ring_offset;
+  std::uint64_t frames_offset;
+  std::uint64_t total;
+};
+
+bool fits_in_place(std::uint64_t fixed_bytes, std::uint64_t tail_bytes) noexcept {
+  return fixed_bytes + tail_bytes <= inline_bytes_max && (fixed_bytes == 0 || tail_bytes == 0);
+}
+
+Footprint footprint(const wire::ParsedType& type, const PublisherOptions& options) {
+  Footprint sum{};
+  sum.ring_offset = sizeof(PublisherPage);
+  const std::uint64_t ring_end = sum.ring_offset + options.depth * sizeof(topic::Slot);
+  sum.frames_offset = sum.total = topic::round_up(ring_end, topic::page_bytes);
+  if (fits_in_place(type.fixed_bytes, options.tail_bytes_max)) return sum;
+  const std::uint64_t bytes = topic::tail_offset(type.fixed_bytes) + options.tail_bytes_max;
+  // Frames larger than a page begin on one, so that touching one never faults in its neighbour.
+  sum.frame_bytes = topic::round_up(bytes, bytes < topic::page_bytes ? topic::cache_line : topic::page_bytes);
+  sum.frames = shm::frames_needed(options.depth, options.loans_max, options.held_max);
+  sum.total = topic::round_up(sum.frames_offset + sum.frames * sum.frame_bytes, topic::page_bytes);
+  return sum;
+}
+
+Error bad_option(const std::string& topic, std::string what) {
+  return {Errc::bad_argument, 0, {},
+          "cannot publish on topic \"" + topic + "\": " + std::move(what)};
+}
+
+Result<void> check_options(const std::string& topic, const wire::ParsedType& type,
+                           const PublisherOptions& options) {
+  const auto is_power_of_two = options.depth != 0 && (options.depth & (options.depth - 1)) == 0;
+  if (!is_power_of_two || options.depth > depth_max) {
+    return std::unexpected(bad_option(topic, "depth is " + std::to_string(options.depth) +
+                                                 "; use a power of two from 1 to 65536."));
+  }
+  if (options.loans_max == 0 || options.loans_max > loans_max) {
+    return std::unexpected(bad_option(topic, "loans_max is " + std::to_string(options.loans_max) +
+                                                 "; use 1 to 64."));
+  }
+  if (options.held_max > pins_max * subscribers_max) {
+    return std::unexpected(bad_option(topic, "held_max is " + std::to_string(options.held_max) +
+                                                 "; use at most 65536."));
+  }
+  if (options.tail_bytes_max != 0 && !type.has_tail) {
+    return std::unexpected(
+        bad_option(topic, "tail_bytes_max is set, but the type's messages carry no tail."));
+  }
+  if (options.tail_bytes_max > wire::size_max) {
+    return std::unexpected(bad_option(topic, "tail_bytes_max is over 2^40 bytes."));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PublisherCore>> PublisherCore::open(std::string_view topic,
+                                                           const TypeDescription& type,
+                                                           const PublisherOptions& options) {
+  auto directory = topic::TopicDirectory::attach(topic, type, options.domain);
+  if (!directory) return std::unexpected(std::move(directory.error()));
+  if (auto ok = check_options(directory->name(), directory->type(), options); !ok) {
+    return std::unexpected(std::move(ok.error()));
+  }
+  auto alive = directory->count_alive(topic::Role::publisher);
+  if (!alive) return std::unexpected(std::move(alive.error()));
+  if (*alive >= publishers_max) {
+    return std::unexpected(Error{Errc::limit_reached, 0, {},
+                                 "cannot publish on topic \"" + directory->name() +
+                                     "\": it has 64 publishers, the most there can be. Close one."});
+  }
+  const Footprint sum = footprint(directory->type(), options);
+  auto segment = topic::create_own_segment(*directory, topic::Role::publisher, sum.total,
+                                           sizeof(PublisherPage));
+  if (!segment) return std::unexpected(std::move(segment.error()));
+  auto* page = segment->mapping.at<PublisherPage>(0);
+  page->type_hash[0] = directory->type_hash().high;
+  page->type_hash[1] = directory->type_hash().low;
+  page->depth = options.depth;
+  page->frames = static_cast<std::uint32_t>(sum.frames);
+  page->frame_bytes = sum.frame_bytes;
+  page->ring_offset = sum.ring_offset;
+  page->frames_offset = sum.frames_offset;
+  page->fixed_bytes = directory->type().fixed_bytes;
+  page->tail_bytes_max = options.tail_bytes_max;
+  page->asymmetric.store(os::register_for_heavy_barrier() ? 1 : 0);
+  page->stage.store(Stage::ready);
+  auto core = std::make_unique<PublisherCore>(std::move(*directory), std::move(*segment), options);
+  if (auto linked = os::link_unnamed(core->segment_.life.fd(), core->directory_.fd(),
+                                     core->segment_.file);
+      !linked) {
+    return std::unexpected(std::move(linked.error()));
+  }
+  core->directory_.announce_change();
+  if (auto known = core->refresh(); !known) return std::unexpected(std::move(known.error()));
+  core->signal_descriptors();
+  return core;
+}
+
+PublisherCore::PublisherCore(topic::TopicDirectory directory, topic::OwnSegment segment,
+                             const PublisherOptions& options)
+    : directory_(std::move(directory)),
+      segment_(std::move(segment)),
+      page_(segment_.mapping.at<PublisherPage>(0)),
+      ring_(segment_.mapping.at<topic::Slot>(page_->ring_offset), options.depth),
+      pool_(page_->frames, options.depth),
+      options_(options),
+      asymmetric_(page_->asymmetric.load() != 0),
+      generation_(os::fork_generation()) {}
+
+PublisherCore::~PublisherCore() {
+  if (is_foreign()) return;
+  page_->stage.store(Stage::closed);
+  // A subscriber that has not met us yet finds the file, takes what we published, and reaps it.
+  if (directory_.everyone_met(segment_.incarnation)) {
+    os::unlink_file(directory_.fd(), segment_.file);
+  }
+  segment_.life.close();
+  directory_.announce_change();
+  wake_sleepers();
+}
+
+Error PublisherCore::refuse(Errc code, std::string text) const {
+  return {code, 0, {}, "topic \"" + directory_.name() + "\": " + std::move(text)};
+}
+
+// ---- lending and publishing ---------------------------------------------------------------------
+
+RawLoan PublisherCore::loan(std::size_t tail_bytes) noexcept {
+  RawLoan loan;
+  if (is_foreign()) {
+    why_ = refuse(Errc::wrong_process, "the publisher belongs to the parent of a fork; open one here.");
+    return loan;
+  }
+  if (tail_bytes > page_->tail_bytes_max) {
+    why_ = refuse(Errc::too_large, "a tail of " + std::to_string(tail_bytes) +
+                                       " bytes was asked for, the publisher was opened with "
+                                       "tail_bytes_max " + std::to_string(page_->tail_bytes_max) + ".");
+    return loan;
+  }
+  if (loans_open_ >= options_.loans_max) {
+    why_ = refuse(Errc::limit_reached, std::to_string(loans_open_) +
+                                           " messages are lent already; publish or drop one, or open "
+                                           "the publisher with a larger loans_max.");
+    return loan;
+  }
+  if (!fits_in_place(page_->fixed_bytes, tail_bytes)) {
+    if (!pool_.has_free() && !make_frames_free()) return loan;
+    loan.chunk_ = pool_.lend();
+    loan.frame_ = segment_.mapping.data() + page_->frames_offset + loan.chunk_ * page_->frame_bytes;
+  }
+  loan.data_bytes_ = page_->fixed_bytes;
+  loan.tail_bytes_ = tail_bytes;
+  loan.owner_ = this;
+  ++loans_open_;
+  return loan;
+}
+
+void PublisherCore::drop(RawLoan& loan) noexcept {
+  if (!is_foreign()) {
+    if (loan.frame_ != nullptr) pool_.give_back(loan.chunk_);
+    --loans_open_;
+  }
+  loan.owner_ = nullptr;
+}
+
+Result<std::uint64_t> PublisherCore::publish(RawLoan& loan, Deadline deadline) {
+  if (loan.owner_ != this) {
+    return std::unexpected(
+        refuse(Errc::bad_argument, "publish() was given an empty loan or another publisher's."));
+  }
+  if (is_foreign()) {
+    return std::unexpected(
+        refuse(Errc::wrong_process, "the publisher belongs to the parent of a fork; open one here."));
+  }
+  if (directory_.bell().epoch.load() != known_epoch_) static_cast<void>(refresh());
+  if (has_reliable_ && ring_.next() >= room_until_ && !has_room()) {
+    if (auto room = wait_for_room(deadline); !room) return std::unexpected(std::move(room.error()));
+  }
+
+  shm::SlotImage image;
+  const std::uint64_t slot = ring_.slot_index();
+  const std::uint64_t position = ring_.next();
+  if (loan.frame_ == nullptr) {
+    image.meta = topic::slot_meta(topic::SlotKind::in_place, loan.tail_bytes_);
+    std::memcpy(image.words, loan.in_place_, sizeof(image.words));
+  } else {
+    image.meta = topic::slot_meta(topic::SlotKind::frame, 0);
+    image.words[0] = loan.chunk_;
+    image.words[1] = loan.tail_bytes_;
+  }
+  ring_.publish(image);
+  if (page_->frames != 0) {
+    pool_.show(slot, loan.frame_ == nullptr ? shm::FramePool::none : loan.chunk_);
+  }
+  loan.owner_ = nullptr;
+  --loans_open_;
+
+  if (asymmetric_) {
+    topic::Atomics::compiler_fence();
+  } else {
+    topic::Atomics::full_fence();
+  }
+  if (shm::somebody_sleeps(directory_.bell())) wake_sleepers();
+  return position;
+}
+
+// ---- frames -------------------------------------------------------------------------------------
+
+// Called when no frame is free. On failure why_ says who is to blame.
+bool PublisherCore::make_frames_free() noexcept {
+  reclaim();
+  if (pool_.has_free()) return true;
+  forget_the_dead();
+  reclaim();
+  if (pool_.has_free()) return true;
+  why_ = refuse(Errc::would_block,
+                "subscribers hold every one of the " + std::to_string(page_->frames) +
+                    " frames; release samples sooner, or open the publisher with a larger held_max.");
+  return false;
+}
+
+void PublisherCore::reclaim() noexcept {
+  // Orders our overwritten slots before the looks at the epoch and the pins below: a reader whose
+  // pin we miss finds its slot overwritten (shm/pins.hpp).
+  topic::Atomics::full_fence();
+  // A subscriber whose page we do not know may hold any frame: then nothing is reused.
+  if (directory_.bell().epoch.load() != known_epoch_ && !refresh()) return;
+  pool_.reclaim([this](auto found) {
+    for (const SubscriberLink& link : links_) {
+      shm::collect(link.page->pins, segment_.incarnation, found);
+    }
+  });
+}
+
+// ---- who is there -------------------------------------------------------------------------------
+
+Result<void> PublisherCore::refresh() {
+  // The epoch is read first: whoever joins while we look makes us look again.
+  const std::uint64_t epoch = directory_.bell().epoch.load();
+  auto everyone = directory_.participants();
+  if (!everyone) return std::unexpected(std::move(everyone.error()));
+  std::erase_if(links_, [&](const SubscriberLink& link) {
+    return std::ranges::find(*everyone, link.who.file, &topic::Participant::file) == everyone->end();
+  });
+  std::optional<Error> trouble;
+  for (const topic::Participant& who : *everyone) {
+    if (who.role != topic::Role::subscriber) continue;
+    const auto known = std::ranges::find(links_, who.incarnation,
+                                         [](const SubscriberLink& l) { return l.who.incarnation; });
+    if (known != links_.end()) continue;
+    if (auto linked = link(who); !linked && linked.error().code != Errc::not_found) {
+      trouble = std::move(linked.error());
+    }
+  }
+  has_reliable_ = false;
+  for (SubscriberLink& link : links_) {
+    find_cursor(link);
+    has_reliable_ = has_reliable_ || link.page->reliable != 0;
+  }
+  room_until_ = 0;
+  if (trouble) return std::unexpected(std::move(*trouble));
+  known_epoch_ = epoch;
+  return {};
+}
+
+Result<void> PublisherCore::link(const topic::Participant& who) {
+  auto segment = topic::open_segment(directory_.fd(), who.file, directory_.path_of(who.file),
+                                     topic::SegmentKind::subscriber, sizeof(SubscriberPage),
+                                     os::Access::read);
+  if (!segment) {
+    // A damaged page is nobody's: its owner, if any, sees its own error and cannot hold frames.
+    if (segment.error().code == Errc::damaged) return {};
+    return std::unexpected(std::move(segment.error()));
+  }
+  SubscriberLink link{.who = who, .file = std::move(segment->file),
+                      .mapping = std::move(segment->mapping)};
+  link.page = link.mapping.at<const SubscriberPage>(0);
+  links_.push_back(std::move(link));
+  return {};
+}
+
+void PublisherCore::find_cursor(SubscriberLink& link) const noexcept {
+  link.cursor = shm::cursor_slots;
+  for (std::size_t i = 0; i < shm::cursor_slots; ++i) {
+    if (shm::cursor_owner(link.page->cursors[i]) == segment_.incarnation) link.cursor = i;
+  }
+}
+
+void PublisherCore::forget_the_dead() noexcept {
+  bool changed = false;
+  std::erase_if(links_, [&](const SubscriberLink& link) {
+    if (topic::is_alive(link.file)) return false;
+    directory_.reap(link.who);
+    changed = true;
+    return true;
+  });
+  if (changed) directory_.announce_change();
+}
+
+std::uint32_t PublisherCore::subscriber_count() {
+  if (is_foreign()) return 0;
+  if (directory_.bell().epoch.load() != known_epoch_) static_cast<void>(refresh());
+  const std::int64_t now = monotonic_now_ns();
+  if (now >= look_for_dead_at_ns_) {
+    look_for_dead_at_ns_ = now + kLookForDeadEveryNs;
+    forget_the_dead();
+  }
+  return static_cast<std::uint32_t>(
+      std::ranges::count_if(links_, [](const SubscriberLink& link) { return link.is_ready(); }));
+}
+
+// ---- reliable subscribers -----------------------------------------------------------------------
+
+// The reliable subscriber that is furthest behind, and its position.
+SubscriberLink* PublisherCore::slowest(std::uint64_t& position) noexcept {
+  SubscriberLink* last = nullptr;
+  position = ring_.next();
+  for (SubscriberLink& link : links_) {
+    if (link.page->reliable == 0 || !link.is_ready()) continue;
+    // One that is ready but has no entry for us yet has taken nothing of ours.
+    std::uint64_t at = 0;
+    if (link.cursor < shm::cursor_slots) at = shm::cursor_position(link.page->cursors[link.cursor]);
+    at = shm::clamp_cursor(at, ring_.next(), options_.depth);
+    if (last == nullptr || at < position) {
+      last = &link;
+      position = at;
+    }
+  }
+  return last;
+}
+
+bool PublisherCore::has_room() noexcept {
+  std::uint64_t position = 0;
+  slowest(position);
+  room_until_ = position + options_.depth;
+  return ring_.next() < room_until_;
+}
+
+Result<void> PublisherCore::wait_for_room(Deadline deadline) {
+  while (!has_room()) {
+    std::uint64_t position = 0;
+    const SubscriberLink* const behind = slowest(position);
+    if (behind == nullptr) return {};
+    if (deadline.passed()) {
+      const bool tried = deadline != Deadline::immediate();
+      return std::unexpected(refuse(
+          tried ? Errc::timed_out : Errc::would_block,
+          "reliable subscriber " + behind->who.file + " (pid " +
+              std::to_string(behind->page->header.pid) + ") is a whole ring of " +
+              std::to_string(options_.depth) + " messages behind; let it take, or wait longer."));
+    }
+    if (!topic::is_alive(behind->file)) {
+      forget_the_dead();
+      continue;
+    }
+    if (directory_.bell().epoch.load() != known_epoch_) {
+      static_cast<void>(refresh());
+      continue;
+    }
+    // Ask to be woken when half of the ring is free again, not at every single message.
+    page_->wanted.store(position + std::max(1U, options_.depth / 2));
+    os::heavy_barrier();  // meets the subscriber's half after it advanced its cursor
+    sleep_for_room(*behind, deadline);
+    page_->wanted.store(0);
+  }
+  return {};
+}
+
+// Sleeps on the cursor of the one who is behind; or, while it has not met us yet, on the epoch that
+// tells when it has.
+void PublisherCore::sleep_for_room(const SubscriberLink& behind, Deadline deadline) noexcept {
+  const bool has_met_us = behind.cursor < shm::cursor_slots;
+  const auto& word = has_met_us ? behind.page->cursors[behind.cursor].position
+                                : std::as_const(directory_.bell()).epoch;
+  const auto seen = static_cast<std::uint32_t>(has_met_us ? word.load() : known_epoch_);
+  if (has_room()) return;
+  const os::FutexWord sleep_on{&word, seen};
+  const Deadline bounded =
+      std::min(deadline, Deadline::at_ns(monotonic_now_ns() + kLookForDeadEveryNs));
+  static_cast<void>(os::futex_wait({&sleep_on, 1}, bounded));
+}
+
+// ---- sleepers -----------------------------------------------------------------------------------
+
+void PublisherCore::wake_sleepers() noexcept {
+  const std::uint32_t who = shm::answer(directory_.bell());
+  if ((who & shm::sleepers_on_slots) != 0) os::futex_wake_all(ring_.last_sequence());
+  if ((who & shm::sleepers_on_ticket) != 0) {
+    directory_.bell().ticket.fetch_add(1);
+    os::futex_wake_all(&directory_.bell().ticket);
+  }
+  if ((who & shm::sleepers_on_descriptors) != 0) signal_descriptors();
+}
+
+void PublisherCore::signal_descriptors() noexcept {
+  bool all_reached = true;
+  if (directory_.bell().epoch.load() != known_epoch_ && !refresh()) all_reached = false;
+  for (SubscriberLink& link : links_) {
+    const std::uint32_t armed = link.page->armed.load();
+    if (armed == 0 || armed == link.signalled) continue;
+    if (!link.signal.is_open()) {
+      auto signal = os::open_signal(directory_.fd(), topic::fifo_name(link.who.file));
+      if (!signal) {
+        // Gone is gone; anything else (no descriptors left) is tried again at the next publish.
+        if (signal.error().code != Errc::not_found) all_reached = false;
+        continue;
+      }
+      link.signal = std::move(*signal);
+    }
+    os::send_signal(link.signal);
+    link.signalled = armed;
+  }
+  if (!all_reached) shm::announce(directory_.bell(), shm::sleepers_on_descriptors);
+}
+
+}  // namespace signalbox

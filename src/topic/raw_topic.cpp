@@ -1,0 +1,140 @@
+// The public handles over the cores.
+#include "signalbox/raw_topic.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "shm/pins.hpp"
+#include "topic/publisher_core.hpp"
+#include "topic/subscriber_core.hpp"
+
+namespace signalbox {
+
+// ---- RawLoan ------------------------------------------------------------------------------------
+
+RawLoan::RawLoan(RawLoan&& other) noexcept { *this = std::move(other); }
+
+RawLoan& RawLoan::operator=(RawLoan&& other) noexcept {
+  if (this == &other) return *this;
+  if (owner_ != nullptr) owner_->drop(*this);
+  owner_ = std::exchange(other.owner_, nullptr);
+  frame_ = other.frame_;
+  chunk_ = other.chunk_;
+  data_bytes_ = other.data_bytes_;
+  tail_bytes_ = other.tail_bytes_;
+  if (owner_ != nullptr && frame_ == nullptr) std::memcpy(in_place_, other.in_place_, sizeof(in_place_));
+  return *this;
+}
+
+RawLoan::~RawLoan() {
+  if (owner_ != nullptr) owner_->drop(*this);
+}
+
+std::span<std::byte> RawLoan::data() noexcept {
+  return {frame_ == nullptr ? in_place_ : frame_, data_bytes_};
+}
+
+std::span<std::byte> RawLoan::tail() noexcept {
+  if (frame_ != nullptr) return {frame_ + topic::tail_offset(data_bytes_), tail_bytes_};
+  return {in_place_ + data_bytes_, tail_bytes_};
+}
+
+Result<void> RawLoan::shorten(std::size_t tail_bytes) {
+  if (tail_bytes > tail_bytes_) {
+    return std::unexpected(Error{Errc::bad_argument, 0, {},
+                                 "cannot shorten a tail of " + std::to_string(tail_bytes_) +
+                                     " bytes to " + std::to_string(tail_bytes) +
+                                     ": a loan cannot grow; ask for the larger tail at loan()."});
+  }
+  tail_bytes_ = tail_bytes;
+  return {};
+}
+
+// ---- RawPublisher -------------------------------------------------------------------------------
+
+Result<RawPublisher> RawPublisher::open(std::string_view topic, const TypeDescription& type,
+                                        const PublisherOptions& options) {
+  auto core = PublisherCore::open(topic, type, options);
+  if (!core) return std::unexpected(std::move(core.error()));
+  return RawPublisher(std::move(*core));
+}
+
+RawPublisher::RawPublisher(std::unique_ptr<PublisherCore> core) noexcept : core_(std::move(core)) {}
+RawPublisher::RawPublisher(RawPublisher&&) noexcept = default;
+RawPublisher& RawPublisher::operator=(RawPublisher&&) noexcept = default;
+RawPublisher::~RawPublisher() = default;
+
+RawLoan RawPublisher::loan(std::size_t tail_bytes) noexcept { return core_->loan(tail_bytes); }
+Result<std::uint64_t> RawPublisher::publish(RawLoan& loan, Deadline deadline) {
+  return core_->publish(loan, deadline);
+}
+Error RawPublisher::why() const { return core_->why(); }
+std::uint32_t RawPublisher::subscriber_count() { return core_->subscriber_count(); }
+
+// ---- RawSample ----------------------------------------------------------------------------------
+
+RawSample::RawSample(RawSample&& other) noexcept { *this = std::move(other); }
+
+RawSample& RawSample::operator=(RawSample&& other) noexcept {
+  if (this == &other) return *this;
+  release();
+  frame_ = other.frame_;
+  keeps_ = std::move(other.keeps_);
+  pin_ = std::exchange(other.pin_, nullptr);
+  data_bytes_ = other.data_bytes_;
+  tail_bytes_ = other.tail_bytes_;
+  position_ = other.position_;
+  publisher_ = std::exchange(other.publisher_, 0);
+  if (publisher_ != 0 && frame_ == nullptr) std::memcpy(in_place_, other.in_place_, sizeof(in_place_));
+  return *this;
+}
+
+RawSample::~RawSample() { release(); }
+
+void RawSample::release() noexcept {
+  if (pin_ != nullptr) {
+    const auto* view = static_cast<const PublisherView*>(keeps_.get());
+    // A forked child holds a copy of this handle, but the pin is the parent's.
+    if (view->presence->generation == os::fork_generation()) {
+      shm::unpin(*static_cast<topic::AtomicU64*>(pin_));
+    }
+    pin_ = nullptr;
+    keeps_.reset();
+  }
+  publisher_ = 0;
+}
+
+std::span<const std::byte> RawSample::data() const noexcept {
+  return {frame_ == nullptr ? in_place_ : frame_, data_bytes_};
+}
+
+std::span<const std::byte> RawSample::tail() const noexcept {
+  if (frame_ != nullptr) return {frame_ + topic::tail_offset(data_bytes_), tail_bytes_};
+  return {in_place_ + data_bytes_, tail_bytes_};
+}
+
+// ---- RawSubscriber ------------------------------------------------------------------------------
+
+Result<RawSubscriber> RawSubscriber::open(std::string_view topic, const TypeDescription& type,
+                                          const SubscriberOptions& options) {
+  auto core = SubscriberCore::open(topic, type, options);
+  if (!core) return std::unexpected(std::move(core.error()));
+  return RawSubscriber(std::move(*core));
+}
+
+RawSubscriber::RawSubscriber(std::unique_ptr<SubscriberCore> core) noexcept
+    : core_(std::move(core)) {}
+RawSubscriber::RawSubscriber(RawSubscriber&&) noexcept = default;
+RawSubscriber& RawSubscriber::operator=(RawSubscriber&&) noexcept = default;
+RawSubscriber::~RawSubscriber() = default;
+
+RawSample RawSubscriber::take() noexcept { return core_->take(); }
+RawSample RawSubscriber::take_latest() noexcept { return core_->take_latest(); }
+Result<Wake> RawSubscriber::wait(Deadline deadline) { return core_->wait(deadline); }
+Result<int> RawSubscriber::descriptor() { return core_->descriptor(); }
+const Error* RawSubscriber::status() const noexcept { return core_->status(); }
+std::uint64_t RawSubscriber::lost_count() const noexcept { return core_->lost_count(); }
+std::uint64_t RawSubscriber::skipped_count() const noexcept { return core_->skipped_count(); }
+std::uint32_t RawSubscriber::publisher_count() { return core_->publisher_count(); }
+
+}  // namespace signalbox

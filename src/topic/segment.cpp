@@ -1,0 +1,118 @@
+#include "topic/segment.hpp"
+
+#include <chrono>
+#include <cstring>
+#include <new>
+
+#include "os/process.hpp"
+
+namespace signalbox::topic {
+
+namespace {
+
+Error damaged(const std::string& path, const std::string& found) {
+  return {Errc::damaged, 0, {},
+          "cannot use " + path + ": " + found +
+              " It was left as it is; remove it by hand if no program needs it."};
+}
+
+void fill_header(SegmentHeader& header, SegmentKind kind, std::uint64_t incarnation,
+                 std::uint64_t total_bytes, std::uint32_t header_bytes) {
+  header = {};
+  header.magic = segment_magic;
+  header.byte_order = byte_order_mark;
+  header.major = layout_major;
+  header.minor = layout_minor;
+  header.kind = kind;
+  header.header_bytes = header_bytes;
+  header.total_bytes = total_bytes;
+  header.incarnation = incarnation;
+  const os::Identity who = os::identity_of_this_process();
+  header.pid = who.pid;
+  header.uid = who.uid;
+  header.start_ticks = who.start_ticks;
+  header.pid_namespace = who.pid_namespace;
+  std::memcpy(header.boot_id, who.boot_id.data(), sizeof(header.boot_id));
+  std::memcpy(header.program, who.program.data(), sizeof(header.program));
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  header.created_wall_ns =
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
+}
+
+// Each field was copied from foreign memory once; only the copy is judged.
+Result<void> judge(const SegmentHeader& header, const std::string& path, SegmentKind kind,
+                   std::uint32_t header_bytes, std::uint64_t file_bytes) {
+  if (header.magic != segment_magic) {
+    return std::unexpected(damaged(path, "it does not begin with Signalbox's magic number."));
+  }
+  if (header.byte_order != byte_order_mark) {
+    return std::unexpected(damaged(path, "it was written with another byte order."));
+  }
+  if (header.major != layout_major || (header.features_incompatible & ~known_incompatible) != 0) {
+    return std::unexpected(
+        Error{Errc::layout_mismatch, 0, {},
+              "cannot use " + path + ": it has shared layout " + std::to_string(header.major) +
+                  "." + std::to_string(header.minor) + " (program \"" +
+                  std::string(header.program, strnlen(header.program, sizeof(header.program))) +
+                  "\", pid " + std::to_string(header.pid) + "), this library has layout " +
+                  std::to_string(layout_major) + "." + std::to_string(layout_minor) +
+                  ". Run both programs with the same Signalbox version, or remove the directory "
+                  "when no program uses it."});
+  }
+  if (header.kind != kind || header.header_bytes < header_bytes) {
+    return std::unexpected(damaged(path, "its header is of another kind of segment."));
+  }
+  if (header.total_bytes > file_bytes || header.header_bytes > header.total_bytes) {
+    return std::unexpected(damaged(path, "it says it has " + std::to_string(header.total_bytes) +
+                                             " bytes, but the file has " +
+                                             std::to_string(file_bytes) + "."));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<NewSegment> create_segment(const os::Fd& directory, const std::string& path,
+                                  SegmentKind kind, std::uint64_t incarnation,
+                                  std::uint64_t total_bytes, std::uint32_t header_bytes) {
+  auto file = os::create_unnamed(directory, path, total_bytes, file_mode);
+  if (!file) return std::unexpected(std::move(file.error()));
+  auto mapping = os::Mapping::map(*file, total_bytes, os::Access::read_write);
+  if (!mapping) return std::unexpected(std::move(mapping.error()));
+  fill_header(*mapping->at<SegmentHeader>(0), kind, incarnation, total_bytes, header_bytes);
+  return NewSegment{std::move(*file), std::move(*mapping)};
+}
+
+Result<OpenSegment> open_segment(const os::Fd& directory, const std::string& name,
+                                 const std::string& path, SegmentKind kind,
+                                 std::uint32_t header_bytes, os::Access access) {
+  auto file = os::open_file(directory, name, access);
+  if (!file) return std::unexpected(std::move(file.error()));
+  const auto facts = os::facts_of(*file);
+  if (!facts) return std::unexpected(facts.error());
+  if (facts->bytes < sizeof(SegmentHeader)) {
+    return std::unexpected(damaged(path, "the file has only " + std::to_string(facts->bytes) +
+                                             " bytes, a segment's header alone has " +
+                                             std::to_string(sizeof(SegmentHeader)) + "."));
+  }
+  auto mapping = os::Mapping::map(*file, facts->bytes, access);
+  if (!mapping) return std::unexpected(std::move(mapping.error()));
+  SegmentHeader header;
+  std::memcpy(&header, mapping->data(), sizeof(header));
+  if (auto ok = judge(header, path, kind, header_bytes, facts->bytes); !ok) {
+    return std::unexpected(std::move(ok.error()));
+  }
+  return OpenSegment{std::move(*file), std::move(*mapping)};
+}
+
+bool looks_like_segment(const os::Fd& file, SegmentKind kind) noexcept {
+  const auto facts = os::facts_of(file);
+  if (!facts || facts->bytes < sizeof(SegmentHeader)) return false;
+  const auto mapping = os::Mapping::map(file, sizeof(SegmentHeader), os::Access::read);
+  if (!mapping) return false;
+  SegmentHeader header;
+  std::memcpy(&header, mapping->data(), sizeof(header));
+  return header.magic == segment_magic && header.kind == kind;
+}
+
+}  // namespace signalbox::topic

@@ -1,0 +1,432 @@
+#include "topic/subscriber_core.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "shm/cursors.hpp"
+#include "shm/doorbell.hpp"
+#include "shm/pins.hpp"
+
+namespace signalbox {
+
+using topic::PublisherPage;
+using topic::Stage;
+using topic::SubscriberPage;
+
+namespace {
+
+// Nobody rings when a participant is killed, so those who wait look for the dead this often.
+constexpr std::int64_t kLookForDeadEveryNs = 100'000'000;
+
+}  // namespace
+
+// ---- presence -----------------------------------------------------------------------------------
+
+SubscriberPresence::SubscriberPresence(topic::TopicDirectory in, topic::OwnSegment own)
+    : directory(std::move(in)),
+      segment(std::move(own)),
+      page(segment.mapping.at<SubscriberPage>(0)),
+      generation(os::fork_generation()) {}
+
+SubscriberPresence::~SubscriberPresence() {
+  if (generation != os::fork_generation()) return;
+  os::unlink_file(directory.fd(), topic::fifo_name(segment.file));
+  os::unlink_file(directory.fd(), segment.file);
+  directory.announce_change();
+}
+
+// ---- opening ------------------------------------------------------------------------------------
+
+Result<std::unique_ptr<SubscriberCore>> SubscriberCore::open(std::string_view topic,
+                                                             const TypeDescription& type,
+                                                             const SubscriberOptions& options) {
+  auto directory = topic::TopicDirectory::attach(topic, type, options.domain);
+  if (!directory) return std::unexpected(std::move(directory.error()));
+  const auto alive = directory->count_alive(topic::Role::subscriber);
+  if (!alive) return std::unexpected(alive.error());
+  if (*alive >= subscribers_max) {
+    return std::unexpected(
+        Error{Errc::limit_reached, 0, {},
+              "cannot subscribe to topic \"" + directory->name() +
+                  "\": it has 1024 subscribers, the most there can be. Close one."});
+  }
+  auto segment = topic::create_own_segment(*directory, topic::Role::subscriber,
+                                           topic::round_up(sizeof(SubscriberPage), topic::page_bytes),
+                                           sizeof(SubscriberPage));
+  if (!segment) return std::unexpected(std::move(segment.error()));
+  auto* page = segment->mapping.at<SubscriberPage>(0);
+  page->type_hash[0] = directory->type_hash().high;
+  page->type_hash[1] = directory->type_hash().low;
+  page->reliable = options.reliable ? 1 : 0;
+  page->asymmetric = os::register_for_heavy_barrier() ? 1 : 0;
+  page->pins_offset = offsetof(SubscriberPage, pins);
+  page->cursors_offset = offsetof(SubscriberPage, cursors);
+  if (auto linked = os::link_unnamed(segment->life.fd(), directory->fd(), segment->file); !linked) {
+    return std::unexpected(std::move(linked.error()));
+  }
+  auto core = std::make_unique<SubscriberCore>(
+      std::make_shared<SubscriberPresence>(std::move(*directory), std::move(*segment)), options);
+  if (auto joined = core->join(); !joined) return std::unexpected(std::move(joined.error()));
+  return core;
+}
+
+SubscriberCore::SubscriberCore(std::shared_ptr<SubscriberPresence> presence,
+                               const SubscriberOptions& options)
+    : presence_(std::move(presence)),
+      bell_(presence_->directory.bell()),
+      page_(presence_->page),
+      options_(options),
+      fixed_bytes_(presence_->directory.type().fixed_bytes),
+      spin_ns_(2'000) {}
+
+SubscriberCore::~SubscriberCore() {
+  if (is_foreign()) return;
+  // Samples may live on and keep the page; publishers stop waiting for us and counting us now.
+  page_->stage.store(Stage::closed);
+  presence_->directory.announce_change();
+}
+
+// The page is visible already. Each publisher must know it before a pin or a cursor counts, so the
+// epoch is raised and a heavy barrier passed before the starting positions are settled.
+Result<void> SubscriberCore::join() {
+  if (auto first = refresh(); !first) return first;
+  page_->stage.store(Stage::ready);
+  presence_->directory.announce_change();
+  barrier_before_sleep();
+  if (auto again = refresh(); !again) return again;
+  for (PublisherLink& link : links_) settle_start(link);
+  is_open_ = true;
+  return {};
+}
+
+// From here on every message from `position` on is taken or counted as lost.
+void SubscriberCore::settle_start(PublisherLink& link) noexcept {
+  if (link.ring.sequence_at(link.position) > shm::ready(link.position)) {
+    link.position = link.ring.after_lap(link.position);
+    if (options_.reliable) shm::advance_cursor(page_->cursors[link.cursor], link.position);
+  }
+  // A publisher that looked at the epoch just before we raised it may still be overwriting the
+  // oldest message of a full ring: that one message we were not promised.
+  const bool oldest_of_full_ring = link.position + link.shape.depth <= link.ring.find_next();
+  link.counts_from = link.position + (options_.reliable && oldest_of_full_ring ? 1 : 0);
+}
+
+Error SubscriberCore::refuse(Errc code, std::string text) const {
+  return {code, 0, {}, "topic \"" + presence_->directory.name() + "\": " + std::move(text)};
+}
+
+bool SubscriberCore::check_process() noexcept {
+  if (!is_foreign()) return true;
+  status_ = refuse(Errc::wrong_process,
+                   "the subscriber belongs to the parent of a fork; open one here.");
+  return false;
+}
+
+// ---- who is there -------------------------------------------------------------------------------
+
+Result<void> SubscriberCore::refresh() {
+  const std::uint64_t epoch = bell_.epoch.load();
+  auto everyone = presence_->directory.participants();
+  if (!everyone) return std::unexpected(std::move(everyone.error()));
+  forget_vanished(*everyone);
+  bool met_somebody = false;
+  for (const topic::Participant& who : *everyone) {
+    if (who.role != topic::Role::publisher) continue;
+    const auto known = std::ranges::find(links_, who.incarnation,
+                                         [](const PublisherLink& l) { return l.who.incarnation; });
+    if (known != links_.end()) continue;
+    auto linked = link(who);
+    if (!linked) return std::unexpected(std::move(linked.error()));
+    met_somebody = met_somebody || *linked;
+  }
+  known_epoch_ = epoch;
+  // A publisher that waits for a reliable subscriber learns of its new cursor by the epoch. Our own
+  // step is not news to us.
+  if (met_somebody && options_.reliable && bell_.epoch.fetch_add(1) == epoch) {
+    known_epoch_ = epoch + 1;
+    os::futex_wake_all(&bell_.epoch);
+  }
+  return {};
+}
+
+// Publishers that closed are drained; those whose file is gone too are let go once drained.
+void SubscriberCore::forget_vanished(const std::vector<topic::Participant>& everyone) noexcept {
+  for (std::size_t i = links_.size(); i > 0; --i) {
+    PublisherLink& link = links_[i - 1];
+    link.has_file =
+        std::ranges::find(everyone, link.who.file, &topic::Participant::file) != everyone.end();
+    link.gone = link.gone || !link.has_file || link.page->stage.load() == Stage::closed;
+    if (link.drained && !link.has_file) forget(i - 1);
+  }
+}
+
+// True if the publisher was met; false if it left before we could.
+Result<bool> SubscriberCore::link(const topic::Participant& who) {
+  const topic::TopicDirectory& directory = presence_->directory;
+  const std::string path = directory.path_of(who.file);
+  auto segment = topic::open_segment(directory.fd(), who.file, path, topic::SegmentKind::publisher,
+                                     sizeof(PublisherPage), os::Access::read);
+  if (!segment) {
+    if (segment.error().code == Errc::not_found) return false;
+    return std::unexpected(std::move(segment.error()));
+  }
+  const auto* page = segment->mapping.at<const PublisherPage>(0);
+  auto shape = shape_of(*page, segment->mapping.size(), path);
+  if (!shape) return std::unexpected(std::move(shape.error()));
+  const auto* slots = segment->mapping.at<const topic::Slot>(shape->ring_offset);
+  auto view = std::make_shared<PublisherView>(presence_, std::move(segment->mapping));
+  PublisherLink link{.who = who,
+                     .pid = page->header.pid,
+                     .pid_namespace = page->header.pid_namespace,
+                     .shape = *shape,
+                     .view = std::move(view),
+                     .page = page,
+                     .ring = {slots, shape->depth},
+                     .file = std::move(segment->file)};
+  link.asymmetric = page->asymmetric.load() != 0;
+  link.gone = page->stage.load() == Stage::closed || !topic::is_alive(link.file);
+  // One that came after us is read from its first message; for the others we chose where to begin.
+  if (!is_open_) {
+    const std::uint64_t next = link.ring.find_next();
+    const std::uint64_t kept = next - link.ring.oldest_kept(next);
+    link.position = next - std::min(kept, options_.start.messages_back());
+  }
+  if (!begin_cursor(link)) {
+    return std::unexpected(refuse(Errc::limit_reached,
+                                  "more than 64 publishers at once; close one or take more often."));
+  }
+  links_.push_back(std::move(link));
+  if (event_.is_open() && !links_.back().gone) {
+    if (auto watched = watch_death_of(links_.back()); !watched) {
+      return std::unexpected(std::move(watched.error()));
+    }
+  }
+  return true;
+}
+
+// Copies what we need of a publisher's header and checks that it lies inside the file.
+Result<PublisherShape> SubscriberCore::shape_of(const PublisherPage& page, std::uint64_t bytes,
+                                                const std::string& path) const {
+  const PublisherShape shape{page.depth,       page.frames,        page.frame_bytes,
+                             page.ring_offset, page.frames_offset, page.tail_bytes_max};
+  const wire::Hash128 hash{page.type_hash[0], page.type_hash[1]};
+  const std::uint64_t frame_needed = topic::tail_offset(fixed_bytes_) + shape.tail_bytes_max;
+  const bool sound =
+      hash == presence_->directory.type_hash() && page.fixed_bytes == fixed_bytes_ &&
+      shape.depth != 0 && shape.depth <= depth_max && (shape.depth & (shape.depth - 1)) == 0 &&
+      shape.ring_offset % topic::cache_line == 0 && shape.ring_offset <= bytes &&
+      shape.depth <= (bytes - shape.ring_offset) / sizeof(topic::Slot) &&
+      shape.frames_offset <= bytes && shape.tail_bytes_max <= wire::size_max &&
+      (shape.frames == 0 || (shape.frames <= shm::chunks_limit &&
+                             shape.frames_offset % topic::cache_line == 0 &&
+                             shape.frame_bytes % topic::cache_line == 0 &&
+                             shape.frame_bytes >= frame_needed &&
+                             shape.frames <= (bytes - shape.frames_offset) / shape.frame_bytes));
+  if (sound) return shape;
+  return std::unexpected(refuse(Errc::damaged, "publisher segment " + path +
+                                                   " contradicts itself or the topic's type; stop "
+                                                   "its owner (pid " +
+                                                   std::to_string(page.header.pid) + ")."));
+}
+
+// Says in our page that we have met this publisher, and where we are in its ring.
+bool SubscriberCore::begin_cursor(PublisherLink& link) noexcept {
+  for (std::size_t i = 0; i < shm::cursor_slots; ++i) {
+    if (shm::cursor_owner(page_->cursors[i]) != 0) continue;
+    shm::begin_cursor(page_->cursors[i], link.who.incarnation, link.position);
+    link.cursor = i;
+    return true;
+  }
+  return false;
+}
+
+void SubscriberCore::forget(std::size_t index) noexcept {
+  shm::end_cursor(page_->cursors[links_[index].cursor]);
+  links_.erase(links_.begin() + static_cast<std::ptrdiff_t>(index));
+  turn_ = 0;
+}
+
+// Marks publishers without a life lock as gone. What they published has all become visible by
+// then, so it is still drained.
+void SubscriberCore::look_for_the_dead() noexcept {
+  for (PublisherLink& link : links_) {
+    if (link.gone || topic::is_alive(link.file)) continue;
+    link.gone = true;
+    link.pidfd.reset();
+  }
+}
+
+// Called when a publisher that is gone has nothing more to take: its file may go, unless somebody
+// else has not met it; then our entry stays as long as the file does.
+void SubscriberCore::finish(std::size_t index) noexcept {
+  PublisherLink& link = links_[index];
+  if (link.drained) return;
+  link.drained = true;
+  if (link.has_file && presence_->directory.reap(link.who)) {
+    link.has_file = false;
+    presence_->directory.announce_change();
+  }
+  if (!link.has_file) forget(index);
+}
+
+std::uint32_t SubscriberCore::publisher_count() {
+  if (!check_process()) return 0;
+  if (bell_.epoch.load() != known_epoch_) {
+    if (auto known = refresh(); !known) status_ = std::move(known.error());
+  }
+  const std::int64_t now = monotonic_now_ns();
+  if (now >= look_for_dead_at_ns_) {
+    look_for_dead_at_ns_ = now + kLookForDeadEveryNs;
+    look_for_the_dead();
+  }
+  return static_cast<std::uint32_t>(
+      std::ranges::count(links_, false, &PublisherLink::gone));
+}
+
+// ---- taking -------------------------------------------------------------------------------------
+
+RawSample SubscriberCore::take() noexcept { return take_any(false); }
+RawSample SubscriberCore::take_latest() noexcept { return take_any(true); }
+
+RawSample SubscriberCore::take_any(bool latest) noexcept {
+  if (!check_process()) return {};
+  for (;;) {
+    if (bell_.epoch.load() != known_epoch_) {
+      if (auto known = refresh(); !known) status_ = std::move(known.error());
+    }
+    for (std::size_t tried = 0; tried < links_.size(); ++tried) {
+      const std::size_t index = turn_ < links_.size() ? turn_ : 0;
+      PublisherLink& link = links_[index];
+      turn_ = index + 1;
+      if (link.drained) continue;
+      if (latest) skip_to_latest(link);
+      RawSample sample = take_from(link);
+      if (sample) {
+        status_.reset();
+        return sample;
+      }
+      if (link.gone && !link.ring.is_ready(link.position)) finish(index);
+    }
+    if (!event_.is_open()) return {};
+    // A message that could not be taken for want of a pin keeps the descriptor readable.
+    if (status_ && status_->code == Errc::limit_reached) return {};
+    if (!arm_again()) return {};
+  }
+}
+
+RawSample SubscriberCore::take_from(PublisherLink& link) noexcept {
+  shm::SlotImage image;
+  for (;;) {
+    const shm::Read outcome = link.ring.read(link.position, image);
+    if (outcome == shm::Read::nothing) return {};
+    if (outcome == shm::Read::lapped) {
+      skip_lapped(link);
+      continue;
+    }
+    RawSample sample;
+    if (topic::slot_kind(image.meta) == topic::SlotKind::in_place) {
+      if (!fill_in_place(link, image, sample)) {
+        advance(link);
+        return {};
+      }
+    } else {
+      const Pinned pinned = pin_frame(link, image, sample);
+      if (pinned == Pinned::lapped) continue;
+      if (pinned == Pinned::refused) return {};
+    }
+    sample.position_ = link.position;
+    sample.publisher_ = link.who.incarnation;
+    advance(link);
+    return sample;
+  }
+}
+
+bool SubscriberCore::fill_in_place(const PublisherLink& link, const shm::SlotImage& image,
+                                   RawSample& sample) noexcept {
+  const std::uint64_t tail_bytes = image.meta >> 8;
+  if (fixed_bytes_ + tail_bytes > inline_bytes_max || (fixed_bytes_ != 0 && tail_bytes != 0)) {
+    status_ = refuse(Errc::damaged, "message " + std::to_string(link.position) + " of publisher " +
+                                        link.who.file + " has an impossible size; it was skipped.");
+    return false;
+  }
+  std::memcpy(sample.in_place_, image.words, sizeof(image.words));
+  sample.data_bytes_ = fixed_bytes_;
+  sample.tail_bytes_ = tail_bytes;
+  return true;
+}
+
+SubscriberCore::Pinned SubscriberCore::pin_frame(PublisherLink& link, const shm::SlotImage& image,
+                                                 RawSample& sample) noexcept {
+  const std::uint64_t chunk = image.words[0];
+  const std::uint64_t tail_bytes = image.words[1];
+  if (topic::slot_kind(image.meta) != topic::SlotKind::frame || chunk >= link.shape.frames ||
+      tail_bytes > link.shape.tail_bytes_max) {
+    status_ = refuse(Errc::damaged, "message " + std::to_string(link.position) + " of publisher " +
+                                        link.who.file + " names an impossible frame; it was skipped.");
+    advance(link);
+    return Pinned::refused;
+  }
+  const std::size_t index =
+      shm::pin(page_->pins, shm::pin_word(link.who.incarnation, static_cast<std::uint32_t>(chunk)));
+  if (index == shm::no_pin) {
+    status_ = refuse(Errc::limit_reached,
+                     "this subscriber holds 64 samples, the most it may; release one.");
+    return Pinned::refused;
+  }
+  auto& word = page_->pins.words[index];
+  if (!link.ring.still_holds(link.position)) {
+    shm::unpin(word);
+    return Pinned::lapped;
+  }
+  sample.frame_ = link.view->mapping.data() + link.shape.frames_offset + chunk * link.shape.frame_bytes;
+  sample.data_bytes_ = fixed_bytes_;
+  sample.tail_bytes_ = tail_bytes;
+  sample.pin_ = &word;
+  sample.keeps_ = link.view;
+  return Pinned::yes;
+}
+
+void SubscriberCore::skip_lapped(PublisherLink& link) noexcept {
+  const std::uint64_t from = std::max(link.position, link.counts_from);
+  link.position = link.ring.after_lap(link.position);
+  if (link.position > from) lost_ += link.position - from;
+}
+
+void SubscriberCore::skip_to_latest(PublisherLink& link) noexcept {
+  if (link.ring.sequence_at(link.position) > shm::ready(link.position)) {
+    const std::uint64_t next = link.ring.find_next();
+    if (next > link.position + 1) {
+      skipped_ += next - 1 - link.position;
+      link.position = next - 1;
+    }
+  }
+  while (link.ring.is_ready(link.position + 1)) {
+    ++link.position;
+    ++skipped_;
+  }
+}
+
+void SubscriberCore::advance(PublisherLink& link) noexcept {
+  ++link.position;
+  if (!options_.reliable) return;
+  auto& cursor = page_->cursors[link.cursor];
+  shm::advance_cursor(cursor, link.position);
+  if (page_->asymmetric != 0) {
+    topic::Atomics::compiler_fence();  // the publisher passes the heavy half before it sleeps
+  } else {
+    topic::Atomics::full_fence();
+  }
+  const std::uint64_t wanted = link.page->wanted.load();
+  if (wanted != 0 && link.position >= wanted) os::futex_wake_all(&cursor.position);
+}
+
+bool SubscriberCore::anything_ready() noexcept {
+  if (bell_.epoch.load() != known_epoch_) {
+    if (auto known = refresh(); !known) status_ = std::move(known.error());
+  }
+  return std::ranges::any_of(links_, [](const PublisherLink& link) {
+    return !link.drained && link.ring.sequence_at(link.position) >= shm::ready(link.position);
+  });
+}
+
+}  // namespace signalbox
