@@ -3,7 +3,7 @@
     run_example.py [--beside PROGRAM]... [--input TEXT] [--expect REGEX]... [--until-end] -- PROGRAM
 
 Programs given with --beside (one string, words apart) run meanwhile; all read the --input. PROGRAM
-is ended as soon as it printed what is expected, each a whole line and in this order; with --until-end
+is ended as soon as it printed what is expected, whole lines in this order; with --until-end
 its input ends then and it must end well by itself.
 """
 
