@@ -1,6 +1,8 @@
 """From a numpy dtype to the canonical description every language computes (see signalbox.h)."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +66,9 @@ def as_structured(dtype: npt.DTypeLike) -> np.dtype[np.void]:
 
 
 def _struct(dtype: np.dtype, path: str) -> str:
-    fields = [(name, *dtype.fields[name][:2]) for name in dtype.names]
+    places: Mapping[str, tuple[Any, ...]] = dtype.fields or {}
+    # By name: `dtype.fields` also lists titles, numpy's second names of the same fields.
+    fields = [(name, *places[name][:2]) for name in dtype.names or ()]
     if not fields:
         raise _refused(path, dtype, "it has no fields; give it at least one")
     fields.sort(key=lambda field: field[2])

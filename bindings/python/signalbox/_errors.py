@@ -24,11 +24,11 @@ class SignalboxError(Exception):
         return type(self), (str(self), self.code, self.errno)
 
 
-class SignalboxTimeoutError(SignalboxError, TimeoutError):
+class SignalboxTimeoutError(SignalboxError, TimeoutError):  # type: ignore[misc]
     """The deadline of a publish passed: a reliable subscriber is a whole ring behind."""
 
 
-class SignalboxPermissionError(SignalboxError, PermissionError):
+class SignalboxPermissionError(SignalboxError, PermissionError):  # type: ignore[misc]
     """The kernel refused access to a topic's files."""
 
 

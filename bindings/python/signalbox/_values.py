@@ -35,7 +35,7 @@ def _fill(target: np.ndarray, value: Any, path: str) -> None:
         _check_same(value, target.dtype, (), path)
         target[()] = value
         return
-    names = target.dtype.names
+    names = target.dtype.names or ()
     if isinstance(value, Mapping):
         missing = [name for name in names if name not in value]
         unknown = [str(name) for name in value if name not in names]

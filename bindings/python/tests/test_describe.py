@@ -44,6 +44,10 @@ def test_fields_stand_in_order_of_their_offsets() -> None:
     assert describe(dtype) == "{a:u32@0,b:u32@8}#12"
 
 
+def test_titles_are_not_fields() -> None:
+    assert describe([(("the title", "name"), "u4")]) == "{name:u32@0}#4"
+
+
 def test_tail_and_plain_bytes() -> None:
     assert describe([("n", "u4")], tail=True) == "{n:u32@0}#4+u8[]"
     assert describe(None) == describe(None, tail=True) == "+u8[]"
