@@ -1,0 +1,1 @@
+"""The detector plug-ins: one abstract class, one module a plug-in, one table that names them."""
