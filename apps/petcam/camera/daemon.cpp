@@ -8,6 +8,7 @@
 
 #include "clocks.hpp"
 #include "synthetic_source.hpp"
+#include "v4l2_source.hpp"
 #include "video_source.hpp"
 
 namespace petcam {
@@ -23,6 +24,12 @@ bool same_source(const CameraConfig& a, const CameraConfig& b) {
   return rest == b;
 }
 
+std::optional<CameraFormat> camera_format(const std::string& word) {
+  if (word == "mjpeg") return CameraFormat::mjpeg;
+  if (word == "yuyv") return CameraFormat::yuyv;
+  return std::nullopt;
+}
+
 }  // namespace
 
 Daemon::Daemon(CameraConfig config, std::optional<std::string> path, ConfigOverrides overrides)
@@ -33,7 +40,15 @@ Daemon::Daemon(CameraConfig config, std::optional<std::string> path, ConfigOverr
       frames_(config_.jpeg_quality) {}
 
 std::unique_ptr<Source> Daemon::make_source(const CameraConfig& config) {
-  if (config.source == SourceKind::video) return std::make_unique<VideoSource>(config.video);
+  switch (config.source) {
+    case SourceKind::video:
+      return std::make_unique<VideoSource>(config.video);
+    case SourceKind::v4l2:
+      return std::make_unique<V4l2Source>(CameraWish{
+          config.device, config.geometry, config.frames_per_s, camera_format(config.format)});
+    case SourceKind::synthetic:
+      break;
+  }
   return std::make_unique<SyntheticSource>(config.geometry, config.frames_per_s, config.seed);
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <new>
+#include <utility>
 
 #include "yuv.hpp"
 
@@ -91,16 +92,24 @@ JpegDecoder::JpegDecoder() : handle_(tjInitDecompress()) {
   if (!handle_) throw std::bad_alloc();
 }
 
+// libjpeg-turbo 2.1 can stay in the middle of a file that broke off and would then read the next
+// one as its rest, so a failure costs a new handle.
+std::unexpected<std::string> JpegDecoder::fail(std::string why) {
+  handle_.reset(tjInitDecompress());
+  if (!handle_) throw std::bad_alloc();
+  return std::unexpected(std::move(why));
+}
+
 std::expected<Geometry, std::string> JpegDecoder::geometry(std::span<const std::byte> file) {
   const auto header = read_header(handle_.get(), file);
-  if (!header) return std::unexpected(header.error());
+  if (!header) return fail(header.error());
   return header->geometry;
 }
 
 std::expected<void, std::string> JpegDecoder::decode(std::span<const std::byte> file,
                                                      const Picture& picture) {
   const auto header = read_header(handle_.get(), file);
-  if (!header) return std::unexpected(header.error());
+  if (!header) return fail(header.error());
   const Geometry geometry = picture.geometry();
   if (header->geometry != geometry) return std::unexpected("its size is not the one announced");
   const auto [columns, rows] = samples_per_sample(header->subsampling);
@@ -120,7 +129,7 @@ std::expected<void, std::string> JpegDecoder::decode(std::span<const std::byte> 
   if (tjDecompressToYUVPlanes(handle_.get(), bytes_of(file), file.size(), planes.data(), width,
                               strides.data(), height, 0) != 0 &&
       !is_harmless(handle_.get())) {
-    return std::unexpected(reason(handle_.get()));
+    return fail(reason(handle_.get()));
   }
 
   std::copy_n(planes[0], picture.luma_bytes(), picture.y());

@@ -47,6 +47,8 @@ class JpegDecoder {
   std::expected<void, std::string> decode(std::span<const std::byte> file, const Picture& picture);
 
  private:
+  std::unexpected<std::string> fail(std::string why);
+
   JpegHandle handle_;
   std::vector<std::uint8_t> planes_;
 };

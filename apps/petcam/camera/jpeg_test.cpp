@@ -91,6 +91,17 @@ TEST(Jpeg, ATruncatedFileIsRefused) {
   EXPECT_FALSE(JpegDecoder().decode(file, decoded.picture));
 }
 
+TEST(Jpeg, ABrokenFileDoesNotSpoilTheNext) {
+  const auto file = camera_file(TJSAMP_422);
+  TwoHalves decoded;
+  JpegDecoder decoder;
+  // Cut at every part of the file: libjpeg-turbo once took the next file for the rest of this one.
+  for (std::size_t size = 1; size < file.size(); size += 7) {
+    EXPECT_FALSE(decoder.decode(std::span(file).first(size), decoded.picture)) << size;
+    EXPECT_TRUE(decoder.decode(file, decoded.picture)) << "after one of " << size << " bytes";
+  }
+}
+
 TEST(Jpeg, PaddingAfterTheDataIsAccepted) {
   auto file = camera_file(TJSAMP_422);
   // As some cameras do: a few stray bytes before the end marker.

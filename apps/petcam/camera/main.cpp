@@ -1,15 +1,20 @@
 // petcam-camera: publishes what a camera sees. See apps/petcam/README.md.
+#include <fmt/format.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <exception>
+#include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "config.hpp"
 #include "daemon.hpp"
 #include "failure.hpp"
+#include "v4l2_camera.hpp"
 
 namespace {
 
@@ -19,11 +24,13 @@ struct CommandLine {
   std::optional<std::string> config;
   petcam::ConfigOverrides overrides;
   bool check_config = false;
+  bool list_formats = false;
 };
 
 void describe(CLI::App& app, CommandLine& line) {
   app.add_option("--config", line.config, "petcam.yaml; read again on SIGHUP");
   app.add_flag("--check-config", line.check_config, "Say whether the configuration is good");
+  app.add_flag("--list-formats", line.list_formats, "Show what the cameras can do, or --device");
   auto* video = app.add_option("--video", line.overrides.video, "A video file, or a URL (RTSP)");
   app.add_option("--device", line.overrides.device, "A V4L2 camera such as /dev/video0")
       ->excludes(video);
@@ -39,7 +46,35 @@ int fail(const petcam::Failure& failure) {
   return static_cast<int>(failure.code);
 }
 
+std::vector<std::string> video_devices() {
+  std::vector<std::string> found;
+  for (const auto& entry : std::filesystem::directory_iterator("/dev")) {
+    if (entry.path().filename().string().starts_with("video")) found.push_back(entry.path());
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+int list_formats(const std::optional<std::string>& device) {
+  const auto devices = device ? std::vector{*device} : video_devices();
+  if (devices.empty()) {
+    return fail({ExitCode::system, "there is no camera: no /dev/video* exists; plug one in"});
+  }
+  bool any = false;
+  for (const std::string& path : devices) {
+    const auto formats = petcam::list_camera_formats(path, petcam::kernel_v4l2_calls());
+    if (formats) {
+      fmt::print("{}", *formats);
+      any = true;
+    } else {
+      spdlog::error("{}", formats.error());
+    }
+  }
+  return static_cast<int>(any ? ExitCode::ok : ExitCode::system);
+}
+
 int run(const CommandLine& line) {
+  if (line.list_formats) return list_formats(line.overrides.device);
   auto config = petcam::load_config(line.config, line.overrides);
   if (!config) return fail(config.error());
   if (line.check_config) return static_cast<int>(ExitCode::ok);
