@@ -1,0 +1,3 @@
+module signalbox.dev/go/signalbox
+
+go 1.24

@@ -1,0 +1,100 @@
+/* native.h: what each Go call does in C, shaped so that every Go call crosses into C once.
+ *
+ * No pointer to Go memory is kept here. The structs below always lie in C memory: `data` of an
+ * sbx_sample or sbx_loan may point into the struct itself, and Go's stacks move.
+ */
+#ifndef SIGNALBOX_GO_NATIVE_H
+#define SIGNALBOX_GO_NATIVE_H
+
+#include <stdlib.h>
+
+#include "signalbox/signalbox.h"
+
+/* A sample and whether it holds a message, so that a second release does nothing. */
+typedef struct sbxgo_sample {
+  sbx_sample sample;
+  int held;
+} sbxgo_sample;
+
+/* A loan and the position that publishing gave it. */
+typedef struct sbxgo_loan {
+  sbx_loan loan;
+  uint64_t position;
+} sbxgo_loan;
+
+/* Answers 1: taken, 0: nothing new, or a negative sbx_code. */
+static inline int sbxgo_take(sbx_subscriber* subscriber, int latest, sbxgo_sample* out,
+                             sbx_error* error) {
+  int taken = 0;
+  const int code = latest ? sbx_subscriber_take_latest(subscriber, &out->sample, &taken, error)
+                          : sbx_subscriber_take(subscriber, &out->sample, &taken, error);
+  if (code != SBX_OK) return -code;
+  out->held = taken;
+  return taken;
+}
+
+static inline void sbxgo_release(sbxgo_sample* held) {
+  if (!held->held) return;
+  held->held = 0;
+  sbx_sample_release(&held->sample);
+}
+
+static inline void sbxgo_release_and_free(sbxgo_sample* held) {
+  sbxgo_release(held);
+  free(held);
+}
+
+/* A moment `wait_ns` from now on the library's clock; 0: do not wait. */
+static inline int64_t sbxgo_deadline(int64_t wait_ns) {
+  return wait_ns <= 0 ? SBX_IMMEDIATE : sbx_now_ns() + wait_ns;
+}
+
+static inline int sbxgo_publish(sbx_publisher* publisher, sbxgo_loan* lent, int64_t wait_ns,
+                                sbx_error* error) {
+  return sbx_publisher_publish(publisher, &lent->loan, sbxgo_deadline(wait_ns), &lent->position,
+                               error);
+}
+
+/* The position comes back in *position, which lies in the handle's C memory. */
+static inline int sbxgo_send(sbx_publisher* publisher, const unsigned char* data,
+                             const unsigned char* tail, uint64_t tail_bytes, uint64_t* position,
+                             sbx_error* error) {
+  return sbx_publisher_send(publisher, data, tail, tail_bytes, SBX_IMMEDIATE, position, error);
+}
+
+/* Where the C side of one handle leaves its answers; owned by the handle, in C memory. */
+typedef struct sbxgo_answer {
+  sbx_error error;
+  uint64_t position;
+  int descriptor;
+} sbxgo_answer;
+
+static inline int sbxgo_open_publisher(const char* topic, const char* type_name,
+                                       const char* description, uint32_t depth, uint32_t loans_max,
+                                       uint32_t held_max, uint64_t tail_bytes_max,
+                                       const char* domain, sbx_publisher** out, sbx_error* error) {
+  const sbx_type type = {type_name, description};
+  sbx_publisher_options options;
+  sbx_publisher_options_init(&options);
+  if (depth != 0) options.depth = depth;
+  if (loans_max != 0) options.loans_max = loans_max;
+  if (held_max != 0) options.held_max = held_max;
+  options.tail_bytes_max = tail_bytes_max;
+  options.domain = domain;
+  return sbx_publisher_open(topic, &type, &options, out, error);
+}
+
+static inline int sbxgo_open_subscriber(const char* topic, const char* type_name,
+                                        const char* description, uint64_t start, uint32_t reliable,
+                                        const char* domain, sbx_subscriber** out,
+                                        sbx_error* error) {
+  const sbx_type type = {type_name, description};
+  sbx_subscriber_options options;
+  sbx_subscriber_options_init(&options);
+  options.start = start;
+  options.reliable = reliable;
+  options.domain = domain;
+  return sbx_subscriber_open(topic, &type, &options, out, error);
+}
+
+#endif /* SIGNALBOX_GO_NATIVE_H */

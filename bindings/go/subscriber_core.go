@@ -1,0 +1,207 @@
+package signalbox
+
+/*
+#cgo nocallback sbxgo_take
+#cgo nocallback sbxgo_release
+#cgo nocallback sbx_subscriber_close
+#cgo nocallback sbx_subscriber_descriptor
+#cgo nocallback sbx_subscriber_lost_count
+#cgo nocallback sbx_subscriber_skipped_count
+#cgo nocallback sbx_subscriber_publisher_count
+#include "native.h"
+*/
+import "C"
+
+import (
+	"context"
+	"reflect"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+)
+
+// subscriberCore is a subscriber without its type. The mutex is held only inside C, never while a
+// goroutine is parked, so Close and the counters come through a blocked Receive.
+type subscriberCore struct {
+	topic     string
+	receiving atomic.Bool // a goroutine is in Receive
+	mu        sync.Mutex
+	handle    *C.sbx_subscriber // nil once closed
+	isClosing bool              // no call may use the handle any more but close's own
+	answer    answer
+	doorway   *doorway // nil until the first Receive that has to wait
+	counts    counts   // as they were at close
+}
+
+type counts struct{ lost, skipped uint64 }
+
+func openSubscriber(topic string, t reflect.Type, o SubscriberOptions) (*subscriberCore, error) {
+	description, bad := describeTopic(t, o.Tail)
+	if bad != nil {
+		return nil, bad
+	}
+	texts, bad := newOpenStrings(topic, t, description, o.Domain)
+	if bad != nil {
+		return nil, bad
+	}
+	defer texts.free()
+	reliable := C.uint32_t(0)
+	if o.Reliable {
+		reliable = 1
+	}
+	core := &subscriberCore{topic: topic, answer: newAnswer()}
+	var handle *C.sbx_subscriber
+	code := C.sbxgo_open_subscriber(texts.topic, texts.typeName, texts.description,
+		C.uint64_t(o.Start.messagesBack()), reliable, texts.domain, &handle, &core.answer.c.error)
+	if code != C.SBX_OK {
+		err := core.answer.failure(code)
+		core.answer.free()
+		return nil, err
+	}
+	core.handle = handle
+	// A finalizer and not a cleanup: see openPublisher.
+	runtime.SetFinalizer(core, (*subscriberCore).close)
+	return core, nil
+}
+
+func (s *subscriberCore) close() {
+	s.mu.Lock()
+	if s.isClosing {
+		s.mu.Unlock()
+		return
+	}
+	s.isClosing = true
+	doorway := s.doorway
+	s.mu.Unlock()
+
+	// Outside the mutex: it wakes a blocked Receive, whose last look needs the mutex, and returns
+	// when that has left.
+	if doorway != nil {
+		doorway.close()
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts = s.readCounts()
+	C.sbx_subscriber_close(s.handle)
+	s.handle = nil
+	s.answer.free()
+	runtime.SetFinalizer(s, nil)
+}
+
+// take answers whether it put a message into the cell.
+func (s *subscriberCore) take(cell *sampleCell, latest bool) (bool, error) {
+	toLatest := C.int(0)
+	if latest {
+		toLatest = 1
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isClosing {
+		return false, closedError("take from", s.topic)
+	}
+	outcome := C.sbxgo_take(s.handle, toLatest, cell.c, &s.answer.c.error)
+	if outcome < 0 {
+		return false, s.answer.failure(-outcome)
+	}
+	return outcome != 0, nil
+}
+
+// receive takes, and parks the goroutine while there is nothing to take.
+func (s *subscriberCore) receive(ctx context.Context, cell *sampleCell) error {
+	if ctx.Err() != nil {
+		return contextError("receive from", s.topic, ctx)
+	}
+	if taken, err := s.take(cell, false); taken || err != nil {
+		return err
+	}
+	if !s.receiving.CompareAndSwap(false, true) {
+		return badArgument("cannot receive from topic \"" + s.topic + "\": another goroutine is " +
+			"waiting in Receive on this subscriber. Open a subscriber for each goroutine")
+	}
+	defer s.receiving.Store(false)
+	doorway, err := s.openDoorway()
+	if err != nil {
+		return err
+	}
+	return doorway.wait(ctx, func() (bool, error) { return s.take(cell, false) })
+}
+
+func (s *subscriberCore) openDoorway() (*doorway, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isClosing {
+		return nil, closedError("receive from", s.topic)
+	}
+	if s.doorway != nil {
+		return s.doorway, nil
+	}
+	code := C.sbx_subscriber_descriptor(s.handle, &s.answer.c.descriptor, &s.answer.c.error)
+	if code != C.SBX_OK {
+		return nil, s.answer.failure(code)
+	}
+	doorway, err := newDoorway(s.topic, int(s.answer.c.descriptor))
+	if err != nil {
+		return nil, err
+	}
+	s.doorway = doorway
+	return doorway, nil
+}
+
+// readCounts needs the mutex and an open handle.
+func (s *subscriberCore) readCounts() counts {
+	return counts{
+		lost:    uint64(C.sbx_subscriber_lost_count(s.handle)),
+		skipped: uint64(C.sbx_subscriber_skipped_count(s.handle)),
+	}
+}
+
+func (s *subscriberCore) currentCounts() counts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.handle == nil {
+		return s.counts
+	}
+	return s.readCounts()
+}
+
+func (s *subscriberCore) publisherCount() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isClosing {
+		return 0
+	}
+	return int(C.sbx_subscriber_publisher_count(s.handle))
+}
+
+// sampleCell owns one sbx_sample in C memory, where it may not move: a small message lies in it.
+// While held it is reachable only from its Sample: a Sample that is forgotten takes the cell with
+// it, and the finalizer, set once for the cell's whole life, releases the message. So the safety
+// net costs nothing per message.
+type sampleCell struct {
+	c *C.sbxgo_sample
+}
+
+var sampleCells = sync.Pool{New: func() any {
+	cell := &sampleCell{c: (*C.sbxgo_sample)(C.calloc(1, C.sizeof_sbxgo_sample))}
+	runtime.SetFinalizer(cell, (*sampleCell).end)
+	return cell
+}}
+
+func (c *sampleCell) end() { C.sbxgo_release_and_free(c.c) }
+
+// release ends the message and makes the cell ready for the next.
+func (c *sampleCell) release() {
+	C.sbxgo_release(c.c)
+	sampleCells.Put(c)
+}
+
+func (c *sampleCell) data() unsafe.Pointer { return c.c.sample.data }
+
+func (c *sampleCell) tail() []byte {
+	return unsafe.Slice((*byte)(c.c.sample.tail), int(c.c.sample.tail_bytes))
+}
+
+func (c *sampleCell) position() uint64  { return uint64(c.c.sample.position) }
+func (c *sampleCell) publisher() uint64 { return uint64(c.c.sample.publisher) }
