@@ -56,9 +56,12 @@ std::string kind_text() {
     // int[3][4] is an array of 3 of int[4]: outermost first, so the own extent goes before the
     // extents the element already wrote.
     std::string inner = kind_text<std::remove_extent_t<T>>();
-    std::string extent = "[" + std::to_string(std::extent_v<T>) + "]";
-    std::string base = kind_text<std::remove_all_extents_t<T>>();
-    return base + extent + inner.substr(base.size());
+    std::string text = kind_text<std::remove_all_extents_t<T>>();
+    const std::string inner_extents = inner.substr(text.size());
+    text += '[';
+    text += std::to_string(std::extent_v<T>);
+    text += ']';
+    return text += inner_extents;
   } else if constexpr (std::is_enum_v<T>) {
     return kind_text<std::underlying_type_t<T>>();
   } else if constexpr (std::same_as<T, bool>) {
@@ -69,7 +72,8 @@ std::string kind_text() {
     static_assert(sizeof(T) == 4 || sizeof(T) == 8, "long double differs between machines");
     return sizeof(T) == 4 ? "f32" : "f64";
   } else if constexpr (std::is_integral_v<T>) {
-    return (std::is_signed_v<T> ? "i" : "u") + std::to_string(sizeof(T) * 8);
+    std::string text(1, std::is_signed_v<T> ? 'i' : 'u');
+    return text += std::to_string(sizeof(T) * 8);
   } else if constexpr (requires { std::tuple_size<T>::value; typename T::value_type; }) {
     return kind_text<typename T::value_type[std::tuple_size<T>::value]>();
   } else {
@@ -79,9 +83,12 @@ std::string kind_text() {
 
 template <class Field>
 void append_field(std::string& out, const char* name, std::size_t offset) {
-  if (!out.empty()) out += ',';
+  if (out.size() > 1) out += ',';
   out += name;
-  out += ':' + kind_text<std::remove_cv_t<Field>>() + '@' + std::to_string(offset);
+  out += ':';
+  out += kind_text<std::remove_cv_t<Field>>();
+  out += '@';
+  out += std::to_string(offset);
 }
 
 }  // namespace detail
@@ -113,9 +120,10 @@ constexpr const char* type_name() {
     static constexpr const char* name = #Type;                                  \
     static std::string text() {                                                 \
       using SbxSelf = Type;                                                     \
-      std::string out;                                                          \
+      std::string out(1, '{');                                                  \
       SBX_FOR_EACH_(SBX_FIELD_, __VA_ARGS__)                                    \
-      return "{" + out + "}#" + std::to_string(sizeof(Type));                   \
+      out += "}#";                                                              \
+      return out += std::to_string(sizeof(Type));                               \
     }                                                                           \
   };                                                                            \
   static_assert(std::is_trivially_copyable_v<Type>, #Type " must be plain data")

@@ -49,7 +49,6 @@ class Loan {
 
  private:
   friend class Publisher<T>;
-  explicit Loan(RawLoan raw) noexcept : raw_(std::move(raw)) {}
   T* get() noexcept { return std::launder(reinterpret_cast<T*>(raw_.data().data())); }
   RawLoan raw_;
 };
@@ -70,7 +69,6 @@ class Sample {
 
  private:
   friend class Subscriber<T>;
-  explicit Sample(RawSample raw) noexcept : raw_(std::move(raw)) {}
   const T* get() const noexcept { return std::launder(reinterpret_cast<const T*>(raw_.data().data())); }
   RawSample raw_;
 };
@@ -90,7 +88,9 @@ class Publisher {
   // A message to fill, bytes uninitialised; empty when subscribers hold every frame or `tail_bytes`
   // is more than the topic allows (why() says which). Lock-free.
   [[nodiscard]] Loan<T> loan(std::size_t tail_bytes = 0) noexcept {
-    return Loan<T>(raw_.loan(tail_bytes));
+    Loan<T> loan;
+    raw_.lend(loan.raw_, tail_bytes);
+    return loan;
   }
 
   // Shows the message to every subscriber and consumes the loan; answers its position, from 0.
@@ -106,8 +106,8 @@ class Publisher {
 
   // loan, copy, publish, for messages that are at hand as a value.
   Result<std::uint64_t> send(const T& value, Deadline deadline = Deadline::immediate()) {
-    RawLoan loan = raw_.loan(0);
-    if (!loan) return std::unexpected(raw_.why());
+    RawLoan loan;
+    if (!raw_.lend(loan, 0)) return std::unexpected(raw_.why());
     std::memcpy(loan.data().data(), &value, sizeof(T));
     return raw_.publish(loan, deadline);
   }
@@ -137,9 +137,17 @@ class Subscriber {
 
   // The next message in publishing order; empty: nothing new, or status() says why not.
   // Enters the kernel only when somebody joined or left, or to arm the descriptor again.
-  [[nodiscard]] Sample<T> take() noexcept { return Sample<T>(raw_.take()); }
+  [[nodiscard]] Sample<T> take() noexcept {
+    Sample<T> sample;
+    raw_.take(sample.raw_);
+    return sample;
+  }
   // As take(), but skips to the newest message; those passed over are counted as skipped.
-  [[nodiscard]] Sample<T> take_latest() noexcept { return Sample<T>(raw_.take_latest()); }
+  [[nodiscard]] Sample<T> take_latest() noexcept {
+    Sample<T> sample;
+    raw_.take_latest(sample.raw_);
+    return sample;
+  }
 
   // Sleeps until take() would find a message, the deadline passes or a signal handler ran; the
   // last two are results, not errors.

@@ -137,7 +137,8 @@ int sbx_publisher_loan(sbx_publisher* publisher, uint64_t tail_bytes, sbx_loan* 
       return report(Errc::too_large, 0, "sbx_publisher_loan: the tail exceeds the address space",
                     error);
     }
-    RawLoan lent = publisher->raw.loan(static_cast<std::size_t>(tail_bytes));
+    RawLoan lent;
+    publisher->raw.lend(lent, static_cast<std::size_t>(tail_bytes));
     if (!lent) return report(publisher->raw.why(), error);
     RawLoan* slot = free_slot(*publisher);
     if (slot == nullptr) {
@@ -202,7 +203,8 @@ int sbx_publisher_send(sbx_publisher* publisher, const void* data, const void* t
       return report(Errc::too_large, 0, "sbx_publisher_send: the tail exceeds the address space",
                     error);
     }
-    RawLoan loan = publisher->raw.loan(static_cast<std::size_t>(tail_bytes));
+    RawLoan loan;
+    publisher->raw.lend(loan, static_cast<std::size_t>(tail_bytes));
     if (!loan) return report(publisher->raw.why(), error);
     const std::span<std::byte> fixed = loan.data();
     if (data == nullptr && !fixed.empty()) {

@@ -95,13 +95,14 @@ bool hand_over(sbx_subscriber& subscriber, RawSample& raw, sbx_sample& sample) n
 }
 
 int take(std::string_view function, sbx_subscriber* subscriber, sbx_sample* sample, int* taken,
-         sbx_error* error, RawSample (RawSubscriber::*take_one)() noexcept) noexcept {
+         sbx_error* error, bool (RawSubscriber::*take_one)(RawSample&) noexcept) noexcept {
   return guarded(function, error, [&]() -> int {
     if (taken == nullptr) return bad_argument(function, "'taken' is NULL", error);
     *taken = 0;
     if (subscriber == nullptr) return bad_argument(function, "'subscriber' is NULL", error);
     if (sample == nullptr) return bad_argument(function, "'sample' is NULL", error);
-    RawSample raw = (subscriber->raw.*take_one)();
+    RawSample raw;
+    (subscriber->raw.*take_one)(raw);
     if (!raw) {
       const signalbox::Error* status = subscriber->raw.status();
       return status == nullptr ? SBX_OK : report(*status, error);

@@ -19,6 +19,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "shm/atomics.hpp"
 
@@ -55,8 +56,8 @@ class RingWriter {
   // The word sleepers wait on for the message that was published last.
   const void* last_sequence() const noexcept { return &slots_[(next_ - 1) & mask_].sequence; }
 
-  // Makes the image message number next() and counts on.
-  void publish(const SlotImage& image) noexcept {
+  // Makes these 48 bytes message number next() and counts on.
+  void publish(std::uint64_t meta, const std::byte* bytes) noexcept {
     Slot<P>& slot = slots_[next_ & mask_];
     // relaxed[ring.mark]: the fence below orders it before the words.
     slot.sequence.store(writing(next_), std::memory_order_relaxed);
@@ -64,10 +65,12 @@ class RingWriter {
     // finds the sequence changed after copying.
     P::fence(std::memory_order_release);
     // relaxed[ring.words]: published by the ready store, guarded by the mark.
-    slot.meta.store(image.meta, std::memory_order_relaxed);
+    slot.meta.store(meta, std::memory_order_relaxed);
     for (std::size_t i = 0; i < slot_words; ++i) {
+      std::uint64_t word;
+      std::memcpy(&word, bytes + i * sizeof(word), sizeof(word));
       // relaxed[ring.words]: as above.
-      slot.words[i].store(image.words[i], std::memory_order_relaxed);
+      slot.words[i].store(word, std::memory_order_relaxed);
     }
     // sync[ring.ready] release: the words are complete before anyone can expect them.
     slot.sequence.store(ready(next_), std::memory_order_release);

@@ -151,26 +151,25 @@ Error PublisherCore::refuse(Errc code, std::string text) const {
 
 // ---- lending and publishing ---------------------------------------------------------------------
 
-RawLoan PublisherCore::loan(std::size_t tail_bytes) noexcept {
-  RawLoan loan;
+bool PublisherCore::lend(RawLoan& loan, std::size_t tail_bytes) noexcept {
   if (is_foreign()) {
     why_ = refuse(Errc::wrong_process, "the publisher belongs to the parent of a fork; open one here.");
-    return loan;
+    return false;
   }
   if (tail_bytes > page_->tail_bytes_max) {
     why_ = refuse(Errc::too_large, "a tail of " + std::to_string(tail_bytes) +
                                        " bytes was asked for, the publisher was opened with "
                                        "tail_bytes_max " + std::to_string(page_->tail_bytes_max) + ".");
-    return loan;
+    return false;
   }
   if (loans_open_ >= options_.loans_max) {
     why_ = refuse(Errc::limit_reached, std::to_string(loans_open_) +
                                            " messages are lent already; publish or drop one, or open "
                                            "the publisher with a larger loans_max.");
-    return loan;
+    return false;
   }
   if (!fits_in_place(page_->fixed_bytes, tail_bytes)) {
-    if (!pool_.has_free() && !make_frames_free()) return loan;
+    if (!pool_.has_free() && !make_frames_free()) return false;
     loan.chunk_ = pool_.lend();
     loan.frame_ = segment_.mapping.data() + page_->frames_offset + loan.chunk_ * page_->frame_bytes;
   }
@@ -178,7 +177,7 @@ RawLoan PublisherCore::loan(std::size_t tail_bytes) noexcept {
   loan.tail_bytes_ = tail_bytes;
   loan.owner_ = this;
   ++loans_open_;
-  return loan;
+  return true;
 }
 
 void PublisherCore::drop(RawLoan& loan) noexcept {
@@ -203,18 +202,15 @@ Result<std::uint64_t> PublisherCore::publish(RawLoan& loan, Deadline deadline) {
     if (auto room = wait_for_room(deadline); !room) return std::unexpected(std::move(room.error()));
   }
 
-  shm::SlotImage image;
   const std::uint64_t slot = ring_.slot_index();
   const std::uint64_t position = ring_.next();
   if (loan.frame_ == nullptr) {
-    image.meta = topic::slot_meta(topic::SlotKind::in_place, loan.tail_bytes_);
-    std::memcpy(image.words, loan.in_place_, sizeof(image.words));
+    ring_.publish(topic::slot_meta(topic::SlotKind::in_place, loan.tail_bytes_), loan.in_place_);
   } else {
-    image.meta = topic::slot_meta(topic::SlotKind::frame, 0);
-    image.words[0] = loan.chunk_;
-    image.words[1] = loan.tail_bytes_;
+    const std::uint64_t words[shm::slot_words] = {loan.chunk_, loan.tail_bytes_};
+    ring_.publish(topic::slot_meta(topic::SlotKind::frame, 0),
+                  reinterpret_cast<const std::byte*>(words));
   }
-  ring_.publish(image);
   if (page_->frames != 0) {
     pool_.show(slot, loan.frame_ == nullptr ? shm::FramePool::none : loan.chunk_);
   }

@@ -46,7 +46,7 @@ struct PublisherCore {
   PublisherCore(const PublisherCore&) = delete;
   PublisherCore& operator=(const PublisherCore&) = delete;
 
-  RawLoan loan(std::size_t tail_bytes) noexcept;
+  bool lend(RawLoan& loan, std::size_t tail_bytes) noexcept;
   Result<std::uint64_t> publish(RawLoan& loan, Deadline deadline);
   void drop(RawLoan& loan) noexcept;
   std::uint32_t subscriber_count();

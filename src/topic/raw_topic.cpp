@@ -64,7 +64,9 @@ RawPublisher::RawPublisher(RawPublisher&&) noexcept = default;
 RawPublisher& RawPublisher::operator=(RawPublisher&&) noexcept = default;
 RawPublisher::~RawPublisher() = default;
 
-RawLoan RawPublisher::loan(std::size_t tail_bytes) noexcept { return core_->loan(tail_bytes); }
+bool RawPublisher::lend(RawLoan& loan, std::size_t tail_bytes) noexcept {
+  return core_->lend(loan, tail_bytes);
+}
 Result<std::uint64_t> RawPublisher::publish(RawLoan& loan, Deadline deadline) {
   return core_->publish(loan, deadline);
 }
@@ -128,8 +130,8 @@ RawSubscriber::RawSubscriber(RawSubscriber&&) noexcept = default;
 RawSubscriber& RawSubscriber::operator=(RawSubscriber&&) noexcept = default;
 RawSubscriber::~RawSubscriber() = default;
 
-RawSample RawSubscriber::take() noexcept { return core_->take(); }
-RawSample RawSubscriber::take_latest() noexcept { return core_->take_latest(); }
+bool RawSubscriber::take(RawSample& sample) noexcept { return core_->take(sample, false); }
+bool RawSubscriber::take_latest(RawSample& sample) noexcept { return core_->take(sample, true); }
 Result<Wake> RawSubscriber::wait(Deadline deadline) { return core_->wait(deadline); }
 Result<int> RawSubscriber::descriptor() { return core_->descriptor(); }
 const Error* RawSubscriber::status() const noexcept { return core_->status(); }

@@ -77,6 +77,7 @@ SubscriberCore::SubscriberCore(std::shared_ptr<SubscriberPresence> presence,
       page_(presence_->page),
       options_(options),
       fixed_bytes_(presence_->directory.type().fixed_bytes),
+      generation_(presence_->generation),
       spin_ns_(2'000) {}
 
 SubscriberCore::~SubscriberCore() {
@@ -123,6 +124,11 @@ bool SubscriberCore::check_process() noexcept {
 }
 
 // ---- who is there -------------------------------------------------------------------------------
+
+// A look whose trouble, if any, is told by status(): there is no caller to tell.
+void SubscriberCore::look_who_is_there() noexcept {
+  if (auto known = refresh(); !known) status_ = std::move(known.error());
+}
 
 Result<void> SubscriberCore::refresh() {
   const std::uint64_t epoch = bell_.epoch.load();
@@ -271,9 +277,7 @@ void SubscriberCore::finish(std::size_t index) noexcept {
 
 std::uint32_t SubscriberCore::publisher_count() {
   if (!check_process()) return 0;
-  if (bell_.epoch.load() != known_epoch_) {
-    if (auto known = refresh(); !known) status_ = std::move(known.error());
-  }
+  if (bell_.epoch.load() != known_epoch_) look_who_is_there();
   const std::int64_t now = monotonic_now_ns();
   if (now >= look_for_dead_at_ns_) {
     look_for_dead_at_ns_ = now + kLookForDeadEveryNs;
@@ -285,59 +289,59 @@ std::uint32_t SubscriberCore::publisher_count() {
 
 // ---- taking -------------------------------------------------------------------------------------
 
-RawSample SubscriberCore::take() noexcept { return take_any(false); }
-RawSample SubscriberCore::take_latest() noexcept { return take_any(true); }
-
-RawSample SubscriberCore::take_any(bool latest) noexcept {
-  if (!check_process()) return {};
+bool SubscriberCore::take(RawSample& sample, bool latest) noexcept {
+  if (!check_process()) return false;
   for (;;) {
-    if (bell_.epoch.load() != known_epoch_) {
-      if (auto known = refresh(); !known) status_ = std::move(known.error());
-    }
-    for (std::size_t tried = 0; tried < links_.size(); ++tried) {
-      const std::size_t index = turn_ < links_.size() ? turn_ : 0;
-      PublisherLink& link = links_[index];
-      turn_ = index + 1;
-      if (link.drained) continue;
-      if (latest) skip_to_latest(link);
-      RawSample sample = take_from(link);
-      if (sample) {
-        status_.reset();
-        return sample;
-      }
-      if (link.gone && !link.ring.is_ready(link.position)) finish(index);
-    }
-    if (!event_.is_open()) return {};
+    if (bell_.epoch.load() != known_epoch_) look_who_is_there();
+    if (take_in_turn(sample, latest)) return true;
+    if (!event_.is_open()) return false;
     // A message that could not be taken for want of a pin keeps the descriptor readable.
-    if (status_ && status_->code == Errc::limit_reached) return {};
-    if (!arm_again()) return {};
+    if (status_ && status_->code == Errc::limit_reached) return false;
+    if (!arm_again()) return false;
   }
 }
 
-RawSample SubscriberCore::take_from(PublisherLink& link) noexcept {
+// One look at each publisher, beginning with the one after the last that had something.
+bool SubscriberCore::take_in_turn(RawSample& sample, bool latest) noexcept {
+  for (std::size_t left = links_.size(); left > 0; --left) {
+    const std::size_t index = turn_ < links_.size() ? turn_ : 0;
+    PublisherLink& link = links_[index];
+    turn_ = index + 1;
+    if (link.drained) continue;
+    if (latest) skip_to_latest(link);
+    if (take_from(link, sample)) {
+      if (status_) status_.reset();
+      return true;
+    }
+    if (link.gone && !link.ring.is_ready(link.position)) finish(index);
+  }
+  return false;
+}
+
+bool SubscriberCore::take_from(PublisherLink& link, RawSample& sample) noexcept {
   shm::SlotImage image;
   for (;;) {
     const shm::Read outcome = link.ring.read(link.position, image);
-    if (outcome == shm::Read::nothing) return {};
+    if (outcome == shm::Read::nothing) return false;
     if (outcome == shm::Read::lapped) {
       skip_lapped(link);
       continue;
     }
-    RawSample sample;
+    sample.release();
     if (topic::slot_kind(image.meta) == topic::SlotKind::in_place) {
       if (!fill_in_place(link, image, sample)) {
         advance(link);
-        return {};
+        return false;
       }
     } else {
       const Pinned pinned = pin_frame(link, image, sample);
       if (pinned == Pinned::lapped) continue;
-      if (pinned == Pinned::refused) return {};
+      if (pinned == Pinned::refused) return false;
     }
     sample.position_ = link.position;
     sample.publisher_ = link.who.incarnation;
     advance(link);
-    return sample;
+    return true;
   }
 }
 
@@ -350,6 +354,7 @@ bool SubscriberCore::fill_in_place(const PublisherLink& link, const shm::SlotIma
     return false;
   }
   std::memcpy(sample.in_place_, image.words, sizeof(image.words));
+  sample.frame_ = nullptr;
   sample.data_bytes_ = fixed_bytes_;
   sample.tail_bytes_ = tail_bytes;
   return true;
@@ -421,9 +426,7 @@ void SubscriberCore::advance(PublisherLink& link) noexcept {
 }
 
 bool SubscriberCore::anything_ready() noexcept {
-  if (bell_.epoch.load() != known_epoch_) {
-    if (auto known = refresh(); !known) status_ = std::move(known.error());
-  }
+  if (bell_.epoch.load() != known_epoch_) look_who_is_there();
   return std::ranges::any_of(links_, [](const PublisherLink& link) {
     return !link.drained && link.ring.sequence_at(link.position) >= shm::ready(link.position);
   });

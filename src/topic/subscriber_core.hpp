@@ -81,8 +81,8 @@ struct SubscriberCore {
   SubscriberCore(const SubscriberCore&) = delete;
   SubscriberCore& operator=(const SubscriberCore&) = delete;
 
-  RawSample take() noexcept;
-  RawSample take_latest() noexcept;
+  // Fills `sample`; with `latest` it skips to the newest message of the publisher in turn.
+  bool take(RawSample& sample, bool latest) noexcept;
   Result<Wake> wait(Deadline deadline);
   Result<int> descriptor();
   std::uint32_t publisher_count();
@@ -91,12 +91,13 @@ struct SubscriberCore {
   std::uint64_t skipped_count() const noexcept { return skipped_; }
 
  private:
-  bool is_foreign() const noexcept { return presence_->generation != os::fork_generation(); }
+  bool is_foreign() const noexcept { return generation_ != os::fork_generation(); }
   Error refuse(Errc code, std::string text) const;
   bool check_process() noexcept;
 
   // Who is there.
   Result<void> refresh();
+  void look_who_is_there() noexcept;
   Result<bool> link(const topic::Participant& who);
   Result<PublisherShape> shape_of(const topic::PublisherPage& page, std::uint64_t bytes,
                                   const std::string& path) const;
@@ -109,8 +110,8 @@ struct SubscriberCore {
   Result<void> join();
 
   // Messages.
-  RawSample take_any(bool latest) noexcept;
-  RawSample take_from(PublisherLink& link) noexcept;
+  bool take_in_turn(RawSample& sample, bool latest) noexcept;
+  bool take_from(PublisherLink& link, RawSample& sample) noexcept;
   bool fill_in_place(const PublisherLink& link, const shm::SlotImage& image,
                      RawSample& sample) noexcept;
   enum class Pinned { yes, lapped, refused };
@@ -133,6 +134,7 @@ struct SubscriberCore {
   topic::SubscriberPage* page_;
   SubscriberOptions options_;
   std::uint64_t fixed_bytes_;
+  unsigned generation_;
   std::vector<PublisherLink> links_;
   std::size_t turn_ = 0;
   std::uint64_t known_epoch_ = 0;

@@ -1,0 +1,85 @@
+#include "bench/report.hpp"
+
+#include <fmt/core.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "bench/pair.hpp"
+
+namespace bench {
+
+namespace {
+
+std::string first_line_of(const char* command) {
+  std::FILE* pipe = ::popen(command, "r");
+  if (pipe == nullptr) return "unknown";
+  char text[256] = {};
+  const bool got = std::fgets(text, sizeof(text), pipe) != nullptr;
+  ::pclose(pipe);
+  std::string line = got ? text : "unknown";
+  while (!line.empty() && line.back() == '\n') line.pop_back();
+  return line;
+}
+
+std::string cpu_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  }
+  return "unknown";
+}
+
+nlohmann::json machine() {
+  utsname name{};
+  ::uname(&name);
+  const Cpus cpus = chosen_cpus();
+  return {{"cpu", cpu_name()},
+          {"cpus_online", ::sysconf(_SC_NPROCESSORS_ONLN)},
+          {"cpus_used", {cpus.leader, cpus.follower}},
+          {"kernel", name.release},
+          {"commit", first_line_of("git rev-parse --short HEAD 2>/dev/null")},
+          {"compiler", __VERSION__}};
+}
+
+}  // namespace
+
+void print_table(const std::vector<Row>& rows) {
+  const auto where = machine();
+  fmt::print("{} · kernel {} · commit {} · CPUs {} and {} of {}\n", where["cpu"].get<std::string>(),
+             where["kernel"].get<std::string>(), where["commit"].get<std::string>(),
+             where["cpus_used"][0].get<int>(), where["cpus_used"][1].get<int>(),
+             where["cpus_online"].get<int>());
+  fmt::print("one way, ns, p50 / p99; ratio = median over windows of ours / limit\n\n");
+  fmt::print("{:<26} {:>17} {:>17}  {:<26} {:>6} {:>7}\n", "case", "ours", "limit", "(limit is)",
+             "ratio", "must");
+  for (const Row& row : rows) {
+    fmt::print("{:<26} {:>8.0f} /{:>7.0f} {:>8.0f} /{:>7.0f}  {:<26} {:>6.2f} {:>7} {}\n", row.name,
+               row.ours_ns, row.ours_p99_ns, row.limit_ns, row.limit_p99_ns, row.limit_name,
+               row.ratio, fmt::format("<= {}", row.must), row.ratio <= row.must ? "" : "  MISSED");
+  }
+}
+
+void write_json(const std::vector<Row>& rows, const std::string& path) {
+  nlohmann::json out{{"machine", machine()},
+                     {"method", "two processes pinned to two CPUs, payload written and read, "
+                                "windows of ours between two windows of the limit"}};
+  for (const Row& row : rows) {
+    out["rows"].push_back({{"case", row.name},
+                           {"ours", {{"p50_ns", row.ours_ns}, {"p99_ns", row.ours_p99_ns}}},
+                           {"limit", {{"p50_ns", row.limit_ns}, {"p99_ns", row.limit_p99_ns}}},
+                           {"limit_is", row.limit_name},
+                           {"ratio", row.ratio},
+                           {"must", row.must},
+                           {"windows", row.windows}});
+  }
+  std::ofstream file(path);
+  file << out.dump(2) << '\n';
+  if (!file) throw std::runtime_error("cannot write " + path);
+}
+
+}  // namespace bench

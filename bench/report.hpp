@@ -1,0 +1,23 @@
+// report.hpp: the rows of a benchmark as a table for people and as JSON for programs.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace bench {
+
+struct Row {
+  std::string name;
+  double ours_ns, ours_p99_ns;
+  double limit_ns, limit_p99_ns;
+  double ratio;  // the median over windows of ours / limit
+  double must;   // the ratio may be at most this
+  std::size_t windows;
+  std::string limit_name;
+};
+
+void print_table(const std::vector<Row>& rows);
+// Machine, kernel, commit, method and rows. Throws if the file cannot be written.
+void write_json(const std::vector<Row>& rows, const std::string& path);
+
+}  // namespace bench
