@@ -12,6 +12,14 @@ set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
+# Tests that run Python need the packages that `./dev setup` put beside us, and whatever python3 is
+# first in PATH, such as pyenv's, has none of them.
+foreach(python IN ITEMS "${PROJECT_SOURCE_DIR}/.venv/bin/python" /usr/bin/python3)
+  if(EXISTS "${python}" AND NOT Python3_EXECUTABLE)
+    set(Python3_EXECUTABLE "${python}" CACHE FILEPATH "The Python that tests run")
+  endif()
+endforeach()
+
 # Static parts end up in libsignalbox.so and in Python's extension, so all code is position
 # independent; only what carries SBX_EXPORT is visible from outside.
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
