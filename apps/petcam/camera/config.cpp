@@ -17,7 +17,9 @@ namespace petcam {
 namespace {
 
 constexpr std::array<std::string_view, 4> kSections{"common", "camera", "detector", "server"};
-constexpr std::array<std::string_view, 5> kLogLevels{"debug", "info", "warning", "error", "off"};
+// "warn" too, because that is what Go's logger calls it.
+constexpr std::array<std::string_view, 6> kLogLevels{"debug", "info",  "warning",
+                                                     "warn",  "error", "off"};
 constexpr std::array<std::string_view, 3> kFormats{"auto", "mjpeg", "yuyv"};
 constexpr std::array<std::string_view, 3> kSources{"synthetic", "video", "v4l2"};
 constexpr std::uint32_t kSideMax = 8192;
@@ -69,6 +71,10 @@ SourceKind source_kind(const YAML::Node& node) {
 
 const Readers& common_readers() {
   static const Readers readers{
+      {"domain",
+       [](const YAML::Node& node, CameraConfig& to) {
+         to.domain = scalar<std::string>(node, "the name of a domain");
+       }},
       {"log_level",
        [](const YAML::Node& node, CameraConfig& to) { to.log_level = one_of(node, kLogLevels); }},
   };

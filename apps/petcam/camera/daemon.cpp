@@ -21,6 +21,7 @@ bool same_source(const CameraConfig& a, const CameraConfig& b) {
   CameraConfig rest = a;
   rest.jpeg_quality = b.jpeg_quality;
   rest.log_level = b.log_level;
+  rest.domain = b.domain;
   return rest == b;
 }
 
@@ -37,7 +38,7 @@ Daemon::Daemon(CameraConfig config, std::optional<std::string> path, ConfigOverr
       path_(std::move(path)),
       overrides_(std::move(overrides)),
       signals_{SIGTERM, SIGINT, SIGHUP},
-      frames_(config_.jpeg_quality) {}
+      frames_(config_.domain, config_.jpeg_quality) {}
 
 std::unique_ptr<Source> Daemon::make_source(const CameraConfig& config) {
   switch (config.source) {
@@ -53,7 +54,7 @@ std::unique_ptr<Source> Daemon::make_source(const CameraConfig& config) {
 }
 
 Outcome<void> Daemon::run() {
-  auto stats = StatsPublisher::open();
+  auto stats = StatsPublisher::open(config_.domain);
   if (!stats) return std::unexpected(stats.error());
   stats_.emplace(std::move(*stats));
   publish_stats(DaemonState::starting);
@@ -122,6 +123,9 @@ void Daemon::apply(CameraConfig config) {
   const CameraConfig old = std::exchange(config_, std::move(config));
   spdlog::set_level(spdlog::level::from_str(config_.log_level));
   if (config_.jpeg_quality != old.jpeg_quality) frames_.set_jpeg_quality(config_.jpeg_quality);
+  if (config_.domain != old.domain) {
+    spdlog::warn("common.domain takes effect when petcam-camera is started again");
+  }
   if (!same_source(config_, old)) replace_source();
 }
 

@@ -29,18 +29,19 @@ std::uint64_t to_unsigned(std::int64_t ns) { return static_cast<std::uint64_t>(n
 
 }  // namespace
 
-FramePublisher::FramePublisher(int jpeg_quality) : encoder_(jpeg_quality) {}
+FramePublisher::FramePublisher(std::string domain, int jpeg_quality)
+    : domain_(std::move(domain)), encoder_(jpeg_quality) {}
 
-Outcome<FramePublisher::Topics> FramePublisher::open_topics(Geometry geometry) {
-  auto frames = signalbox::Publisher<Frame>::open(
-      kFramesTopic,
-      {.depth = kDepth, .held_max = kHeldMax, .tail_bytes_max = i420_bytes(geometry)});
+Outcome<FramePublisher::Topics> FramePublisher::open_topics(Geometry geometry) const {
+  signalbox::PublisherOptions options{.depth = kDepth, .held_max = kHeldMax, .domain = domain_};
+  options.tail_bytes_max = i420_bytes(geometry);
+  auto frames = signalbox::Publisher<Frame>::open(kFramesTopic, options);
   if (!frames) return topic_failure(frames.error());
-  auto own_frames = signalbox::Subscriber<Frame>::open(kFramesTopic, signalbox::Start::next);
+  auto own_frames = signalbox::Subscriber<Frame>::open(
+      kFramesTopic, {.start = signalbox::Start::next, .domain = domain_});
   if (!own_frames) return topic_failure(own_frames.error());
-  auto jpeg = signalbox::Publisher<Jpeg>::open(
-      kJpegTopic,
-      {.depth = kDepth, .held_max = kHeldMax, .tail_bytes_max = jpeg_bytes_max(geometry)});
+  options.tail_bytes_max = jpeg_bytes_max(geometry);
+  auto jpeg = signalbox::Publisher<Jpeg>::open(kJpegTopic, options);
   if (!jpeg) return topic_failure(jpeg.error());
   return Topics{geometry, std::move(*frames), std::move(*own_frames), std::move(*jpeg)};
 }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "failure.hpp"
@@ -30,7 +31,7 @@ struct FrameCounters {
 
 class FramePublisher final : public PictureOutlet {
  public:
-  explicit FramePublisher(int jpeg_quality);
+  FramePublisher(std::string domain, int jpeg_quality);
 
   Picture begin(Geometry geometry) override;
   std::uint64_t next_number() const override { return number_; }
@@ -53,11 +54,12 @@ class FramePublisher final : public PictureOutlet {
     signalbox::Subscriber<Frame> own_frames;
     signalbox::Publisher<Jpeg> jpeg;
   };
-  static Outcome<Topics> open_topics(Geometry geometry);
+  Outcome<Topics> open_topics(Geometry geometry) const;
   bool publish_frame(const Capture& capture);
   void publish_jpeg(const Capture& capture);
   std::span<const std::byte> encode_own_frame();
 
+  std::string domain_;
   std::optional<Topics> topics_;
   signalbox::Loan<Frame> loan_;  // after topics_: it must die before its publisher
   signalbox::Sample<Frame> own_frame_;

@@ -28,9 +28,9 @@ StatsPublisher::StatsPublisher(signalbox::Publisher<Stats> publisher)
   stats_.started_ns = static_cast<std::uint64_t>(monotonic_ns());
 }
 
-Outcome<StatsPublisher> StatsPublisher::open() {
-  auto publisher =
-      signalbox::Publisher<Stats>::open(kCameraStatsTopic, {.depth = 1, .held_max = 8});
+Outcome<StatsPublisher> StatsPublisher::open(const std::string& domain) {
+  auto publisher = signalbox::Publisher<Stats>::open(kCameraStatsTopic,
+                                                     {.depth = 1, .held_max = 8, .domain = domain});
   if (!publisher) return std::unexpected(Failure{ExitCode::topic, publisher.error().text});
   return StatsPublisher(std::move(*publisher));
 }

@@ -18,7 +18,7 @@ void copy_text(std::string_view text, std::span<char> field);
 
 class StatsPublisher {
  public:
-  static Outcome<StatsPublisher> open();
+  static Outcome<StatsPublisher> open(const std::string& domain);
 
   // Fill in what is known, then publish(); who and when is added there.
   Stats& stats() { return stats_; }
