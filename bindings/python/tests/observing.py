@@ -3,7 +3,8 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,20 +63,33 @@ def is_asleep(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] == "S"
 
 
-def start_python(code: str, *arguments: str) -> subprocess.Popen[str]:
-    """A Python process of our own, in the test's domain, with pipes to talk to it."""
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
+@contextmanager
+def start_python(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A Python process of our own, in the test's domain, with pipes to talk to it.
+
+    It is expected to end by itself, at the latest when its input is closed, and killed if the test
+    fails before.
+    """
+    with subprocess.Popen(
+        [sys.executable, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as process:
+        try:
+            yield process
+            if process.stdin is not None and not process.stdin.closed:
+                process.stdin.close()
+            process.wait(WATCHDOG_S)
+        except BaseException:
+            process.kill()
+            raise
 
 
 def run_python(code: str, *arguments: str) -> str:
     """What a Python process prints; its failure is the test's."""
-    with start_python(code, *arguments) as process:
+    with start_python("-c", code, *arguments) as process:
         output, errors = process.communicate(timeout=WATCHDOG_S)
     assert process.returncode == 0, errors
     return output

@@ -64,7 +64,7 @@ async def test_async_for_gets_every_message_of_another_process() -> None:
     )
     with (
         Subscriber("frames", FRAME, start="oldest", reliable=True) as subscriber,
-        start_python(code) as child,
+        start_python("-c", code) as child,
     ):
         child.stdin.write("go\n")
         child.stdin.flush()
@@ -75,7 +75,6 @@ async def test_async_for_gets_every_message_of_another_process() -> None:
                 assert (sample.data["pixels"] == numbers[-1] % 256).all()
                 if len(numbers) == 300:
                     break
-        child.stdin.close()
     assert numbers == list(range(300))
 
 

@@ -2,22 +2,11 @@
 
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
-from observing import WATCHDOG_S
+from observing import WATCHDOG_S, start_python
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "python"
-
-
-def start(example: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, str(EXAMPLES / example), *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def end(process: subprocess.Popen[str]) -> None:
@@ -27,8 +16,8 @@ def end(process: subprocess.Popen[str]) -> None:
 
 
 def test_subscribe_hears_publish() -> None:
-    with start("publish.py", "--period", "0.02") as publisher:
-        with start("subscribe.py", "--count", "20") as subscriber:
+    with start_python(str(EXAMPLES / "publish.py"), "--period", "0.02") as publisher:
+        with start_python(str(EXAMPLES / "subscribe.py"), "--count", "20") as subscriber:
             output, errors = subscriber.communicate(timeout=WATCHDOG_S)
         end(publisher)
     assert subscriber.returncode == 0, errors
@@ -37,7 +26,10 @@ def test_subscribe_hears_publish() -> None:
 
 
 def test_readme_program() -> None:
-    with start("readme.py") as subscriber, start("readme.py", "publish") as publisher:
+    with (
+        start_python(str(EXAMPLES / "readme.py")) as subscriber,
+        start_python(str(EXAMPLES / "readme.py"), "publish") as publisher,
+    ):
         publisher.stdin.write("1 2 3\n")
         publisher.stdin.flush()
         assert subscriber.stdout.readline() == "0 [1. 2. 3.]\n"

@@ -125,9 +125,8 @@ def test_message_of_another_process() -> None:
             "    poses.send((42, (1, 2, 3)))\n"
             "    sys.stdin.read()\n"
         )
-        with start_python(code) as child:
+        with start_python("-c", code):
             sample = subscriber.receive(WATCHDOG_S)
-            child.stdin.close()
         assert sample.data["seq"] == 42
         assert sample.data["xyz"].tolist() == [1, 2, 3]
 
@@ -296,7 +295,7 @@ def test_every_public_name_has_a_docstring() -> None:
 
 
 def test_stub_names_what_the_compiled_half_has() -> None:
-    stub = ast.parse(Path(_core.__file__).with_name("_core.pyi").read_text())
+    stub = ast.parse(Path(signalbox.__file__).with_name("_core.pyi").read_text())
     for thing in stub.body:
         if isinstance(thing, ast.ClassDef):
             stated = {part.name for part in thing.body if isinstance(part, ast.FunctionDef)}

@@ -77,12 +77,11 @@ def test_publisher_in_another_process_wakes_the_sleeper() -> None:
         "for line in sys.stdin:\n"
         "    poses.send((int(line), 0))\n"
     )
-    with Subscriber("poses", POSE, start="oldest") as subscriber, start_python(code) as child:
+    with Subscriber("poses", POSE, start="oldest") as subscriber, start_python("-c", code) as child:
         for seq in range(50):
             child.stdin.write(f"{seq}\n")
             child.stdin.flush()
             assert subscriber.receive(WATCHDOG_S).data["seq"] == seq
-        child.stdin.close()
 
 
 def test_descriptor_is_readable_when_there_is_a_message() -> None:
@@ -102,23 +101,26 @@ def test_descriptor_is_readable_when_there_is_a_message() -> None:
 
 
 @contextmanager
-def alarm_in(seconds: float, handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    before = signal.signal(signal.SIGALRM, handler)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+def signal_in(seconds: float, handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Interrupts this thread's sleep. Not by SIGALRM, which is the watchdog's."""
+    before = signal.signal(signal.SIGUSR1, handler)
+    us = (threading.get_ident(), signal.SIGUSR1)
+    timer = threading.Timer(seconds, signal.pthread_kill, us)
+    timer.start()
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        timer.join()
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_signal_handler_runs_and_the_wait_goes_on() -> None:
     with Publisher("poses", POSE) as publisher, Subscriber("poses", POSE) as subscriber:
-        with alarm_in(0.05, lambda *_: publisher.send((1, 0))):
+        with signal_in(0.05, lambda *_: publisher.send((1, 0))):
             assert subscriber.wait(WATCHDOG_S)
         ran = []
         subscriber.take()
-        with alarm_in(0.05, lambda *_: ran.append(1)):
+        with signal_in(0.05, lambda *_: ran.append(1)):
             assert subscriber.wait(0.2) is False
         assert ran == [1]
 
@@ -128,7 +130,7 @@ def test_exception_of_a_signal_handler_ends_the_wait() -> None:
         raise LookupError("from the handler")
 
     with Subscriber("poses", POSE) as subscriber:
-        with alarm_in(0.05, refuse), pytest.raises(LookupError, match="from the handler"):
+        with signal_in(0.05, refuse), pytest.raises(LookupError, match="from the handler"):
             subscriber.wait(None)
         assert subscriber.take() is None
 
@@ -136,7 +138,7 @@ def test_exception_of_a_signal_handler_ends_the_wait() -> None:
 def test_signal_handler_may_close_the_subscriber() -> None:
     with Subscriber("poses", POSE) as subscriber:
         with (
-            alarm_in(0.05, lambda *_: subscriber.close()),
+            signal_in(0.05, lambda *_: subscriber.close()),
             pytest.raises(SignalboxError) as refused,
         ):
             subscriber.wait(None)
@@ -149,11 +151,11 @@ def test_signal_handler_runs_while_publish_waits() -> None:
         Subscriber("poses", POSE, reliable=True) as subscriber,
     ):
         publisher.send((0, 0))
-        with alarm_in(0.05, lambda *_: subscriber.take()):
+        with signal_in(0.05, lambda *_: subscriber.take()):
             assert publisher.send((1, 0), timeout=None) == 1
         loan = publisher.loan()
         with (
-            alarm_in(0.05, lambda *_: publisher.close()),
+            signal_in(0.05, lambda *_: publisher.close()),
             pytest.raises(SignalboxError) as refused,
         ):
             publisher.publish(loan, timeout=None)
@@ -184,7 +186,7 @@ def interrupt(child: subprocess.Popen[str]) -> str:
     "call", ["poses.wait(None)", "poses.wait(3600)", "poses.receive()", "list(poses)"]
 )
 def test_ctrl_c_ends_a_wait(call: str) -> None:
-    with start_python(WAITING_CHILD.format(call=call)) as child:
+    with start_python("-c", WAITING_CHILD.format(call=call)) as child:
         assert interrupt(child) == "interrupted None\n"
 
 
@@ -202,7 +204,7 @@ except KeyboardInterrupt:
     subscriber.take()
     print("interrupted", publisher.send((1, 0)))
 """
-    with start_python(code) as child:
+    with start_python("-c", code) as child:
         assert interrupt(child) == "interrupted 1\n"
 
 
