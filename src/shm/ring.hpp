@@ -37,8 +37,8 @@ static_assert(sizeof(Slot<RealAtomics>) == 64 && alignof(Slot<RealAtomics>) == 6
 
 // A private copy of a slot's content.
 struct SlotImage {
-  std::uint64_t meta = 0;
-  std::uint64_t words[slot_words] = {};
+  std::uint64_t meta;
+  std::uint64_t words[slot_words];
 };
 
 constexpr std::uint64_t writing(std::uint64_t position) noexcept { return 2 * position + 1; }

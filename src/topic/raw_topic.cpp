@@ -26,9 +26,7 @@ RawLoan& RawLoan::operator=(RawLoan&& other) noexcept {
   return *this;
 }
 
-RawLoan::~RawLoan() {
-  if (owner_ != nullptr) owner_->drop(*this);
-}
+void RawLoan::drop() noexcept { owner_->drop(*this); }
 
 std::span<std::byte> RawLoan::data() noexcept {
   return {frame_ == nullptr ? in_place_ : frame_, data_bytes_};
@@ -90,8 +88,6 @@ RawSample& RawSample::operator=(RawSample&& other) noexcept {
   if (publisher_ != 0 && frame_ == nullptr) std::memcpy(in_place_, other.in_place_, sizeof(in_place_));
   return *this;
 }
-
-RawSample::~RawSample() { release(); }
 
 void RawSample::release() noexcept {
   if (pin_ != nullptr) {

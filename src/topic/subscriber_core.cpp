@@ -102,14 +102,14 @@ Result<void> SubscriberCore::join() {
 
 // From here on every message from `position` on is taken or counted as lost.
 void SubscriberCore::settle_start(PublisherLink& link) noexcept {
-  if (link.ring.sequence_at(link.position) > shm::ready(link.position)) {
-    link.position = link.ring.after_lap(link.position);
-    if (options_.reliable) shm::advance_cursor(page_->cursors[link.cursor], link.position);
-  }
+  const std::uint64_t next = link.ring.find_next();
+  link.position = std::max(link.position, link.ring.oldest_kept(next));
+  link.counts_from = link.position;
+  if (!options_.reliable) return;
+  shm::advance_cursor(page_->cursors[link.cursor], link.position);
   // A publisher that looked at the epoch just before we raised it may still be overwriting the
   // oldest message of a full ring: that one message we were not promised.
-  const bool oldest_of_full_ring = link.position + link.shape.depth <= link.ring.find_next();
-  link.counts_from = link.position + (options_.reliable && oldest_of_full_ring ? 1 : 0);
+  if (link.position + link.shape.depth == next) ++link.counts_from;
 }
 
 Error SubscriberCore::refuse(Errc code, std::string text) const {
@@ -393,7 +393,9 @@ SubscriberCore::Pinned SubscriberCore::pin_frame(PublisherLink& link, const shm:
 
 void SubscriberCore::skip_lapped(PublisherLink& link) noexcept {
   const std::uint64_t from = std::max(link.position, link.counts_from);
-  link.position = link.ring.after_lap(link.position);
+  // A reliable subscriber is lapped by no more than the one message of settle_start(), so it steps;
+  // a lossy one leaps ahead of the writer.
+  link.position = options_.reliable ? link.position + 1 : link.ring.after_lap(link.position);
   if (link.position > from) lost_ += link.position - from;
 }
 
