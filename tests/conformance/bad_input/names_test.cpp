@@ -149,7 +149,8 @@ TEST_F(Permission, MissingForAnothersTopicIsSaid) {
   auto in = Subscriber<Pose>::open("pose");
   ASSERT_TRUE(in) << in.error().text;
   const auto result = attempt([&] { return open_as_somebody_else(domain.root().c_str()); });
-  expect_outcome(result, "permission_denied", {domain.root(), "Run as"});
+  expect_outcome(result, "permission_denied",
+                 {domain.root(), "Run as", "belongs to uid 0", "this process is uid 61234"});
   // The others never noticed.
   ASSERT_TRUE(out->send({1}));
   EXPECT_EQ(in->take()->seq, 1u);
