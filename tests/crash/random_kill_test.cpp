@@ -146,7 +146,7 @@ TEST(KilledHolder, GivesItsFramesBack) {
   const signalbox::ScratchDomain domain;
   crew::Report& report = *crew::map_report();
   {
-    crew::FrameSource source(4);
+    crew::FrameSource source(1);  // six frames; a holder of four stops the publisher
     for (std::uint64_t round = 0; round < 100; ++round) {
       const pid_t holder = crew::start(crew::Duty::take_and_hold, round, true, report);
       const Deadline deadline = Deadline::after(20s);
