@@ -45,6 +45,14 @@ class Bytes {
   Py_buffer view_{};
 };
 
+// signalbox._values.pack, looked up once and never released: the interpreter may be gone by the
+// time static destructors run.
+const nb::object& pack() {
+  static const auto* const function =
+      new nb::object(nb::module_::import_("signalbox._values").attr("pack"));
+  return *function;
+}
+
 template <class Int>
 Int checked(std::int64_t value, const std::string& topic, const char* option) {
   if (value < 0 || static_cast<std::uint64_t>(value) > std::numeric_limits<Int>::max()) {
@@ -251,7 +259,7 @@ std::uint64_t Publisher::send(nb::handle value, nb::handle tail, std::optional<d
   const std::int64_t deadline = deadline_after(timeout);
   nb::object message = nb::none();
   if (!dtype_.is_none()) {
-    message = nb::module_::import_("signalbox._values").attr("pack")(dtype_, value);
+    message = pack()(dtype_, value);
   } else if (!value.is_none()) {
     // Plain bytes: the value is the message.
     if (!tail.is_none()) throw nb::type_error("send: give plain bytes once, as value or as tail");
