@@ -50,6 +50,12 @@ int bad_argument(std::string_view function, std::string_view problem, sbx_error*
   return report(Errc::bad_argument, 0, {text, head + 2 + tail}, error);
 }
 
+TypeDescription described(const sbx_type& type) {
+  // The name is for people and stands in sentences such as "the caller has ...".
+  const bool named = type.name != nullptr && type.name[0] != '\0';
+  return {named ? type.name : "an unnamed type", type.description};
+}
+
 int read_options(std::string_view function, const void* options, void* out, std::size_t out_size,
                  std::size_t first_size, sbx_error* error) noexcept {
   std::uint32_t size = 0;

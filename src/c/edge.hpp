@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "signalbox/error.hpp"
+#include "signalbox/raw_topic.hpp"
 #include "signalbox/signalbox.h"
 
 namespace signalbox::c {
@@ -22,6 +23,9 @@ int report(const Error& failure, sbx_error* error) noexcept;
 
 // SBX_BAD_ARGUMENT with "<function>: <problem>"; the problem names the parameter and the remedy.
 int bad_argument(std::string_view function, std::string_view problem, sbx_error* error) noexcept;
+
+// The type as the layer below takes it. `type.description` is not NULL.
+TypeDescription described(const sbx_type& type);
 
 // Reads an options struct that may have another header's size into `out`, which holds the defaults:
 // fields the caller's header lacks keep their default, fields this library lacks must be all 0, so

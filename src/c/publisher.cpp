@@ -1,5 +1,5 @@
 // publisher.cpp: sbx_publisher and sbx_loan over RawPublisher and RawLoan.
-#include <array>
+#include <cassert>
 #include <cstring>
 #include <memory>
 #include <span>
@@ -110,13 +110,12 @@ int sbx_publisher_open(const char* topic, const sbx_type* type,
     sbx_publisher_options read{};
     if (const int code = read_publisher_options(function, options, read, error)) return code;
 
-    auto raw =
-        RawPublisher::open(topic, {type->name == nullptr ? "" : type->name, type->description},
-                           {.depth = read.depth,
-                            .loans_max = read.loans_max,
-                            .held_max = read.held_max,
-                            .tail_bytes_max = read.tail_bytes_max,
-                            .domain = read.domain == nullptr ? "" : read.domain});
+    auto raw = RawPublisher::open(topic, signalbox::c::described(*type),
+                                  {.depth = read.depth,
+                                   .loans_max = read.loans_max,
+                                   .held_max = read.held_max,
+                                   .tail_bytes_max = read.tail_bytes_max,
+                                   .domain = read.domain == nullptr ? "" : read.domain});
     if (!raw) return report(raw.error(), error);
     *out = new sbx_publisher{std::move(*raw), read.loans_max,
                              std::make_unique<RawLoan[]>(read.loans_max)};
@@ -137,17 +136,14 @@ int sbx_publisher_loan(sbx_publisher* publisher, uint64_t tail_bytes, sbx_loan* 
       return report(Errc::too_large, 0, "sbx_publisher_loan: the tail exceeds the address space",
                     error);
     }
-    RawLoan lent;
-    publisher->raw.lend(lent, static_cast<std::size_t>(tail_bytes));
-    if (!lent) return report(publisher->raw.why(), error);
+    // With every slot taken loans_max is reached, or this is a forked child: lend() says which.
+    RawLoan refused;
     RawLoan* slot = free_slot(*publisher);
-    if (slot == nullptr) {
-      return report(Errc::limit_reached, 0,
-                    "sbx_publisher_loan: all loans_max loans are open; publish or drop one, or "
-                    "open the publisher with a larger loans_max",
-                    error);
+    if (!publisher->raw.lend(slot == nullptr ? refused : *slot,
+                             static_cast<std::size_t>(tail_bytes))) {
+      return report(publisher->raw.why(), error);
     }
-    *slot = std::move(lent);
+    assert(slot != nullptr);
     show(*slot, *loan);
     return SBX_OK;
   });
@@ -204,8 +200,9 @@ int sbx_publisher_send(sbx_publisher* publisher, const void* data, const void* t
                     error);
     }
     RawLoan loan;
-    publisher->raw.lend(loan, static_cast<std::size_t>(tail_bytes));
-    if (!loan) return report(publisher->raw.why(), error);
+    if (!publisher->raw.lend(loan, static_cast<std::size_t>(tail_bytes))) {
+      return report(publisher->raw.why(), error);
+    }
     const std::span<std::byte> fixed = loan.data();
     if (data == nullptr && !fixed.empty()) {
       return bad_argument(function, "'data' is NULL but the type has a fixed part", error);

@@ -102,8 +102,7 @@ int take(std::string_view function, sbx_subscriber* subscriber, sbx_sample* samp
     if (subscriber == nullptr) return bad_argument(function, "'subscriber' is NULL", error);
     if (sample == nullptr) return bad_argument(function, "'sample' is NULL", error);
     RawSample raw;
-    (subscriber->raw.*take_one)(raw);
-    if (!raw) {
+    if (!(subscriber->raw.*take_one)(raw)) {
       const signalbox::Error* status = subscriber->raw.status();
       return status == nullptr ? SBX_OK : report(*status, error);
     }
@@ -157,11 +156,10 @@ int sbx_subscriber_open(const char* topic, const sbx_type* type,
     sbx_subscriber_options read{};
     if (const int code = read_subscriber_options(function, options, read, error)) return code;
 
-    auto raw =
-        RawSubscriber::open(topic, {type->name == nullptr ? "" : type->name, type->description},
-                            {.start = Start::back(read.start),
-                             .reliable = read.reliable != 0,
-                             .domain = read.domain == nullptr ? "" : read.domain});
+    auto raw = RawSubscriber::open(topic, signalbox::c::described(*type),
+                                   {.start = Start::back(read.start),
+                                    .reliable = read.reliable != 0,
+                                    .domain = read.domain == nullptr ? "" : read.domain});
     if (!raw) return report(raw.error(), error);
     HeldSamples* held = HeldSamples::create();
     *out = new (std::nothrow) sbx_subscriber(std::move(*raw), held);

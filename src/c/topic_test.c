@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "c/check.h"
@@ -236,10 +237,11 @@ static void waiting_and_polling_tell_when_to_take(void) {
 static void another_idea_of_the_type_is_refused_by_name(void) {
   sbx_publisher* out = publisher_of("c/type", sbx_type_Small(), 1, 0);
   sbx_subscriber* in = (sbx_subscriber*)&in;
-  const sbx_type other = {"Small", "{seq:u64@0,value:f32@8}#16"};
+  const sbx_type other = {NULL, "{seq:u64@0,value:f32@8}#16"};
   SBX_CHECK(sbx_subscriber_open("c/type", &other, NULL, &in, &sbx_last_error) == SBX_TYPE_MISMATCH);
   SBX_CHECK(in == NULL);
   SBX_CHECK(last_error_says(SBX_TYPE_MISMATCH, "field 'value' is f64 at byte 8"));
+  SBX_CHECK(last_error_says(SBX_TYPE_MISMATCH, "the caller has an unnamed type (16 bytes)"));
   sbx_publisher_close(out);
 }
 
@@ -322,6 +324,44 @@ static void null_is_answered_and_never_followed(void) {
   sbx_publisher_close(NULL);
 }
 
+static void a_forked_child_is_refused_and_harms_nobody(void) {
+  sbx_publisher* out = publisher_of("c/fork", sbx_type_Large(), 1, 0);
+  sbx_subscriber* in = subscriber_of("c/fork", sbx_type_Large());
+  sbx_sample held, sample;
+  sbx_loan loan, second;
+  send(out, &(Large){.seq = 1});
+  take(in, &held);
+  SBX_CHECK(sbx_publisher_loan(out, 0, &loan, &sbx_last_error) == SBX_OK);
+  const pid_t child = fork();
+  if (child == 0) {
+    sbx_error* e = &sbx_last_error;
+    int number = 0;
+    SBX_CHECK(sbx_publisher_loan(out, 0, &second, e) == SBX_WRONG_PROCESS);
+    SBX_CHECK(sbx_publisher_publish(out, &loan, 0, NULL, e) == SBX_WRONG_PROCESS);
+    SBX_CHECK(sbx_publisher_send(out, &sample, NULL, 0, 0, NULL, e) == SBX_WRONG_PROCESS);
+    SBX_CHECK(sbx_subscriber_take(in, &sample, &number, e) == SBX_WRONG_PROCESS);
+    SBX_CHECK(sbx_subscriber_take_latest(in, &sample, &number, e) == SBX_WRONG_PROCESS);
+    SBX_CHECK(sbx_subscriber_wait(in, SBX_NEVER, &number, e) == SBX_WRONG_PROCESS);
+    SBX_CHECK(sbx_subscriber_descriptor(in, &number, e) == SBX_WRONG_PROCESS);
+    sbx_sample_release(&held);
+    sbx_publisher_drop(out, &loan);
+    sbx_subscriber_close(in);
+    sbx_publisher_close(out);
+    _exit(0);
+  }
+  int status = -1;
+  SBX_CHECK(waitpid(child, &status, 0) == child && status == 0);
+  SBX_CHECK(((const Large*)held.data)->seq == 1);
+  sbx_sample_release(&held);
+  ((Large*)loan.data)->seq = 2;
+  SBX_CHECK(sbx_publisher_publish(out, &loan, 0, NULL, &sbx_last_error) == SBX_OK);
+  take(in, &sample);
+  SBX_CHECK(((const Large*)sample.data)->seq == 2);
+  sbx_sample_release(&sample);
+  sbx_subscriber_close(in);
+  sbx_publisher_close(out);
+}
+
 static void remove_directory(void) {
   char command[128];
   snprintf(command, sizeof(command), "rm -rf '%s'", directory);
@@ -340,5 +380,6 @@ int main(void) {
   another_idea_of_the_type_is_refused_by_name();
   options_are_checked();
   null_is_answered_and_never_followed();
+  a_forked_child_is_refused_and_harms_nobody();
   return 0;
 }

@@ -1,8 +1,8 @@
 """Runs two of the exchange programs of README.md against each other, in a domain of their own.
 
     run_exchange.py values  PUBLISHER SUBSCRIBER   every value must arrive
-    run_exchange.py refused UNCHANGED CHANGED      CHANGED, whose struct differs in one field, must be
-                                                   refused in both roles, with the field's name
+    run_exchange.py refused UNCHANGED CHANGED      CHANGED, whose struct differs in one field, must
+                                                   be refused in both roles, with the field's name
 
 A program is given as one string, words apart; {verb} in it is replaced. The last word is the topic.
 """
