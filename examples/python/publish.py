@@ -10,7 +10,6 @@ import math
 import time
 
 import numpy as np
-
 import signalbox
 
 POSE = np.dtype([("seq", "u8"), ("xyz", "f8", 3), ("frame", "S16")], align=True)

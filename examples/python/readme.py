@@ -1,7 +1,6 @@
 import sys
 
 import numpy as np
-
 import signalbox
 
 POSE = np.dtype([("seq", "u8"), ("xyz", "f8", 3)], align=True)

@@ -7,9 +7,8 @@ import argparse
 import asyncio
 import contextlib
 
-from publish import PICTURE, POSE
-
 import signalbox
+from publish import PICTURE, POSE
 
 
 async def show_poses(count: int) -> None:

@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 from observing import FRAME, POSE, WATCHDOG_S, start_python
-
 from signalbox import Publisher, SignalboxError, Subscriber
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from observing import FRAME, POSE, descriptor_count, mapping_count, place_of, run_python
-
 from signalbox import Publisher, SignalboxError, Subscriber
 
 PICTURE = np.dtype([("number", "u8"), ("pixels", "u1", (1080, 1920, 3))], align=True)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from observing import FRAME, POSE
-
 from signalbox import (
     Publisher,
     SignalboxError,

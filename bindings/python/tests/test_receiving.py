@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from observing import FRAME, POSE, WATCHDOG_S, run_python, start_python
-
 import signalbox
+from observing import FRAME, POSE, WATCHDOG_S, run_python, start_python
 from signalbox import Publisher, SignalboxError, SignalboxPermissionError, Subscriber, _core
 
 

@@ -11,7 +11,6 @@ from types import FrameType
 
 import pytest
 from observing import POSE, WATCHDOG_S, eventually, is_asleep, start_python
-
 from signalbox import Publisher, SignalboxError, Subscriber
 
 
