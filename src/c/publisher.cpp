@@ -40,9 +40,13 @@ RawLoan* own_slot(sbx_publisher& publisher, const sbx_loan& loan) noexcept {
   return nullptr;
 }
 
+// A slot that is as good as new: what an ended loan remembers of its frame must not come back.
 RawLoan* free_slot(sbx_publisher& publisher) noexcept {
   for (std::uint32_t i = 0; i < publisher.loans_max; ++i) {
-    if (!publisher.loans[i]) return &publisher.loans[i];
+    RawLoan& slot = publisher.loans[i];
+    if (slot) continue;
+    slot = RawLoan{};
+    return &slot;
   }
   return nullptr;
 }

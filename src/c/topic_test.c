@@ -203,6 +203,27 @@ static void plain_bytes_have_only_a_tail(void) {
   sbx_publisher_close(out);
 }
 
+static void a_short_loan_after_a_long_one_is_its_own(void) {
+  const sbx_type bytes = {"bytes", SBX_BYTES_DESCRIPTION};
+  sbx_publisher* out = publisher_of("c/lengths", bytes, 1, 1000);
+  sbx_subscriber* in = subscriber_of("c/lengths", bytes);
+  sbx_sample sample;
+  for (int round = 0; round < 20; ++round) {
+    /* Longer and shorter than what travels in a slot, in turn. */
+    const size_t length = round % 2 == 0 ? 1000 : 10;
+    sbx_loan loan;
+    SBX_CHECK(sbx_publisher_loan(out, length, &loan, &sbx_last_error) == SBX_OK);
+    memset(loan.tail, 'a' + round, length);
+    SBX_CHECK(sbx_publisher_publish(out, &loan, 0, NULL, &sbx_last_error) == SBX_OK);
+    take(in, &sample);
+    SBX_CHECK(sample.tail_bytes == length && (length == 10) == lies_in(sample.tail, &sample));
+    for (size_t i = 0; i < length; ++i) SBX_CHECK(((const char*)sample.tail)[i] == 'a' + round);
+    sbx_sample_release(&sample);
+  }
+  sbx_subscriber_close(in);
+  sbx_publisher_close(out);
+}
+
 static void waiting_and_polling_tell_when_to_take(void) {
   sbx_publisher* out = publisher_of("c/wait", sbx_type_Small(), 1, 0);
   sbx_subscriber* in = subscriber_of("c/wait", sbx_type_Small());
@@ -376,6 +397,7 @@ int main(void) {
   the_65th_held_sample_is_refused_until_one_is_released();
   a_loan_is_filled_in_place_shortened_and_published_once();
   plain_bytes_have_only_a_tail();
+  a_short_loan_after_a_long_one_is_its_own();
   waiting_and_polling_tell_when_to_take();
   another_idea_of_the_type_is_refused_by_name();
   options_are_checked();
