@@ -133,11 +133,28 @@ def kill_group(process: subprocess.Popen) -> None:
     process.wait()
 
 
-def show_tail(log: Path) -> None:
-    lines = log.read_text(errors="replace").splitlines()
-    for line in lines[-TAIL_LINES:]:
+def failed_cases(report: Path) -> list[str]:
+    """Name and last words of each failed case in a report, if there is one."""
+    try:
+        cases = ElementTree.parse(report).getroot().iter("testcase")
+    except (OSError, ElementTree.ParseError):
+        return []
+    lines = []
+    for case in cases:
+        if case.get("status") == "fail" or case.find("failure") is not None:
+            words = "\n".join(part.text or "" for part in case).splitlines()
+            lines += [f"failed: {case.get('name')}", *(f"  {line}" for line in words[-TAIL_LINES:])]
+    return lines
+
+
+def show_failure(stage: Stage) -> None:
+    """The failed cases where a report names them, else the end of the log."""
+    lines = failed_cases(stage.report)
+    if not lines:
+        lines = stage.log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+    for line in lines:
         print(f"    {line}")
-    print(f"    (the whole output is in {log.relative_to(ROOT)})", flush=True)
+    print(f"    (the whole output is in {stage.log.relative_to(ROOT)})", flush=True)
 
 
 def cmake_build(preset: str) -> Stage:
@@ -243,7 +260,7 @@ def run_all(stages: list[Stage]) -> Tally:
         print(f"   {tally}, {time.monotonic() - started:.1f} s", flush=True)
         total.add(tally)
         if tally.failed:
-            show_tail(stage.log)
+            show_failure(stage)
             if stage.needed_by_all:
                 print("   the stages after this one need it and were not run", flush=True)
                 break

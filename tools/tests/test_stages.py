@@ -41,6 +41,20 @@ def test_a_report_is_counted_by_kind(logs):
     assert stages.run_all([stage]) == stages.Tally(passed=2, failed=2, skipped=1)
 
 
+def test_a_failed_case_is_shown_by_name_and_with_its_words(logs, capsys):
+    report = (
+        '<testsuite tests="2" failures="1"><testcase name="Ring.Laps" status="fail">'
+        "<failure/><system-out>expected 3</system-out></testcase>"
+        '<testcase name="Ring.Joins" status="run"/></testsuite>'
+    )
+    (logs / "text").write_text(report)
+    stages.run_all([shell("cp text stage.xml; exit 8", count=stages.count_junit)])
+    shown = capsys.readouterr().out
+    assert "Ring.Laps" in shown
+    assert "expected 3" in shown
+    assert "Ring.Joins" not in shown
+
+
 def test_a_runner_that_dies_without_a_report_failed(logs):
     (logs / "stage.xml").write_text('<testsuite tests="5"/>')  # of an earlier run
     assert stages.run_all([shell("kill -9 $$", count=stages.count_junit)]).failed == 1
