@@ -22,18 +22,23 @@ check() {
   "$@" || failures+=("$name")
 }
 
-format_cpp() {
-  sources '*.cpp' '*.hpp' '*.c' '*.h' | xargs -0 -r clang-format-19 --dry-run -Werror
-}
-
-format_go() {
-  local unformatted
-  unformatted="$(sources '*.go' | xargs -0 -r gofmt -l)"
-  [[ -z "$unformatted" ]] && return
-  echo "not formatted by gofmt (./dev fmt does it):"
-  echo "$unformatted"
+# Names the files that the formatter would change, and succeeds if there is none.
+none_unformatted() {
+  local files
+  files="$(sort -u)"
+  [[ -z "$files" ]] && return
+  echo "not formatted (./dev fmt does it):"
+  echo "$files"
   return 1
 }
+
+format_cpp() {
+  sources '*.cpp' '*.hpp' '*.c' '*.h' |
+    { xargs -0 -r clang-format-19 --dry-run 2>&1 || true; } |
+    sed -n 's/^\([^ :]*\):[0-9].*\(warning\|error\): .*/\1/p' | none_unformatted
+}
+
+format_go() { sources '*.go' | xargs -0 -r gofmt -l | none_unformatted; }
 
 # clang-tidy takes seconds a file, so without --full it sees what the last commit or the work tree
 # changed. It needs to know how each file is compiled, hence the build folder.

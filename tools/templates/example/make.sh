@@ -14,7 +14,7 @@ sed "s/NAME/$name/" "$root/tools/templates/example/example.cpp" >"$program"
 echo "signalbox_example(cpp/$name.cpp UNTIL_END EXPECT \"hello 1\")" >>"$list"
 
 cat <<END
-Written: examples/cpp/$name.cpp, and one line at the end of examples/CMakeLists.txt that says what the
-example must print. Now make it show your idea, then:
+Written: examples/cpp/$name.cpp, and one line at the end of examples/CMakeLists.txt that says what
+the example must print. Now make it show your idea, then:
   ./dev test build-dev ctest-dev       builds it, runs it, compares what it prints
 END
