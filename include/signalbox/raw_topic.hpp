@@ -69,7 +69,9 @@ class RawLoan {
   RawLoan() = default;
   RawLoan(RawLoan&& other) noexcept;
   RawLoan& operator=(RawLoan&& other) noexcept;
-  ~RawLoan();
+  ~RawLoan() {
+    if (owner_ != nullptr) drop();
+  }
 
   explicit operator bool() const noexcept { return owner_ != nullptr; }
   std::span<std::byte> data() noexcept;  // the fixed part
@@ -79,6 +81,7 @@ class RawLoan {
  private:
   friend class RawPublisher;
   friend struct PublisherCore;
+  void drop() noexcept;
   struct PublisherCore* owner_ = nullptr;
   std::byte* frame_ = nullptr;  // null while the message fits in_place_
   std::uint32_t chunk_ = 0;
@@ -111,7 +114,9 @@ class RawSample {
   RawSample() = default;
   RawSample(RawSample&& other) noexcept;
   RawSample& operator=(RawSample&& other) noexcept;
-  ~RawSample();
+  ~RawSample() {
+    if (pin_ != nullptr) release();
+  }
 
   explicit operator bool() const noexcept { return publisher_ != 0; }
   std::span<const std::byte> data() const noexcept;

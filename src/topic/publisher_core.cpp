@@ -168,6 +168,7 @@ bool PublisherCore::lend(RawLoan& loan, std::size_t tail_bytes) noexcept {
                                            "the publisher with a larger loans_max.");
     return false;
   }
+  loan.frame_ = nullptr;
   if (!fits_in_place(page_->fixed_bytes, tail_bytes)) {
     if (!pool_.has_free() && !make_frames_free()) return false;
     loan.chunk_ = pool_.lend();
