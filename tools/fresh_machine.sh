@@ -25,7 +25,7 @@ if [[ -z "${FRESH_MACHINE:-}" ]]; then
   FRESH_MACHINE="$(mktemp -d "${TMPDIR:-/tmp}/fresh_machine.XXXXXX")"
   export FRESH_MACHINE
   trap 'rm -rf --one-file-system "$FRESH_MACHINE"' EXIT
-  unshare --mount --pid --fork --propagation private bash "${BASH_SOURCE[0]}" "$@"
+  unshare --mount --pid --fork --kill-child --propagation private bash "${BASH_SOURCE[0]}" "$@"
   exit
 fi
 readonly machine="$FRESH_MACHINE"
