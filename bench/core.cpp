@@ -57,9 +57,8 @@ Row judge(const Case& one, const std::vector<Timing>& timings) {
     }
     if (!ratios.empty()) break;  // a machine that never keeps still is judged by all its windows
   }
-  return {one.name,          median(ours),  median(ours_p99), median(limit),
-          median(limit_p99), median(ratios), one.must,         ratios.size(),
-          one.limit_name};
+  return {one.name,       median(ours), median(ours_p99), median(limit), median(limit_p99),
+          median(ratios), one.must,     ratios.size(),    one.limit_name};
 }
 
 int run(bool quick, bool smoke, const std::string& json) {

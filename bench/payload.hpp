@@ -23,7 +23,8 @@ inline void check(const Payload& payload, std::uint64_t round) {
   std::uint64_t wrong = 0;
   for (std::uint64_t i = 0; i < 6; ++i) wrong |= payload.words[i] ^ (round + i);
   if (wrong == 0) return;
-  std::fprintf(stderr, "bench: message %llu arrived damaged\n", static_cast<unsigned long long>(round));
+  std::fprintf(stderr, "bench: message %llu arrived damaged\n",
+               static_cast<unsigned long long>(round));
   std::abort();
 }
 

@@ -28,7 +28,8 @@ struct Lines {
 };
 
 Lines* map_lines() {
-  void* at = ::mmap(nullptr, sizeof(Lines), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* at =
+      ::mmap(nullptr, sizeof(Lines), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (at == MAP_FAILED) throw std::runtime_error("cannot map two cache lines");
   return new (at) Lines{};
 }

@@ -66,8 +66,9 @@ void print_table(const std::vector<Row>& rows) {
 
 void write_json(const std::vector<Row>& rows, const std::string& path) {
   nlohmann::json out{{"machine", machine()},
-                     {"method", "two processes pinned to two CPUs, payload written and read, "
-                                "windows of ours between two windows of the limit"}};
+                     {"method",
+                      "two processes pinned to two CPUs, payload written and read, "
+                      "windows of ours between two windows of the limit"}};
   for (const Row& row : rows) {
     out["rows"].push_back({{"case", row.name},
                            {"ours", {{"p50_ns", row.ours_ns}, {"p99_ns", row.ours_p99_ns}}},

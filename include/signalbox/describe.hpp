@@ -74,7 +74,10 @@ std::string kind_text() {
   } else if constexpr (std::is_integral_v<T>) {
     std::string text(1, std::is_signed_v<T> ? 'i' : 'u');
     return text += std::to_string(sizeof(T) * 8);
-  } else if constexpr (requires { std::tuple_size<T>::value; typename T::value_type; }) {
+  } else if constexpr (requires {
+                         std::tuple_size<T>::value;
+                         typename T::value_type;
+                       }) {
     return kind_text<typename T::value_type[std::tuple_size<T>::value]>();
   } else {
     return Describe<T>::text();
@@ -114,29 +117,30 @@ constexpr const char* type_name() {
 }  // namespace signalbox
 
 // Use at global scope, after the struct, with its fully qualified name.
-#define SBX_DESCRIBE(Type, ...)                                                 \
-  template <>                                                                   \
-  struct signalbox::Describe<Type> {                                            \
-    static constexpr const char* name = #Type;                                  \
-    static std::string text() {                                                 \
-      using SbxSelf = Type;                                                     \
-      std::string out(1, '{');                                                  \
-      SBX_FOR_EACH_(SBX_FIELD_, __VA_ARGS__)                                    \
-      out += "}#";                                                              \
-      return out += std::to_string(sizeof(Type));                               \
-    }                                                                           \
-  };                                                                            \
+#define SBX_DESCRIBE(Type, ...)                   \
+  template <>                                     \
+  struct signalbox::Describe<Type> {              \
+    static constexpr const char* name = #Type;    \
+    static std::string text() {                   \
+      using SbxSelf = Type;                       \
+      std::string out(1, '{');                    \
+      SBX_FOR_EACH_(SBX_FIELD_, __VA_ARGS__)      \
+      out += "}#";                                \
+      return out += std::to_string(sizeof(Type)); \
+    }                                             \
+  };                                              \
   static_assert(std::is_trivially_copyable_v<Type>, #Type " must be plain data")
 
-#define SBX_FIELD_(field) \
-  ::signalbox::detail::append_field<decltype(SbxSelf::field)>(out, #field, offsetof(SbxSelf, field));
+#define SBX_FIELD_(field)                                                  \
+  ::signalbox::detail::append_field<decltype(SbxSelf::field)>(out, #field, \
+                                                              offsetof(SbxSelf, field));
 
 // Applies a macro to each argument: the classic deferred recursion over __VA_OPT__.
-#define SBX_PARENS_ ()
-#define SBX_EXPAND_(...) SBX_EXPAND1_(SBX_EXPAND1_(SBX_EXPAND1_(__VA_ARGS__)))
-#define SBX_EXPAND1_(...) SBX_EXPAND2_(SBX_EXPAND2_(SBX_EXPAND2_(__VA_ARGS__)))
-#define SBX_EXPAND2_(...) SBX_EXPAND3_(SBX_EXPAND3_(SBX_EXPAND3_(__VA_ARGS__)))
-#define SBX_EXPAND3_(...) __VA_ARGS__
+#define SBX_PARENS_               ()
+#define SBX_EXPAND_(...)          SBX_EXPAND1_(SBX_EXPAND1_(SBX_EXPAND1_(__VA_ARGS__)))
+#define SBX_EXPAND1_(...)         SBX_EXPAND2_(SBX_EXPAND2_(SBX_EXPAND2_(__VA_ARGS__)))
+#define SBX_EXPAND2_(...)         SBX_EXPAND3_(SBX_EXPAND3_(SBX_EXPAND3_(__VA_ARGS__)))
+#define SBX_EXPAND3_(...)         __VA_ARGS__
 #define SBX_FOR_EACH_(macro, ...) __VA_OPT__(SBX_EXPAND_(SBX_FOR_EACH_STEP_(macro, __VA_ARGS__)))
 #define SBX_FOR_EACH_STEP_(macro, first, ...) \
   macro(first) __VA_OPT__(SBX_FOR_EACH_AGAIN_ SBX_PARENS_(macro, __VA_ARGS__))

@@ -16,26 +16,26 @@ namespace signalbox {
 // handle), and a deadline that passed in a wait is a Wake, not an Errc.
 // The numbers are part of the C ABI and never change.
 enum class Errc : int {
-  bad_argument = 1,        // a parameter is outside its documented range
-  bad_name = 2,            // a topic or domain name has a forbidden character or length
-  permission_denied = 3,   // the kernel refused access to a file or call
-  not_found = 4,           // the object does not exist
-  already_exists = 5,      // the object exists and was asked to be new
-  type_mismatch = 6,       // both sides describe the message differently; the text names the field
-  layout_mismatch = 7,     // the segment was written by an older or newer shared layout
-  damaged = 8,             // the segment is truncated, garbage, or breaks its own invariants
-  no_space = 9,            // the file system or memory limit cannot hold what was asked for
-  limit_reached = 10,      // a documented limit (_max) is used up
-  too_large = 11,          // one message is larger than the topic or transport allows
-  timed_out = 12,          // the deadline passed and nothing was changed
-  would_block = 13,        // it cannot be done at once and the call was asked not to wait
-  interrupted = 14,        // a signal handler ran during the wait
-  closed = 15,             // the object or its peer is closed
-  abandoned = 16,          // the peer died in the middle of what was asked
-  wrong_process = 17,      // the object belongs to the parent of a fork
-  not_supported = 18,      // this kernel or file system lacks what is needed
-  out_of_memory = 19,      // memory or address space is used up
-  system = 20,             // any other errno: see Error::sys_errno
+  bad_argument = 1,       // a parameter is outside its documented range
+  bad_name = 2,           // a topic or domain name has a forbidden character or length
+  permission_denied = 3,  // the kernel refused access to a file or call
+  not_found = 4,          // the object does not exist
+  already_exists = 5,     // the object exists and was asked to be new
+  type_mismatch = 6,      // both sides describe the message differently; the text names the field
+  layout_mismatch = 7,    // the segment was written by an older or newer shared layout
+  damaged = 8,            // the segment is truncated, garbage, or breaks its own invariants
+  no_space = 9,           // the file system or memory limit cannot hold what was asked for
+  limit_reached = 10,     // a documented limit (_max) is used up
+  too_large = 11,         // one message is larger than the topic or transport allows
+  timed_out = 12,         // the deadline passed and nothing was changed
+  would_block = 13,       // it cannot be done at once and the call was asked not to wait
+  interrupted = 14,       // a signal handler ran during the wait
+  closed = 15,            // the object or its peer is closed
+  abandoned = 16,         // the peer died in the middle of what was asked
+  wrong_process = 17,     // the object belongs to the parent of a fork
+  not_supported = 18,     // this kernel or file system lacks what is needed
+  out_of_memory = 19,     // memory or address space is used up
+  system = 20,            // any other errno: see Error::sys_errno
 };
 
 // The name of a code as it appears in every text, for example "type_mismatch".
@@ -45,8 +45,8 @@ std::string_view to_string(Errc code) noexcept;
 // object, what was found, what to do.
 struct Error {
   Errc code;
-  int sys_errno = 0;          // 0 when no system call is to blame
-  std::string_view call{};    // the system call that failed, a literal; empty if none
+  int sys_errno = 0;        // 0 when no system call is to blame
+  std::string_view call{};  // the system call that failed, a literal; empty if none
   std::string text{};
 };
 

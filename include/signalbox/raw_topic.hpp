@@ -17,12 +17,12 @@
 
 namespace signalbox {
 
-inline constexpr std::uint32_t depth_max = 65536;      // slots in one publisher's ring
-inline constexpr std::uint32_t loans_max = 64;         // loans a publisher may have open
-inline constexpr std::uint32_t pins_max = 64;          // large samples a subscriber may hold
-inline constexpr std::uint32_t publishers_max = 64;    // publishers one topic may have at once
-inline constexpr std::uint32_t subscribers_max = 1024; // subscribers one topic may have at once
-inline constexpr std::size_t inline_bytes_max = 48;    // a message up to here travels in its slot
+inline constexpr std::uint32_t depth_max = 65536;       // slots in one publisher's ring
+inline constexpr std::uint32_t loans_max = 64;          // loans a publisher may have open
+inline constexpr std::uint32_t pins_max = 64;           // large samples a subscriber may hold
+inline constexpr std::uint32_t publishers_max = 64;     // publishers one topic may have at once
+inline constexpr std::uint32_t subscribers_max = 1024;  // subscribers one topic may have at once
+inline constexpr std::size_t inline_bytes_max = 48;     // a message up to here travels in its slot
 
 // What a topic carries: a name for people and the canonical description (grammar: signalbox.h).
 struct TypeDescription {
@@ -128,9 +128,9 @@ class RawSample {
   friend class RawSubscriber;
   friend struct SubscriberCore;
   void release() noexcept;
-  const std::byte* frame_ = nullptr;           // null while the message lies in_place_
-  std::shared_ptr<const void> keeps_{};        // the mappings `frame_` and `pin_` point into
-  void* pin_ = nullptr;                        // the pin slot to clear
+  const std::byte* frame_ = nullptr;     // null while the message lies in_place_
+  std::shared_ptr<const void> keeps_{};  // the mappings `frame_` and `pin_` point into
+  void* pin_ = nullptr;                  // the pin slot to clear
   std::uint64_t data_bytes_ = 0;
   std::uint64_t tail_bytes_ = 0;
   std::uint64_t position_ = 0;

@@ -80,7 +80,7 @@ SBX_EXPORT uint32_t sbx_layout_version(void);
 /* CLOCK_MONOTONIC now; and the two special deadlines. */
 SBX_EXPORT int64_t sbx_now_ns(void);
 #define SBX_IMMEDIATE ((int64_t)0)
-#define SBX_NEVER INT64_MAX
+#define SBX_NEVER     INT64_MAX
 
 /* ---- types ---------------------------------------------------------------------------------- */
 
@@ -183,9 +183,9 @@ SBX_EXPORT uint32_t sbx_publisher_subscriber_count(sbx_publisher* publisher);
 typedef struct sbx_subscriber sbx_subscriber;
 
 /* Where a subscriber begins: so many messages back from the next one. */
-#define SBX_START_NEXT ((uint64_t)0)       /* only what is published from now on */
-#define SBX_START_LATEST ((uint64_t)1)     /* the newest message there is, then all that follow */
-#define SBX_START_OLDEST (~(uint64_t)0)    /* all that is still kept */
+#define SBX_START_NEXT   ((uint64_t)0)  /* only what is published from now on */
+#define SBX_START_LATEST ((uint64_t)1)  /* the newest message there is, then all that follow */
+#define SBX_START_OLDEST (~(uint64_t)0) /* all that is still kept */
 
 typedef struct sbx_subscriber_options {
   uint32_t struct_size; /* sizeof(sbx_subscriber_options) */
@@ -237,9 +237,9 @@ SBX_EXPORT void sbx_sample_release(sbx_sample* sample);
 SBX_EXPORT void sbx_sample_move(sbx_sample* to, sbx_sample* from);
 
 typedef enum sbx_wake {
-  SBX_WAKE_READY = 0,       /* take() will find a message */
-  SBX_WAKE_TIMED_OUT = 1,   /* the deadline passed */
-  SBX_WAKE_INTERRUPTED = 2  /* a signal handler ran; call again with the same deadline */
+  SBX_WAKE_READY = 0,      /* take() will find a message */
+  SBX_WAKE_TIMED_OUT = 1,  /* the deadline passed */
+  SBX_WAKE_INTERRUPTED = 2 /* a signal handler ran; call again with the same deadline */
 } sbx_wake;
 
 /* Sleeps until a message is there, the deadline passes or a signal handler runs. */

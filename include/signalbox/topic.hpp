@@ -69,7 +69,9 @@ class Sample {
 
  private:
   friend class Subscriber<T>;
-  const T* get() const noexcept { return std::launder(reinterpret_cast<const T*>(raw_.data().data())); }
+  const T* get() const noexcept {
+    return std::launder(reinterpret_cast<const T*>(raw_.data().data()));
+  }
   RawSample raw_;
 };
 

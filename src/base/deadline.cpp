@@ -17,8 +17,6 @@ Deadline Deadline::after(std::chrono::nanoseconds span) noexcept {
   return Deadline{now + span.count()};
 }
 
-bool Deadline::passed() const noexcept {
-  return !is_never() && monotonic_now_ns() >= ns_;
-}
+bool Deadline::passed() const noexcept { return !is_never() && monotonic_now_ns() >= ns_; }
 
 }  // namespace signalbox

@@ -86,8 +86,8 @@ bool EventDescriptor::drain() noexcept {
 void EventDescriptor::signal_self() noexcept { send_signal(fifo_); }
 
 Result<Fd> open_signal(const Fd& directory, const std::string& fifo_name) {
-  const int fd = ::openat(directory.get(), fifo_name.c_str(),
-                          O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+  const int fd =
+      ::openat(directory.get(), fifo_name.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
   if (fd < 0) return std::unexpected(failure(errno, "openat", "open named pipe " + fifo_name));
   return Fd(fd);
 }

@@ -9,20 +9,30 @@ Errc code_of(int sys_errno) noexcept {
   switch (sys_errno) {
     case EACCES:
     case EPERM:
-    case EROFS: return Errc::permission_denied;
+    case EROFS:
+      return Errc::permission_denied;
     case ENOENT:
-    case ENOTDIR: return Errc::not_found;
-    case EEXIST: return Errc::already_exists;
+    case ENOTDIR:
+      return Errc::not_found;
+    case EEXIST:
+      return Errc::already_exists;
     case ENOSPC:
-    case EDQUOT: return Errc::no_space;
+    case EDQUOT:
+      return Errc::no_space;
     case EMFILE:
-    case ENFILE: return Errc::limit_reached;
-    case ENOMEM: return Errc::out_of_memory;
+    case ENFILE:
+      return Errc::limit_reached;
+    case ENOMEM:
+      return Errc::out_of_memory;
     case EOPNOTSUPP:
-    case ENOSYS: return Errc::not_supported;
-    case EINTR: return Errc::interrupted;
-    case ENAMETOOLONG: return Errc::bad_name;
-    default: return Errc::system;
+    case ENOSYS:
+      return Errc::not_supported;
+    case EINTR:
+      return Errc::interrupted;
+    case ENAMETOOLONG:
+      return Errc::bad_name;
+    default:
+      return Errc::system;
   }
 }
 
@@ -31,15 +41,24 @@ namespace {
 std::string_view advice(int sys_errno) noexcept {
   switch (sys_errno) {
     case EACCES:
-    case EPERM: return "Run as the user who owns the domain, or set SIGNALBOX_DIR to a directory of yours.";
-    case EROFS: return "The file system is read-only: set SIGNALBOX_DIR to a writable tmpfs directory.";
+    case EPERM:
+      return "Run as the user who owns the domain, or set SIGNALBOX_DIR to a directory of yours.";
+    case EROFS:
+      return "The file system is read-only: set SIGNALBOX_DIR to a writable tmpfs directory.";
     case ENOSPC:
-    case EDQUOT: return "Free space there (df -h, df -i), ask for less depth or smaller frames, or enlarge the tmpfs.";
-    case EMFILE: return "This process has too many open files: close some or raise `ulimit -n`.";
-    case ENFILE: return "The machine has too many open files: see /proc/sys/fs/file-max.";
-    case ENOMEM: return "Memory or address space is used up: ask for less depth or smaller frames.";
-    case EOPNOTSUPP: return "The file system lacks what Signalbox needs: set SIGNALBOX_DIR to a tmpfs directory.";
-    default: return "";
+    case EDQUOT:
+      return "Free space there (df -h, df -i), ask for less depth or smaller frames, or enlarge "
+             "the tmpfs.";
+    case EMFILE:
+      return "This process has too many open files: close some or raise `ulimit -n`.";
+    case ENFILE:
+      return "The machine has too many open files: see /proc/sys/fs/file-max.";
+    case ENOMEM:
+      return "Memory or address space is used up: ask for less depth or smaller frames.";
+    case EOPNOTSUPP:
+      return "The file system lacks what Signalbox needs: set SIGNALBOX_DIR to a tmpfs directory.";
+    default:
+      return "";
   }
 }
 

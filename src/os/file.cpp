@@ -24,7 +24,8 @@ FileFacts facts_from(const struct stat& st) noexcept {
 }  // namespace
 
 void Fd::reset(int fd) noexcept {
-  if (fd_ >= 0) ::close(fd_);  // Linux closes even when it answers EINTR; a retry could hit another's fd
+  if (fd_ >= 0)
+    ::close(fd_);  // Linux closes even when it answers EINTR; a retry could hit another's fd
   fd_ = fd;
 }
 

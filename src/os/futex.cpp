@@ -60,17 +60,22 @@ bool has_futex_waitv() noexcept {
 
 Result<FutexWake> futex_wait(std::span<const FutexWord> words, Deadline deadline) {
   if (words.empty() || words.size() > futex_words_max) {
-    return std::unexpected(Error{Errc::bad_argument, 0, "futex", "cannot sleep on that many words"});
+    return std::unexpected(
+        Error{Errc::bad_argument, 0, "futex", "cannot sleep on that many words"});
   }
   const timespec until = to_timespec(deadline);
   const timespec* limit = deadline.is_never() ? nullptr : &until;
   const long answer = words.size() == 1 ? wait_one(words[0], limit) : wait_many(words, limit);
   if (answer >= 0) return FutexWake::woken;
   switch (errno) {
-    case EAGAIN: return FutexWake::value_differed;
-    case ETIMEDOUT: return FutexWake::timed_out;
-    case EINTR: return FutexWake::interrupted;
-    default: return std::unexpected(failure(errno, "futex", "sleep until a topic changes"));
+    case EAGAIN:
+      return FutexWake::value_differed;
+    case ETIMEDOUT:
+      return FutexWake::timed_out;
+    case EINTR:
+      return FutexWake::interrupted;
+    default:
+      return std::unexpected(failure(errno, "futex", "sleep until a topic changes"));
   }
 }
 

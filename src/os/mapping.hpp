@@ -2,8 +2,8 @@
 //
 //   Threads  the bytes are shared; the handle belongs to one thread at a time
 //   Crash    the kernel unmaps
-//   Fork     not inherited (MADV_DONTFORK): a child touching it gets SIGSEGV, so handles check first
-//   Limits   /proc/sys/vm/max_map_count, address space
+//   Fork     not inherited (MADV_DONTFORK): a child touching it gets SIGSEGV, so handles check
+//   first Limits   /proc/sys/vm/max_map_count, address space
 #pragma once
 
 #include <cstddef>

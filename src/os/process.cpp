@@ -26,7 +26,8 @@ struct LifeRegistry {
 };
 
 LifeRegistry& registry() {
-  static LifeRegistry* const the_one = new LifeRegistry;  // never destroyed: handlers outlive statics
+  static LifeRegistry* const the_one =
+      new LifeRegistry;  // never destroyed: handlers outlive statics
   return *the_one;
 }
 
@@ -94,7 +95,8 @@ LifeFd::~LifeFd() { close(); }
 void LifeFd::close() noexcept {
   if (!fd_.is_open()) return;
   if (generation_ != fork_generation()) {
-    static_cast<void>(fd_.release());  // the fork handler closed it; the number may be another's now
+    static_cast<void>(
+        fd_.release());  // the fork handler closed it; the number may be another's now
     return;
   }
   const std::lock_guard lock(registry().mutex);

@@ -21,9 +21,7 @@ inline std::atomic<unsigned> fork_generation_word{0};
 }
 
 // Grows by one in every forked child: a handle that remembers another value belongs to the parent.
-inline unsigned fork_generation() noexcept {
-  return detail::fork_generation_word.load();
-}
+inline unsigned fork_generation() noexcept { return detail::fork_generation_word.load(); }
 
 // A descriptor that a forked child loses: its open-file-description lock is this process's life.
 class LifeFd {

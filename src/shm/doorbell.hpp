@@ -1,10 +1,13 @@
 // doorbell.hpp: how a publisher learns, at the price of one load, that somebody sleeps.
 //
-// The bell is one word a topic. A sleeper sets its bit, passes a full barrier, looks once more and
-// sleeps on the sequence word it expects to change. A publisher makes its message ready, passes
-// its half of the barrier, and looks at the bell: only if a bit is set does it clear the word
-// and enter the kernel. A bit is a hint and not a count, so a sleeper that dies costs one needless
-// wake, and whoever finds the bell cleared between two looks announces itself again.
+// The bell is one word a topic. A sleeper notes the ticket, sets its bit, passes a full barrier,
+// looks once more and sleeps while the ticket is what it was. A publisher makes its message ready,
+// passes its half of the barrier, and looks at the bell: only if a bit is set does it clear the
+// word, change the ticket and enter the kernel. A bit is a hint and not a count, so a sleeper that
+// dies costs one needless wake.
+//
+// A hint may be taken by a publisher whose message the sleeper has already had. The ticket is what
+// tells the sleeper so: a sleep on the slot alone would go on without a hint (docs/decisions/003).
 //
 //   Threads  any
 //   Crash    a hint left behind by the dead is cleared by the next publish
@@ -33,13 +36,17 @@ struct Bell {
 };
 static_assert(sizeof(Bell<RealAtomics>) == 192);
 
-// The sleeper's first step. The caller then passes a full barrier (heavy, where publishers rely on
-// it) and must look for messages once more before it sleeps.
+// The sleeper's first step; answers the ticket to sleep on. The caller then passes a full barrier
+// (heavy, where publishers rely on it) and must look for messages once more before it sleeps.
 template <class P>
-void announce(Bell<P>& bell, std::uint32_t who) noexcept {
-  // sync[bell.sleepers] release acquire: meets ring(); the barrier that follows orders it before
+std::uint32_t announce(Bell<P>& bell, std::uint32_t who) noexcept {
+  // sync[bell.ticket] acquire: noted before the announcement, so that whoever takes the
+  // announcement back changes the ticket after this.
+  const std::uint32_t ticket = bell.ticket.load(std::memory_order_acquire);
+  // sync[bell.sleepers] release acquire: meets answer(); the barrier that follows orders it before
   // the second look.
   bell.sleepers.fetch_or(who, std::memory_order_acq_rel);
+  return ticket;
 }
 
 // The publisher's look after its ready store and its half of the barrier.
@@ -49,11 +56,15 @@ bool somebody_sleeps(const Bell<P>& bell) noexcept {
   return bell.sleepers.load(std::memory_order_relaxed) != 0;
 }
 
-// Takes the hints: what is returned must now be woken.
+// Takes the hints: who is returned must now be woken.
 template <class P>
 std::uint32_t answer(Bell<P>& bell) noexcept {
   // sync[bell.sleepers] release acquire: meets announce(); a later announcement finds the message.
-  return bell.sleepers.exchange(0, std::memory_order_acq_rel);
+  const std::uint32_t who = bell.sleepers.exchange(0, std::memory_order_acq_rel);
+  // sync[bell.ticket] release: whoever announced himself before the exchange does not fall asleep
+  // on the old ticket any more.
+  if ((who & sleepers_on_ticket) != 0) bell.ticket.fetch_add(1, std::memory_order_release);
+  return who;
 }
 
 }  // namespace signalbox::shm

@@ -1,4 +1,5 @@
-// pins.hpp: how a reader keeps a frame from being reused, without writing to the publisher's memory.
+// pins.hpp: how a reader keeps a frame from being reused, without writing to the publisher's
+// memory.
 //
 // Each subscriber owns a table of pin words in its own control page. To hold a frame it writes the
 // frame's name there, passes a full fence, and looks at the ring slot again: if the message is
@@ -23,9 +24,9 @@ namespace signalbox::shm {
 inline constexpr std::size_t pin_slots = 64;
 inline constexpr std::uint32_t chunks_limit = (1U << 24) - 1;
 
-template <class P>
+template <class P, std::size_t slots = pin_slots>
 struct alignas(64) PinTable {
-  typename P::template atomic<std::uint64_t> words[pin_slots];
+  typename P::template atomic<std::uint64_t> words[slots];
 };
 static_assert(sizeof(PinTable<RealAtomics>) == 512);
 
@@ -40,9 +41,9 @@ inline constexpr std::size_t no_pin = pin_slots;
 
 // Claims a free word for the frame and makes it visible before anything the caller loads next.
 // Returns no_pin if all words are in use.
-template <class P>
-std::size_t pin(PinTable<P>& table, std::uint64_t word) noexcept {
-  for (std::size_t i = 0; i < pin_slots; ++i) {
+template <class P, std::size_t slots>
+std::size_t pin(PinTable<P, slots>& table, std::uint64_t word) noexcept {
+  for (std::size_t i = 0; i < slots; ++i) {
     // sync[pin.free] acquire: another thread may have unpinned here, and its reads must come
     // before whatever our store lets the publisher conclude.
     if (table.words[i].load(std::memory_order_acquire) != 0) continue;
@@ -65,8 +66,8 @@ void unpin(Word& word) noexcept {
 
 // Calls found(chunk) for each frame of this publisher that the table pins. The caller passes
 // P::full_fence() once before the first table, after the last slot it overwrote.
-template <class P, class Found>
-void collect(const PinTable<P>& table, std::uint64_t incarnation, Found found) noexcept {
+template <class P, std::size_t slots, class Found>
+void collect(const PinTable<P, slots>& table, std::uint64_t incarnation, Found found) noexcept {
   for (const auto& entry : table.words) {
     // sync[pin.free] acquire: a frame found free is no longer being read.
     const std::uint64_t word = entry.load(std::memory_order_acquire);

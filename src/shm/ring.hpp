@@ -1,4 +1,5 @@
-// ring.hpp: the broadcast ring of one publisher. One writer, any number of readers, no shared index.
+// ring.hpp: the broadcast ring of one publisher. One writer, any number of readers, no shared
+// index.
 //
 // A slot is one cache line. Its first word tells everything:
 //
@@ -92,7 +93,8 @@ enum class Read {
 template <class P>
 class RingReader {
  public:
-  RingReader(const Slot<P>* slots, std::uint64_t depth) noexcept : slots_(slots), mask_(depth - 1) {}
+  RingReader(const Slot<P>* slots, std::uint64_t depth) noexcept
+      : slots_(slots), mask_(depth - 1) {}
 
   std::uint64_t depth() const noexcept { return mask_ + 1; }
 

@@ -25,7 +25,9 @@ void let_the_other_finish() noexcept {
 Error type_mismatch(const std::string& topic, const std::string& their_name,
                     const wire::ParsedType& theirs, const TypeDescription& type,
                     const wire::ParsedType& ours) {
-  return {Errc::type_mismatch, 0, {},
+  return {Errc::type_mismatch,
+          0,
+          {},
           "cannot open topic \"" + topic + "\": " + wire::first_difference(theirs, ours) +
               ". The topic holds " + their_name + " (" + std::to_string(theirs.fixed_bytes) +
               " bytes), the caller has " + type.name + " (" + std::to_string(ours.fixed_bytes) +
@@ -51,10 +53,12 @@ Result<TopicDirectory> TopicDirectory::attach(std::string_view topic, const Type
     if (!attached) return std::unexpected(std::move(attached.error()));
     if (*attached) break;
     if (deadline.passed()) {
-      return std::unexpected(
-          Error{Errc::abandoned, 0, {},
-                "cannot open topic \"" + here.place_.name + "\": another process has been removing " +
-                    here.place_.topic_path + " for 2 s; is it stopped? Let it go on or kill it."});
+      return std::unexpected(Error{
+          Errc::abandoned,
+          0,
+          {},
+          "cannot open topic \"" + here.place_.name + "\": another process has been removing " +
+              here.place_.topic_path + " for 2 s; is it stopped? Let it go on or kill it."});
     }
     let_the_other_finish();
   }
@@ -72,9 +76,12 @@ Result<bool> TopicDirectory::try_attach(const TypeDescription& type) {
   if (place_.root_is_ours) {
     // /dev/shm is everybody's: a root somebody else planted there is not to be trusted.
     auto root = os::open_directory(place_.root);
-    const auto facts = root ? os::facts_of(*root) : Result<os::FileFacts>(std::unexpect, root.error());
+    const auto facts =
+        root ? os::facts_of(*root) : Result<os::FileFacts>(std::unexpect, root.error());
     if (facts && facts->owner != os::identity_of_this_process().uid) {
-      return std::unexpected(Error{Errc::permission_denied, 0, {},
+      return std::unexpected(Error{Errc::permission_denied,
+                                   0,
+                                   {},
                                    "cannot use " + place_.root + ": it belongs to uid " +
                                        std::to_string(facts->owner) +
                                        ". Set SIGNALBOX_DIR to a directory of yours."});
@@ -82,8 +89,9 @@ Result<bool> TopicDirectory::try_attach(const TypeDescription& type) {
   }
   auto directory = os::open_directory(place_.topic_path);
   if (!directory) {
-    return directory.error().code == Errc::not_found ? Result<bool>(false)
-                                                     : std::unexpected(std::move(directory.error()));
+    return directory.error().code == Errc::not_found
+               ? Result<bool>(false)
+               : std::unexpected(std::move(directory.error()));
   }
   directory_ = std::move(*directory);
   auto ready = open_or_create_topic(type);
@@ -161,7 +169,9 @@ Result<bool> TopicDirectory::check_type(const TypeDescription& type) {
   const std::uint64_t size = segment->mapping.size();
   if (page.text_offset > size || page.name_bytes > size - page.text_offset ||
       page.description_bytes > size - page.text_offset - page.name_bytes) {
-    return std::unexpected(Error{Errc::damaged, 0, {},
+    return std::unexpected(Error{Errc::damaged,
+                                 0,
+                                 {},
                                  "cannot use " + path +
                                      ": its type description lies outside the file. It was left as "
                                      "it is; remove it by hand if no program needs it."});
@@ -172,9 +182,12 @@ Result<bool> TopicDirectory::check_type(const TypeDescription& type) {
   if (their_text == type.text) return true;
   auto theirs = wire::parse_description(their_text);
   if (!theirs) {
-    return std::unexpected(Error{Errc::damaged, 0, {},
+    return std::unexpected(Error{Errc::damaged,
+                                 0,
+                                 {},
                                  "cannot use " + path + ": its type description is not one (" +
-                                     theirs.error().text + "). It was left as it is; remove it by "
+                                     theirs.error().text +
+                                     "). It was left as it is; remove it by "
                                      "hand if no program needs it."});
   }
   if (try_become_last()) {
@@ -194,8 +207,8 @@ Result<void> TopicDirectory::open_or_create_bell() {
       return {};
     }
     if (bell.error().code != Errc::not_found) return std::unexpected(std::move(bell.error()));
-    auto fresh = create_segment(directory_, path, SegmentKind::bell, 0, sizeof(BellPage),
-                                sizeof(BellPage));
+    auto fresh =
+        create_segment(directory_, path, SegmentKind::bell, 0, sizeof(BellPage), sizeof(BellPage));
     if (!fresh) return std::unexpected(std::move(fresh.error()));
     auto linked = os::link_unnamed(fresh->file, directory_, kBellFile);
     if (linked) {
@@ -286,9 +299,8 @@ bool TopicDirectory::everyone_met(std::uint64_t publisher) const noexcept {
     if (!segment || !is_alive(segment->file)) continue;
     const auto& page = *segment->mapping.at<const SubscriberPage>(0);
     if (page.stage.load() != Stage::ready) continue;
-    const bool met = std::ranges::any_of(page.cursors, [&](const auto& cursor) {
-      return shm::cursor_owner(cursor) == publisher;
-    });
+    const bool met = std::ranges::any_of(
+        page.cursors, [&](const auto& cursor) { return shm::cursor_owner(cursor) == publisher; });
     if (!met) return false;
   }
   return true;
@@ -332,10 +344,10 @@ Result<OwnSegment> create_own_segment(const TopicDirectory& topic, Role role,
   auto incarnation = os::random_word();
   if (!incarnation) return std::unexpected(std::move(incarnation.error()));
   const std::string file = file_name(role, *incarnation);
-  auto fresh = create_segment(
-      topic.fd(), topic.path_of(file),
-      role == Role::publisher ? SegmentKind::publisher : SegmentKind::subscriber, *incarnation,
-      total_bytes, header_bytes);
+  auto fresh =
+      create_segment(topic.fd(), topic.path_of(file),
+                     role == Role::publisher ? SegmentKind::publisher : SegmentKind::subscriber,
+                     *incarnation, total_bytes, header_bytes);
   if (!fresh) return std::unexpected(std::move(fresh.error()));
   auto locked = os::try_lock(fresh->file, os::LockKind::exclusive);
   if (!locked) return std::unexpected(std::move(locked.error()));

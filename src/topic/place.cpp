@@ -16,9 +16,11 @@ bool is_name_character(char c) noexcept {
 }
 
 Error bad_name(std::string_view what, std::string_view name, std::string why) {
-  return {Errc::bad_name, 0, {},
-          "cannot use " + std::string(what) + " name \"" + std::string(name) + "\": " +
-              std::move(why) +
+  return {Errc::bad_name,
+          0,
+          {},
+          "cannot use " + std::string(what) + " name \"" + std::string(name) +
+              "\": " + std::move(why) +
               " Names are 1 to 128 letters, digits, '_', '-' and '.'; a topic may have several "
               "such parts joined by '/'."};
 }
@@ -63,7 +65,8 @@ std::string environment(const char* name) {
 }  // namespace
 
 Result<Place> locate(std::string_view topic, std::string_view domain) {
-  if (auto ok = check_name("topic", topic, true); !ok) return std::unexpected(std::move(ok.error()));
+  if (auto ok = check_name("topic", topic, true); !ok)
+    return std::unexpected(std::move(ok.error()));
   std::string chosen(domain);
   if (chosen.empty()) chosen = environment("SIGNALBOX_DOMAIN");
   if (chosen.empty()) chosen = "default";
@@ -75,7 +78,9 @@ Result<Place> locate(std::string_view topic, std::string_view domain) {
   place.root_is_ours = place.root.empty();
   if (place.root_is_ours) place.root = "/dev/shm/signalbox-" + std::to_string(::geteuid());
   if (place.root.front() != '/') {
-    return std::unexpected(Error{Errc::bad_argument, 0, {},
+    return std::unexpected(Error{Errc::bad_argument,
+                                 0,
+                                 {},
                                  "cannot use SIGNALBOX_DIR=" + place.root +
                                      ": it must be an absolute path of a tmpfs directory."});
   }

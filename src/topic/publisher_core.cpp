@@ -41,15 +41,16 @@ Footprint footprint(const wire::ParsedType& type, const PublisherOptions& option
   if (fits_in_place(type.fixed_bytes, options.tail_bytes_max)) return sum;
   const std::uint64_t bytes = topic::tail_offset(type.fixed_bytes) + options.tail_bytes_max;
   // Frames larger than a page begin on one, so that touching one never faults in its neighbour.
-  sum.frame_bytes = topic::round_up(bytes, bytes < topic::page_bytes ? topic::cache_line : topic::page_bytes);
+  sum.frame_bytes =
+      topic::round_up(bytes, bytes < topic::page_bytes ? topic::cache_line : topic::page_bytes);
   sum.frames = shm::frames_needed(options.depth, options.loans_max, options.held_max);
   sum.total = topic::round_up(sum.frames_offset + sum.frames * sum.frame_bytes, topic::page_bytes);
   return sum;
 }
 
 Error bad_option(const std::string& topic, std::string what) {
-  return {Errc::bad_argument, 0, {},
-          "cannot publish on topic \"" + topic + "\": " + std::move(what)};
+  return {
+      Errc::bad_argument, 0, {}, "cannot publish on topic \"" + topic + "\": " + std::move(what)};
 }
 
 Result<void> check_options(const std::string& topic, const wire::ParsedType& type,
@@ -60,12 +61,12 @@ Result<void> check_options(const std::string& topic, const wire::ParsedType& typ
                                                  "; use a power of two from 1 to 65536."));
   }
   if (options.loans_max == 0 || options.loans_max > loans_max) {
-    return std::unexpected(bad_option(topic, "loans_max is " + std::to_string(options.loans_max) +
-                                                 "; use 1 to 64."));
+    return std::unexpected(
+        bad_option(topic, "loans_max is " + std::to_string(options.loans_max) + "; use 1 to 64."));
   }
   if (options.held_max > pins_max * subscribers_max) {
-    return std::unexpected(bad_option(topic, "held_max is " + std::to_string(options.held_max) +
-                                                 "; use at most 65536."));
+    return std::unexpected(bad_option(
+        topic, "held_max is " + std::to_string(options.held_max) + "; use at most 65536."));
   }
   if (options.tail_bytes_max != 0 && !type.has_tail) {
     return std::unexpected(
@@ -90,9 +91,12 @@ Result<std::unique_ptr<PublisherCore>> PublisherCore::open(std::string_view topi
   auto alive = directory->count_alive(topic::Role::publisher);
   if (!alive) return std::unexpected(std::move(alive.error()));
   if (*alive >= publishers_max) {
-    return std::unexpected(Error{Errc::limit_reached, 0, {},
-                                 "cannot publish on topic \"" + directory->name() +
-                                     "\": it has 64 publishers, the most there can be. Close one."});
+    return std::unexpected(
+        Error{Errc::limit_reached,
+              0,
+              {},
+              "cannot publish on topic \"" + directory->name() +
+                  "\": it has 64 publishers, the most there can be. Close one."});
   }
   const Footprint sum = footprint(directory->type(), options);
   auto segment = topic::create_own_segment(*directory, topic::Role::publisher, sum.total,
@@ -111,8 +115,8 @@ Result<std::unique_ptr<PublisherCore>> PublisherCore::open(std::string_view topi
   page->asymmetric.store(os::register_for_heavy_barrier() ? 1 : 0);
   page->stage.store(Stage::ready);
   auto core = std::make_unique<PublisherCore>(std::move(*directory), std::move(*segment), options);
-  if (auto linked = os::link_unnamed(core->segment_.life.fd(), core->directory_.fd(),
-                                     core->segment_.file);
+  if (auto linked =
+          os::link_unnamed(core->segment_.life.fd(), core->directory_.fd(), core->segment_.file);
       !linked) {
     return std::unexpected(std::move(linked.error()));
   }
@@ -153,19 +157,22 @@ Error PublisherCore::refuse(Errc code, std::string text) const {
 
 bool PublisherCore::lend(RawLoan& loan, std::size_t tail_bytes) noexcept {
   if (is_foreign()) {
-    why_ = refuse(Errc::wrong_process, "the publisher belongs to the parent of a fork; open one here.");
+    why_ = refuse(Errc::wrong_process,
+                  "the publisher belongs to the parent of a fork; open one here.");
     return false;
   }
   if (tail_bytes > page_->tail_bytes_max) {
     why_ = refuse(Errc::too_large, "a tail of " + std::to_string(tail_bytes) +
                                        " bytes was asked for, the publisher was opened with "
-                                       "tail_bytes_max " + std::to_string(page_->tail_bytes_max) + ".");
+                                       "tail_bytes_max " +
+                                       std::to_string(page_->tail_bytes_max) + ".");
     return false;
   }
   if (loans_open_ >= options_.loans_max) {
-    why_ = refuse(Errc::limit_reached, std::to_string(loans_open_) +
-                                           " messages are lent already; publish or drop one, or open "
-                                           "the publisher with a larger loans_max.");
+    why_ =
+        refuse(Errc::limit_reached, std::to_string(loans_open_) +
+                                        " messages are lent already; publish or drop one, or open "
+                                        "the publisher with a larger loans_max.");
     return false;
   }
   loan.frame_ = nullptr;
@@ -195,8 +202,8 @@ Result<std::uint64_t> PublisherCore::publish(RawLoan& loan, Deadline deadline) {
         refuse(Errc::bad_argument, "publish() was given an empty loan or another publisher's."));
   }
   if (is_foreign()) {
-    return std::unexpected(
-        refuse(Errc::wrong_process, "the publisher belongs to the parent of a fork; open one here."));
+    return std::unexpected(refuse(Errc::wrong_process,
+                                  "the publisher belongs to the parent of a fork; open one here."));
   }
   if (directory_.bell().epoch.load() != known_epoch_) static_cast<void>(refresh());
   if (has_reliable_ && ring_.next() >= room_until_ && !has_room()) {
@@ -236,9 +243,10 @@ bool PublisherCore::make_frames_free() noexcept {
   forget_the_dead();
   reclaim();
   if (pool_.has_free()) return true;
-  why_ = refuse(Errc::would_block,
-                "subscribers hold every one of the " + std::to_string(page_->frames) +
-                    " frames; release samples sooner, or open the publisher with a larger held_max.");
+  why_ =
+      refuse(Errc::would_block,
+             "subscribers hold every one of the " + std::to_string(page_->frames) +
+                 " frames; release samples sooner, or open the publisher with a larger held_max.");
   return false;
 }
 
@@ -263,7 +271,8 @@ Result<void> PublisherCore::refresh() {
   auto everyone = directory_.participants();
   if (!everyone) return std::unexpected(std::move(everyone.error()));
   std::erase_if(links_, [&](const SubscriberLink& link) {
-    return std::ranges::find(*everyone, link.who.file, &topic::Participant::file) == everyone->end();
+    return std::ranges::find(*everyone, link.who.file, &topic::Participant::file) ==
+           everyone->end();
   });
   std::optional<Error> trouble;
   for (const topic::Participant& who : *everyone) {
@@ -287,16 +296,16 @@ Result<void> PublisherCore::refresh() {
 }
 
 Result<void> PublisherCore::link(const topic::Participant& who) {
-  auto segment = topic::open_segment(directory_.fd(), who.file, directory_.path_of(who.file),
-                                     topic::SegmentKind::subscriber, sizeof(SubscriberPage),
-                                     os::Access::read);
+  auto segment =
+      topic::open_segment(directory_.fd(), who.file, directory_.path_of(who.file),
+                          topic::SegmentKind::subscriber, sizeof(SubscriberPage), os::Access::read);
   if (!segment) {
     // A damaged page is nobody's: its owner, if any, sees its own error and cannot hold frames.
     if (segment.error().code == Errc::damaged) return {};
     return std::unexpected(std::move(segment.error()));
   }
-  SubscriberLink link{.who = who, .file = std::move(segment->file),
-                      .mapping = std::move(segment->mapping)};
+  SubscriberLink link{
+      .who = who, .file = std::move(segment->file), .mapping = std::move(segment->mapping)};
   link.page = link.mapping.at<const SubscriberPage>(0);
   links_.push_back(std::move(link));
   return {};
@@ -366,11 +375,11 @@ Result<void> PublisherCore::wait_for_room(Deadline deadline) {
     if (behind == nullptr) return {};
     if (deadline.passed()) {
       const bool tried = deadline != Deadline::immediate();
-      return std::unexpected(refuse(
-          tried ? Errc::timed_out : Errc::would_block,
-          "reliable subscriber " + behind->who.file + " (pid " +
-              std::to_string(behind->page->header.pid) + ") is a whole ring of " +
-              std::to_string(options_.depth) + " messages behind; let it take, or wait longer."));
+      return std::unexpected(refuse(tried ? Errc::timed_out : Errc::would_block,
+                                    "reliable subscriber " + behind->who.file + " (pid " +
+                                        std::to_string(behind->page->header.pid) +
+                                        ") is a whole ring of " + std::to_string(options_.depth) +
+                                        " messages behind; let it take, or wait longer."));
     }
     if (!topic::is_alive(behind->file)) {
       forget_the_dead();

@@ -22,7 +22,8 @@ RawLoan& RawLoan::operator=(RawLoan&& other) noexcept {
   chunk_ = other.chunk_;
   data_bytes_ = other.data_bytes_;
   tail_bytes_ = other.tail_bytes_;
-  if (owner_ != nullptr && frame_ == nullptr) std::memcpy(in_place_, other.in_place_, sizeof(in_place_));
+  if (owner_ != nullptr && frame_ == nullptr)
+    std::memcpy(in_place_, other.in_place_, sizeof(in_place_));
   return *this;
 }
 
@@ -39,7 +40,9 @@ std::span<std::byte> RawLoan::tail() noexcept {
 
 Result<void> RawLoan::shorten(std::size_t tail_bytes) {
   if (tail_bytes > tail_bytes_) {
-    return std::unexpected(Error{Errc::bad_argument, 0, {},
+    return std::unexpected(Error{Errc::bad_argument,
+                                 0,
+                                 {},
                                  "cannot shorten a tail of " + std::to_string(tail_bytes_) +
                                      " bytes to " + std::to_string(tail_bytes) +
                                      ": a loan cannot grow; ask for the larger tail at loan()."});
@@ -85,7 +88,8 @@ RawSample& RawSample::operator=(RawSample&& other) noexcept {
   tail_bytes_ = other.tail_bytes_;
   position_ = other.position_;
   publisher_ = std::exchange(other.publisher_, 0);
-  if (publisher_ != 0 && frame_ == nullptr) std::memcpy(in_place_, other.in_place_, sizeof(in_place_));
+  if (publisher_ != 0 && frame_ == nullptr)
+    std::memcpy(in_place_, other.in_place_, sizeof(in_place_));
   return *this;
 }
 

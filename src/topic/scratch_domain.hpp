@@ -1,4 +1,5 @@
-// scratch_domain.hpp: for tests: a private SIGNALBOX_DIR on tmpfs that must be empty again at the end.
+// scratch_domain.hpp: for tests: a private SIGNALBOX_DIR on tmpfs that must be empty again at the
+// end.
 #pragma once
 
 #include <gtest/gtest.h>

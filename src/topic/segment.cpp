@@ -11,7 +11,9 @@ namespace signalbox::topic {
 namespace {
 
 Error damaged(const std::string& path, const std::string& found) {
-  return {Errc::damaged, 0, {},
+  return {Errc::damaged,
+          0,
+          {},
           "cannot use " + path + ": " + found +
               " It was left as it is; remove it by hand if no program needs it."};
 }
@@ -50,7 +52,9 @@ Result<void> judge(const SegmentHeader& header, const std::string& path, Segment
   }
   if (header.major != layout_major || (header.features_incompatible & ~known_incompatible) != 0) {
     return std::unexpected(
-        Error{Errc::layout_mismatch, 0, {},
+        Error{Errc::layout_mismatch,
+              0,
+              {},
               "cannot use " + path + ": it has shared layout " + std::to_string(header.major) +
                   "." + std::to_string(header.minor) + " (program \"" +
                   std::string(header.program, strnlen(header.program, sizeof(header.program))) +

@@ -46,13 +46,15 @@ Result<std::unique_ptr<SubscriberCore>> SubscriberCore::open(std::string_view to
   if (!alive) return std::unexpected(alive.error());
   if (*alive >= subscribers_max) {
     return std::unexpected(
-        Error{Errc::limit_reached, 0, {},
+        Error{Errc::limit_reached,
+              0,
+              {},
               "cannot subscribe to topic \"" + directory->name() +
                   "\": it has 1024 subscribers, the most there can be. Close one."});
   }
-  auto segment = topic::create_own_segment(*directory, topic::Role::subscriber,
-                                           topic::round_up(sizeof(SubscriberPage), topic::page_bytes),
-                                           sizeof(SubscriberPage));
+  auto segment = topic::create_own_segment(
+      *directory, topic::Role::subscriber,
+      topic::round_up(sizeof(SubscriberPage), topic::page_bytes), sizeof(SubscriberPage));
   if (!segment) return std::unexpected(std::move(segment.error()));
   auto* page = segment->mapping.at<SubscriberPage>(0);
   page->type_hash[0] = directory->type_hash().high;
@@ -118,8 +120,8 @@ Error SubscriberCore::refuse(Errc code, std::string text) const {
 
 bool SubscriberCore::check_process() noexcept {
   if (!is_foreign()) return true;
-  status_ = refuse(Errc::wrong_process,
-                   "the subscriber belongs to the parent of a fork; open one here.");
+  status_ =
+      refuse(Errc::wrong_process, "the subscriber belongs to the parent of a fork; open one here.");
   return false;
 }
 
@@ -198,8 +200,8 @@ Result<bool> SubscriberCore::link(const topic::Participant& who) {
     link.position = next - std::min(kept, options_.start.messages_back());
   }
   if (!begin_cursor(link)) {
-    return std::unexpected(refuse(Errc::limit_reached,
-                                  "more than 64 publishers at once; close one or take more often."));
+    return std::unexpected(refuse(
+        Errc::limit_reached, "more than 64 publishers at once; close one or take more often."));
   }
   links_.push_back(std::move(link));
   if (event_.is_open() && !links_.back().gone) {
@@ -223,11 +225,10 @@ Result<PublisherShape> SubscriberCore::shape_of(const PublisherPage& page, std::
       shape.ring_offset % topic::cache_line == 0 && shape.ring_offset <= bytes &&
       shape.depth <= (bytes - shape.ring_offset) / sizeof(topic::Slot) &&
       shape.frames_offset <= bytes && shape.tail_bytes_max <= wire::size_max &&
-      (shape.frames == 0 || (shape.frames <= shm::chunks_limit &&
-                             shape.frames_offset % topic::cache_line == 0 &&
-                             shape.frame_bytes % topic::cache_line == 0 &&
-                             shape.frame_bytes >= frame_needed &&
-                             shape.frames <= (bytes - shape.frames_offset) / shape.frame_bytes));
+      (shape.frames == 0 ||
+       (shape.frames <= shm::chunks_limit && shape.frames_offset % topic::cache_line == 0 &&
+        shape.frame_bytes % topic::cache_line == 0 && shape.frame_bytes >= frame_needed &&
+        shape.frames <= (bytes - shape.frames_offset) / shape.frame_bytes));
   if (sound) return shape;
   return std::unexpected(refuse(Errc::damaged, "publisher segment " + path +
                                                    " contradicts itself or the topic's type; stop "
@@ -283,8 +284,7 @@ std::uint32_t SubscriberCore::publisher_count() {
     look_for_dead_at_ns_ = now + kLookForDeadEveryNs;
     look_for_the_dead();
   }
-  return static_cast<std::uint32_t>(
-      std::ranges::count(links_, false, &PublisherLink::gone));
+  return static_cast<std::uint32_t>(std::ranges::count(links_, false, &PublisherLink::gone));
 }
 
 // ---- taking -------------------------------------------------------------------------------------
@@ -366,8 +366,9 @@ SubscriberCore::Pinned SubscriberCore::pin_frame(PublisherLink& link, const shm:
   const std::uint64_t tail_bytes = image.words[1];
   if (topic::slot_kind(image.meta) != topic::SlotKind::frame || chunk >= link.shape.frames ||
       tail_bytes > link.shape.tail_bytes_max) {
-    status_ = refuse(Errc::damaged, "message " + std::to_string(link.position) + " of publisher " +
-                                        link.who.file + " names an impossible frame; it was skipped.");
+    status_ =
+        refuse(Errc::damaged, "message " + std::to_string(link.position) + " of publisher " +
+                                  link.who.file + " names an impossible frame; it was skipped.");
     advance(link);
     return Pinned::refused;
   }
@@ -383,7 +384,8 @@ SubscriberCore::Pinned SubscriberCore::pin_frame(PublisherLink& link, const shm:
     shm::unpin(word);
     return Pinned::lapped;
   }
-  sample.frame_ = link.view->mapping.data() + link.shape.frames_offset + chunk * link.shape.frame_bytes;
+  sample.frame_ =
+      link.view->mapping.data() + link.shape.frames_offset + chunk * link.shape.frame_bytes;
   sample.data_bytes_ = fixed_bytes_;
   sample.tail_bytes_ = tail_bytes;
   sample.pin_ = &word;

@@ -95,9 +95,8 @@ Result<os::FutexWake> SubscriberCore::sleep(Deadline deadline, std::uint32_t tic
 Result<int> SubscriberCore::descriptor() {
   if (!check_process()) return std::unexpected(*status_);
   if (event_.is_open()) return event_.get();
-  auto event = os::EventDescriptor::create(presence_->directory.fd(),
-                                           topic::fifo_name(presence_->segment.file),
-                                           topic::file_mode);
+  auto event = os::EventDescriptor::create(
+      presence_->directory.fd(), topic::fifo_name(presence_->segment.file), topic::file_mode);
   if (!event) return std::unexpected(std::move(event.error()));
   event_ = std::move(*event);
   for (PublisherLink& link : links_) {

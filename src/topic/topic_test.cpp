@@ -98,7 +98,8 @@ TEST_F(Topic, TailsVaryUpToTheirMaximum) {
     ASSERT_TRUE(sample);
     EXPECT_EQ(sample->seq, bytes);
     ASSERT_EQ(sample.tail().size(), bytes);
-    EXPECT_TRUE(std::ranges::all_of(sample.tail(), [](std::byte b) { return b == std::byte{0x5a}; }));
+    EXPECT_TRUE(
+        std::ranges::all_of(sample.tail(), [](std::byte b) { return b == std::byte{0x5a}; }));
   }
   EXPECT_FALSE(out.loan(1001));
   EXPECT_EQ(out.why().code, Errc::too_large);

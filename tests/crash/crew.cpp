@@ -172,10 +172,14 @@ template <class T>
 template <class T>
 [[noreturn]] void work(Duty duty, std::uint64_t spawn, Report& report) {
   switch (duty) {
-    case Duty::publish: publish_for_ever<T>(spawn, report);
-    case Duty::take_reliably: take_reliably<T>(spawn, report);
-    case Duty::take_and_hold: take_and_hold<T>(spawn, report);
-    case Duty::take_from_descriptor: take_from_descriptor<T>(spawn, report);
+    case Duty::publish:
+      publish_for_ever<T>(spawn, report);
+    case Duty::take_reliably:
+      take_reliably<T>(spawn, report);
+    case Duty::take_and_hold:
+      take_and_hold<T>(spawn, report);
+    case Duty::take_from_descriptor:
+      take_from_descriptor<T>(spawn, report);
   }
   std::abort();
 }
@@ -183,8 +187,8 @@ template <class T>
 }  // namespace
 
 Report* map_report() {
-  void* at = ::mmap(nullptr, sizeof(Report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                    -1, 0);
+  void* at =
+      ::mmap(nullptr, sizeof(Report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   return at == MAP_FAILED ? nullptr : new (at) Report{};
 }
 

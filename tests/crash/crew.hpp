@@ -27,10 +27,10 @@ struct Report {
   std::atomic<std::uint64_t> loans_refused[spawns_max];
   // By the reliable subscriber that lives: the last number taken of each publisher, plus one.
   std::atomic<std::uint64_t> received[spawns_max];
-  std::atomic<std::uint64_t> torn;       // messages whose content did not hold together
-  std::atomic<std::uint64_t> disordered; // numbers that did not grow by one where they must
-  std::atomic<std::uint64_t> lost;       // by reliable subscribers, who may lose nothing
-  std::atomic<std::uint64_t> errors;     // calls that failed though they must not
+  std::atomic<std::uint64_t> torn;        // messages whose content did not hold together
+  std::atomic<std::uint64_t> disordered;  // numbers that did not grow by one where they must
+  std::atomic<std::uint64_t> lost;        // by reliable subscribers, who may lose nothing
+  std::atomic<std::uint64_t> errors;      // calls that failed though they must not
 };
 
 Report* map_report();
@@ -39,8 +39,8 @@ Report* map_report();
 // `frames` chooses messages too large for a slot.
 pid_t start(Duty duty, std::uint64_t spawn, bool frames, Report& report);
 
-// A publisher of frames in the caller's own process, as small as it can be: `held_max` frames beyond
-// the ring of four and the one being filled.
+// A publisher of frames in the caller's own process, as small as it can be: `held_max` frames
+// beyond the ring of four and the one being filled.
 class FrameSource {
  public:
   explicit FrameSource(std::uint32_t held_max);

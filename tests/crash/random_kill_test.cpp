@@ -122,8 +122,8 @@ TEST_P(RandomKill, SurvivorsGoOnAndLoseNothing) {
     if (orphaned && met) {
       const std::uint64_t committed = report_.published[victim.spawn];
       EXPECT_TRUE(eventually([&] { return report_.received[victim.spawn] >= committed; }))
-          << "of " << committed << " committed messages only "
-          << report_.received[victim.spawn] << " arrived; kill " << i << ", seed " << seed_;
+          << "of " << committed << " committed messages only " << report_.received[victim.spawn]
+          << " arrived; kill " << i << ", seed " << seed_;
     }
     employ(victim);
     if (i % 10 == 0) everybody_goes_on();
