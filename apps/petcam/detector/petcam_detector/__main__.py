@@ -41,8 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
     log.start()
     try:
         import cv2
-        import signalbox
         import yaml  # noqa: F401
+
+        import signalbox
     except ImportError as error:
         logging.error(
             "cannot start: the package %s is missing (%s). Install numpy, "
@@ -76,5 +77,10 @@ def main(arguments: list[str] | None = None) -> int:
     return OK
 
 
-if __name__ == "__main__":
+def entry() -> None:
+    """The installed command petcam-detector."""
     sys.exit(main())
+
+
+if __name__ == "__main__":
+    entry()

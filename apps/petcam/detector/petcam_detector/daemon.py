@@ -113,7 +113,8 @@ class Daemon:
         news = self._stats.set_state(state, self._note(now))
         if news or now >= self._stats_at_ns:
             self._stats_at_ns = now + STATS_NS
-            self._stats.stats["frames_dropped"] = self._inbox.dropped_count + self._ours_dropped
+            dropped = self._inbox.dropped_count + self._ours_dropped
+            self._stats.set_count("frames_dropped", dropped)
             self._stats.publish()
 
     def _note(self, now: int) -> str:

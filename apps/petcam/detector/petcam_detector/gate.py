@@ -1,11 +1,12 @@
-"""Tells a still picture from a changed one for the price of reading one pixel in 64."""
+"""Tells a still picture from a changed one for the price of reading one pixel in 128."""
 
 import cv2
 import numpy as np
 
 from .frame import Frame
 
-# So many samples a row; a subject of 8 x 8 of them is 5 % of the picture's width.
+# So many samples a row; half as many rows, because rows cost memory traffic. A subject of
+# 5 % of the picture's width covers eight by four of them.
 SAMPLES_ACROSS = 160
 # A sample changed if it differs by more than this, plus what noise makes of all of them.
 GREY_STEPS = 12
@@ -40,4 +41,4 @@ class StillGate:
     def _samples(frame: Frame) -> np.ndarray:
         step = max(1, frame.width // SAMPLES_ACROSS)
         # A copy: a view would hold the frame in the publisher's memory.
-        return frame.y[step // 2 :: step, step // 2 :: step].copy()
+        return frame.y[step :: 2 * step, step // 2 :: step].copy()

@@ -5,6 +5,7 @@ import os
 import time
 
 import numpy as np
+
 import signalbox
 
 from .frame import Frame
@@ -27,6 +28,20 @@ log = logging.getLogger(__name__)
 
 # Readers that are slow may each hold a message or two before we run out of room.
 _HELD_MAX = 8
+
+_COUNTERS = (
+    "frames_in",
+    "frames_out",
+    "frames_dropped",
+    "wakes_ready",
+    "wakes_timed_out",
+    "wakes_interrupted",
+    "torn",
+    "work_cpu_ns",
+    "latency_count",
+    "latency_sum_ns",
+    "latency_max_ns",
+)
 
 
 class DetectionsPublisher:
@@ -83,16 +98,18 @@ class DetectionsPublisher:
 
 
 class StatsPublisher:
-    """Counts what happens and publishes it; `stats` is filled in place by whoever knows."""
+    """Counts what happens and publishes it."""
 
     def __init__(self, domain: str | None = None) -> None:
         self._publisher = signalbox.Publisher(STATS_TOPIC, STATS, depth=1, domain=domain)
-        self.stats = np.zeros((), STATS)
-        self._histogram = self.stats["latency_us_log2"]
-        self.stats["daemon"] = b"detector"
-        self.stats["pid"] = os.getpid()
-        self.stats["started_ns"] = time.monotonic_ns()
-        self.stats["state"] = STARTING
+        # Plain numbers while frames run: a sum in a numpy field costs ten times as much.
+        self._counts = dict.fromkeys(_COUNTERS, 0)
+        self._histogram = [0] * STATS["latency_us_log2"].shape[0]
+        self._said = (STARTING, "")
+        self._message = np.zeros((), STATS)
+        self._message["daemon"] = b"detector"
+        self._message["pid"] = os.getpid()
+        self._message["started_ns"] = time.monotonic_ns()
 
     def close(self) -> None:
         """Leaves the topic; the last message stays readable as long as somebody reads."""
@@ -100,32 +117,40 @@ class StatsPublisher:
 
     def count(self, what: str, by: int = 1) -> None:
         """Adds to a counter."""
-        self.stats[what] += np.uint64(by)
+        self._counts[what] += by
+
+    def set_count(self, what: str, value: int) -> None:
+        """Sets a counter that somebody else keeps."""
+        self._counts[what] = value
 
     def add_latency(self, ns: int) -> None:
         """One frame's way from the camera's publish to our hand."""
         ns = max(0, ns)
-        self.count("latency_count")
-        self.count("latency_sum_ns", ns)
-        if ns > self.stats["latency_max_ns"]:
-            self.stats["latency_max_ns"] = ns
+        counts = self._counts
+        counts["latency_count"] += 1
+        counts["latency_sum_ns"] += ns
+        counts["latency_max_ns"] = max(counts["latency_max_ns"], ns)
         # [i] counts latencies in [2^i, 2^(i+1)) microseconds, [0] also those below.
         slot = max(0, (ns // 1000).bit_length() - 1)
-        self._histogram[min(slot, len(self._histogram) - 1)] += np.uint64(1)
+        self._histogram[min(slot, len(self._histogram) - 1)] += 1
 
     def set_state(self, state: int, note: str) -> bool:
         """True when this is news, to be published at once."""
-        text = to_bytes(note, NOTE_BYTES_MAX)
-        if self.stats["state"] == state and self.stats["note"].item() == text:
-            return False
-        self.stats["state"], self.stats["note"] = state, text
-        return True
+        news = (state, note) != self._said
+        self._said = (state, note)
+        return news
 
     def publish(self) -> None:
-        """Shows the counters as they stand."""
-        self.stats["total_cpu_ns"] = time.process_time_ns()
-        self.stats["updated_ns"] = time.monotonic_ns()
+        """Shows everything as it stands."""
+        message = self._message
+        for name, value in self._counts.items():
+            message[name] = value
+        message["latency_us_log2"] = self._histogram
+        state, note = self._said
+        message["state"], message["note"] = state, to_bytes(note, NOTE_BYTES_MAX)
+        message["total_cpu_ns"] = time.process_time_ns()
+        message["updated_ns"] = time.monotonic_ns()
         try:
-            self._publisher.send(self.stats)
+            self._publisher.send(message)
         except signalbox.SignalboxError as error:
             log.debug("the counters were not published: %s", error)

@@ -33,7 +33,7 @@ SCORES_KEPT = 10
 @dataclass(frozen=True, slots=True)
 class TrackerOptions:
     """`hits_min`: so many frames in a row confirm a track. `coast_seconds`: how long a confirmed
-    one is carried on unseen."""
+    one is carried on unseen; a younger one no longer than it was seen."""
 
     hits_min: int = 3
     coast_seconds: float = 1.0
@@ -46,8 +46,10 @@ class Track:
     id: int
     label: str
     box: np.ndarray
+    begun_ns: int
     seen_ns: int
-    velocity: np.ndarray = field(default_factory=lambda: np.zeros(4))
+    # Of the centre, in pixels a second. Sizes are not extrapolated: they would shrink to nothing.
+    velocity: np.ndarray = field(default_factory=lambda: np.zeros(2))
     hits: int = 1
     age_frames: int = 1
     confirmed: bool = False
@@ -91,7 +93,7 @@ class Tracker:
         return [track for track in self._tracks if self._confirmed(track)]
 
     def _begin(self, box: Box, time_ns: int) -> Track:
-        track = Track(0, box.label, _array(box), time_ns)
+        track = Track(0, box.label, _array(box), time_ns, time_ns)
         track.scores.append(box.score)
         return track
 
@@ -106,7 +108,8 @@ class Tracker:
     def _lives(self, track: Track, time_ns: int, size: tuple[int, int]) -> bool:
         if not track.coasting:
             return True
-        if not track.confirmed or time_ns - track.seen_ns > self.options.coast_seconds * 1e9:
+        longest = min(self.options.coast_seconds * 1e9, track.seen_ns - track.begun_ns)
+        if not track.confirmed or time_ns - track.seen_ns > longest:
             return False
         x, y, w, h = track.box
         return x + w > 0 and y + h > 0 and x < size[0] and y < size[1]
@@ -131,8 +134,7 @@ def _array(box: Box) -> np.ndarray:
 def _predict(track: Track, seconds: float) -> None:
     if track.coasting:
         track.velocity *= COASTING_DRAG**seconds
-    track.box = track.box + track.velocity * seconds
-    track.box[2:] = np.maximum(track.box[2:], 1.0)
+    track.box = track.box + np.append(track.velocity * seconds, (0.0, 0.0))
     track.age_frames += 1
     track.coasting = True  # until a box says otherwise
 
@@ -189,7 +191,8 @@ def _measure(track: Track, box: Box, at: np.ndarray, seconds: float, time_ns: in
         since = max(seconds, (time_ns - track.seen_ns) / 1e9)
         # A young track knows nothing about its velocity, so the first boxes count more.
         gain = max(VELOCITY_GAIN, 1 / track.hits)
-        track.velocity += gain * (at - track.box) / since
+        missed = (at[:2] + at[2:] / 2) - (track.box[:2] + track.box[2:] / 2)
+        track.velocity += gain * missed / since
     track.box = at
     track.seen_ns = time_ns
     track.coasting = False
