@@ -68,7 +68,7 @@ class RingWriter {
     // relaxed[ring.words]: published by the ready store, guarded by the mark.
     slot.meta.store(meta, std::memory_order_relaxed);
     for (std::size_t i = 0; i < slot_words; ++i) {
-      std::uint64_t word;
+      std::uint64_t word = 0;
       std::memcpy(&word, bytes + i * sizeof(word), sizeof(word));
       // relaxed[ring.words]: as above.
       slot.words[i].store(word, std::memory_order_relaxed);

@@ -18,6 +18,8 @@ struct FieldFacts {
   std::size_t bytes;
 };
 
+// The macro exists because only it can turn a field into its own name.
+// NOLINTNEXTLINE(bugprone-macro-parentheses): types and members cannot stand in parentheses
 #define SBX_FACTS(type, field) \
   FieldFacts { #type "." #field, offsetof(type, field), sizeof(std::declval<type&>().field) }
 
