@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "logs"
 TAIL_LINES = 40
+NODE_COUNT = re.compile(r"^\S (pass|fail|skipped) (\d+)$", re.MULTILINE)
 
 # A watchdog for a stage that hangs, generous because it is no test of speed.
 STAGE_SECONDS_MAX = 1500
@@ -92,6 +94,16 @@ def count_go(stage: Stage, status: int) -> Tally:
             tally.failed += event["Action"] == "fail"
             tally.skipped += event["Action"] == "skip"
     stage.log.write_text("".join(text))
+    if status != 0 and tally.failed == 0:
+        tally.failed = 1
+    return tally
+
+
+def count_node(stage: Stage, status: int) -> Tally:
+    """Counts from the closing lines of node's test runner, such as "# pass 3"."""
+    text = stage.log.read_text(errors="replace")
+    said = {word: int(number) for word, number in NODE_COUNT.findall(text)}
+    tally = Tally(said.get("pass", 0), said.get("fail", 0), said.get("skipped", 0))
     if status != 0 and tally.failed == 0:
         tally.failed = 1
     return tally
@@ -208,7 +220,7 @@ def page_stages(folder: str) -> list[Stage]:
             Stage("tsc-page", ["tsc", "--noEmit", "-p", "jsconfig.json"], path, count=count_command)
         )
     if any(path.rglob("*.test.js")) or any(path.rglob("*.test.mjs")):
-        stages.append(Stage("node-page", ["node", "--test"], path, count=count_command))
+        stages.append(Stage("node-page", ["node", "--test"], path, count=count_node))
     return stages
 
 

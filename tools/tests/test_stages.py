@@ -83,6 +83,11 @@ def test_a_go_package_that_does_not_build_failed(logs):
     assert stages.run_all([shell("echo broken; exit 1", count=stages.count_go)]).failed == 1
 
 
+def test_the_closing_lines_of_node_are_counted(logs):
+    stage = shell("printf '# pass 3\\n# fail 1\\n# skipped 2\\n'; exit 1", count=stages.count_node)
+    assert stages.run_all([stage]) == stages.Tally(passed=3, failed=1, skipped=2)
+
+
 def test_a_stage_that_hangs_is_stopped_with_its_children(logs, monkeypatch):
     monkeypatch.setattr(stages, "STAGE_SECONDS_MAX", 0.5)
     marker = f"sleep 98{sys.maxsize % 1000}"
