@@ -69,7 +69,10 @@ func New(settings config.Settings, sources petcam.Sources, stateDir, version str
 	}
 	a.rememberStatus()
 	a.metrics = newMetrics(a)
-	a.album = pictures.NewAlbum(sources.Picture, log)
+	a.album, err = pictures.OpenAlbum(filepath.Join(stateDir, "portraits"), sources.Picture, log)
+	if err != nil {
+		return nil, err
+	}
 	a.board = daemons.NewBoard(log, a.publishStatus)
 	a.video = video.NewHub(daemons.CountWakes(a.own, sources.Jpeg), a.metrics.sawJpeg, log)
 	a.narrator = events.NewNarrator(a.hub, func() events.Options { return a.Settings().Events }, log,

@@ -181,7 +181,7 @@ func (s *Settings) check() error {
 		in("server.events.end_after_ms", ms(s.Events.EndAfter), 0, 60_000),
 		in("server.events.settle_ms", ms(s.Events.Settle), 0, 60_000),
 		in("server.history.days", float64(s.History.Days), 1, 3650),
-		in("server.history.bytes_max", float64(s.History.Bytes), 4096, 1<<40),
+		in("server.history.bytes_max", float64(s.History.Bytes), 64<<10, 1<<40),
 		s.checkExposure(),
 	)
 }

@@ -2,7 +2,7 @@
 //
 // Every lifecycle message of an event is one line that holds the whole event, so the last line of
 // an event is all there is to know about it, and a file cut off anywhere is still good. Files are
-// called 2026-11-22-000.jsonl; a busy day has several.
+// called 2026-11-22-00000.jsonl; a busy day has several.
 package history
 
 import (
@@ -132,8 +132,8 @@ func (s *Store) turnPage() error {
 	if err := s.prune(); err != nil {
 		return err
 	}
-	for number := 0; ; number++ {
-		name := fmt.Sprintf("%s-%03d.jsonl", day, number)
+	for number := s.lastPage(day); ; number++ {
+		name := fmt.Sprintf("%s-%05d.jsonl", day, number)
 		path := filepath.Join(s.folder, name)
 		file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 		if err != nil {
@@ -149,6 +149,19 @@ func (s *Store) turnPage() error {
 			return err
 		}
 	}
+}
+
+// lastPage is the number of the day's newest file: older ones may be gone already, and a new file
+// must not take the place of one before it.
+func (s *Store) lastPage(day string) int {
+	last := 0
+	for _, name := range s.files() {
+		rest, today := strings.CutPrefix(strings.TrimSuffix(name, ".jsonl"), day+"-")
+		if number, err := strconv.Atoi(rest); today && err == nil {
+			last = number
+		}
+	}
+	return last
 }
 
 // mendLastLine ends a line that an earlier process was killed in, so that the next one is whole.
@@ -196,7 +209,7 @@ func (s *Store) prune() error {
 
 // files are the names of ours in the folder, oldest first.
 func (s *Store) files() []string {
-	found, err := filepath.Glob(filepath.Join(s.folder, "????-??-??-???.jsonl"))
+	found, err := filepath.Glob(filepath.Join(s.folder, "????-??-??-?????.jsonl"))
 	if err != nil {
 		return nil
 	}

@@ -30,8 +30,7 @@ export function moment(ms, now) {
 export function short(value) {
   if (!Number.isFinite(value)) return "–";
   if (value >= 99.5) return value.toFixed(0);
-  if (value >= 9.95) return value.toFixed(1);
-  return value.toFixed(2).replace(/0$/, "");
+  return String(Number(value.toFixed(value >= 9.95 ? 1 : 2)));
 }
 
 /** @param {number} bytes */

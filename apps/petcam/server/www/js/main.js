@@ -141,6 +141,7 @@ function showPresence() {
     const chip = name === "server" ? serverChip(heard, now) : daemonChip(name, heard, now);
     chipItem.dataset["state"] = chip.state;
     chipItem.title = chip.title;
+    chipItem.setAttribute("aria-label", `${name} ${chip.state}`);
     const text = chipItem.querySelector("span");
     if (text && text.textContent !== chip.text) text.textContent = chip.text;
   }

@@ -68,9 +68,11 @@ export class Overlay {
     c.strokeStyle = occupied ? "rgb(255 180 84 / 95%)" : "rgb(255 255 255 / 55%)";
     c.stroke();
     c.setLineDash([]);
+    // The name stands in the lower left corner, where feet are and no box's own name.
     const left = Math.min(...zone.points.map((point) => point[0])) * width;
     const bottom = Math.max(...zone.points.map((point) => point[1])) * height;
-    this.#plate(zone.name, left, bottom + 4 * devicePixelRatio, "rgb(10 14 20 / 65%)", "#fff");
+    const unit = devicePixelRatio;
+    this.#plate(zone.name, left + 6 * unit, bottom - 26 * unit, "rgb(10 14 20 / 60%)", "#fff");
   }
 
   /**

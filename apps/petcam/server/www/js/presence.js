@@ -88,7 +88,11 @@ export function notice(heard, now) {
   }
   const server = serverChip(heard, now);
   if (server.state === "missing") {
-    return { state: "missing", headline: "server missing", advice: `${server.title}.` };
+    return {
+      state: "missing",
+      headline: "server missing",
+      advice: "It does not answer. The page connects again by itself.",
+    };
   }
   const camera = heard.status?.daemons["camera"];
   if (camera?.state === "missing") {

@@ -5,6 +5,8 @@ import { ServerClock } from "./clock.js";
 
 const RETRY_FIRST_MS = 200;
 const RETRY_MAX_MS = 1000;
+/** A page that has just begun is busy and measures badly, so it asks a few times at first. */
+const CLOCK_ASKED_AFTER_MS = [0, 200, 400, 800, 1600];
 const CLOCK_EVERY_MS = 5000;
 /** A socket on which nothing came for so long is dead, whatever it says. */
 const SILENT_MS = 4000;
@@ -24,7 +26,7 @@ export class VideoSocket {
   /** @type {"off" | "video" | "still"} */ #mode = "off";
   #retryMs = RETRY_FIRST_MS;
   #retryTimer = 0;
-  #clockTimer = 0;
+  /** @type {number[]} */ #clockTimers = [];
   #heardAt = 0;
 
   /** @param {Handlers} handlers */
@@ -61,8 +63,9 @@ export class VideoSocket {
     socket.onopen = () => {
       this.#retryMs = RETRY_FIRST_MS;
       this.#handlers.connected(true);
-      this.#askClock();
-      this.#clockTimer = window.setInterval(() => this.#askClock(), CLOCK_EVERY_MS);
+      const ask = () => this.#send({ clock: performance.now() });
+      this.#clockTimers = CLOCK_ASKED_AFTER_MS.map((ms) => window.setTimeout(ask, ms));
+      this.#clockTimers.push(window.setInterval(ask, CLOCK_EVERY_MS));
     };
     socket.onmessage = (message) => this.#hear(socket, message.data);
     socket.onclose = () => {
@@ -80,16 +83,12 @@ export class VideoSocket {
 
   #disconnect() {
     window.clearTimeout(this.#retryTimer);
-    window.clearInterval(this.#clockTimer);
+    for (const timer of this.#clockTimers) window.clearTimeout(timer);
     const socket = this.#socket;
     this.#socket = null;
     if (!socket) return;
     socket.close();
     this.#handlers.connected(false);
-  }
-
-  #askClock() {
-    this.#send({ clock: performance.now() });
   }
 
   /** @param {object} what */

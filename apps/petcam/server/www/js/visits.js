@@ -4,6 +4,9 @@ import { duration, howLong, moment, places } from "./format.js";
 
 /** @typedef {import("./protocol.js").Visit} Visit */
 
+/** How often the portrait of somebody who is here is asked for. */
+const PORTRAIT_SECONDS = 3;
+
 /** As many events the page keeps. */
 export const VISITS_MAX = 200;
 
@@ -54,6 +57,7 @@ export class VisitList {
   /** @type {(visit: Visit) => void} */ #open;
   /** @type {Map<string, HTMLLIElement>} */ #items = new Map();
   #first = true;
+  #ticks = 0;
 
   /**
    * @param {HTMLElement} list
@@ -96,12 +100,15 @@ export class VisitList {
     this.#first = false;
   }
 
-  /** Durations go on. */
+  /** Called each second: durations go on, and the portraits of who is here get better. */
   tick() {
     const now = Date.now();
+    this.#ticks++;
     for (const visit of this.#visits) {
-      const item = visit.end ? undefined : this.#items.get(visit.id);
-      if (item) setText(item, ".when", when(visit, now));
+      const item = this.#items.get(visit.id);
+      if (!item) continue;
+      setText(item, ".when", when(visit, now));
+      if (!visit.end && this.#ticks % PORTRAIT_SECONDS === 0) this.#showPortrait(item, visit);
     }
   }
 
@@ -170,19 +177,30 @@ export class VisitList {
     name.textContent = visit.label;
     who?.replaceChildren(name, ...places(visit).map(zoneTag));
     setText(item, ".when", when(visit, Date.now()));
-    const frame = item.querySelector(".portrait");
-    if (frame && (ended || !frame.hasChildNodes())) frame.replaceChildren(portrait(visit));
+    if (ended || !item.dataset["pictured"]) this.#showPortrait(item, visit);
+  }
+
+  /**
+   * @param {HTMLLIElement} item
+   * @param {Visit} visit
+   */
+  #showPortrait(item, visit) {
+    item.dataset["pictured"] = "yes";
+    const image = portrait(visit);
+    // Only once it is there does it take the place of the one before, or of the paw.
+    image.onload = () => item.querySelector(".portrait")?.replaceChildren(image);
   }
 }
 
-/** @param {Visit} visit  the picture gets better until the end, so the end asks again */
+/**
+ * The picture gets better until the end, so until then each is asked for anew.
+ * @param {Visit} visit
+ */
 export function portrait(visit) {
   const image = document.createElement("img");
   image.alt = "";
-  image.loading = "lazy";
-  const best = visit.end ? "?end" : "";
-  image.src = `/api/v1/events/${encodeURIComponent(visit.id)}/portrait.jpg${best}`;
-  image.onerror = () => image.remove(); // none is kept: the paw stays
+  const which = visit.end ? "" : `?at=${Date.now()}`;
+  image.src = `/api/v1/events/${encodeURIComponent(visit.id)}/portrait.jpg${which}`;
   return image;
 }
 
