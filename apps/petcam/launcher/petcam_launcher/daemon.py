@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from . import places
 
-PAUSE_FIRST = 0.25
+# Long enough for the page to say which daemon is missing, short enough to be well again soon.
+PAUSE_FIRST = 1.0
 PAUSE_MAX = 10.0
 # A daemon that lived this long was well; its end is no reason for a longer pause.
 WELL_AFTER = 3.0

@@ -64,6 +64,7 @@ class Demo:
 
     async def __aenter__(self) -> "Demo":
         options = self.options
+        camera, server = places.program("petcam-camera"), places.program("petcam-server")
         options.port = claim_port(options.host, options.port)
         # A domain of its own, so that demos on different ports do not see each other.
         self._domain = self._domain or f"petcam-{options.port}"
@@ -71,7 +72,7 @@ class Demo:
         os.environ["SIGNALBOX_DOMAIN"] = self._domain
         if options.state_dir is None:
             self._state_dir = Path(tempfile.mkdtemp(prefix="petcam-"))
-        self.daemons = self._make_daemons(options.state_dir or self._state_dir)
+        self.daemons = self._make_daemons(camera, server, options.state_dir or self._state_dir)
         self._tasks = [
             asyncio.create_task(daemon.keep_running(self._give_up)) for daemon in self.daemons
         ]
@@ -108,7 +109,7 @@ class Demo:
         """The child of this name."""
         return next(daemon for daemon in self.daemons if daemon.name == name)
 
-    def _make_daemons(self, state_dir: Path) -> list[Daemon]:
+    def _make_daemons(self, camera: Path, server: Path, state_dir: Path) -> list[Daemon]:
         options = self.options
         config = ["--config", str(options.config)] if options.config else []
         shared = {"SIGNALBOX_DOMAIN": self._domain}
@@ -118,7 +119,7 @@ class Demo:
         return [
             Daemon(
                 "camera",
-                [str(places.program("petcam-camera")), *config, *options.camera],
+                [str(camera), *config, *options.camera],
                 shared,
                 wrong,
             ),
@@ -131,7 +132,7 @@ class Demo:
             ),
             Daemon(
                 "server",
-                [str(places.program("petcam-server")), *config, *address, *keep],
+                [str(server), *config, *address, *keep],
                 shared,
                 wrong | {PORT_BUSY, STATE_DIR},
             ),

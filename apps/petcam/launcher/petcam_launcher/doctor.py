@@ -57,7 +57,7 @@ def _health(name: str, domain: str) -> str:
         report = sample.data
         state = _STATES[min(int(report["state"]), len(_STATES) - 1)]
         age = time.monotonic() - int(report["updated_ns"]) / 1e9
-        note = bytes(report["note"]).decode(errors="replace")
+        note = bytes(report["note"]).rstrip(b"\0").decode(errors="replace")
         return (
             f"{state}, process {int(report['pid'])}, {int(report['frames_out'])} frames, "
             f"reported {age:.1f} s ago{'; ' + note if note else ''}"
