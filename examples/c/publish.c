@@ -9,7 +9,7 @@
 int main(void) {
   sbx_error error;
   sbx_type type = sbx_type_Pose();
-  sbx_publisher* poses;
+  sbx_publisher* poses = NULL;
   if (sbx_publisher_open("robot/pose", &type, NULL, &poses, &error) != SBX_OK) {
     fprintf(stderr, "%s\n", error.text);
     return 1;

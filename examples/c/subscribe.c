@@ -10,14 +10,14 @@ int main(void) {
   sbx_subscriber_options options;
   sbx_subscriber_options_init(&options);
   options.start = SBX_START_NEXT;
-  sbx_subscriber* poses;
+  sbx_subscriber* poses = NULL;
   if (sbx_subscriber_open("robot/pose", &type, &options, &poses, &error) != SBX_OK) {
     fprintf(stderr, "%s\n", error.text);
     return 1;
   }
-  for (int wake; sbx_subscriber_wait(poses, SBX_NEVER, &wake, &error) == SBX_OK;) {
+  for (int wake = 0; sbx_subscriber_wait(poses, SBX_NEVER, &wake, &error) == SBX_OK;) {
     sbx_sample sample;
-    for (int taken; sbx_subscriber_take(poses, &sample, &taken, &error) == SBX_OK && taken;) {
+    for (int taken = 0; sbx_subscriber_take(poses, &sample, &taken, &error) == SBX_OK && taken;) {
       const Pose* pose = sample.data;
       printf("%.16s says: pose %" PRIu64 " at x = %g\n", pose->label, pose->seq, pose->xyz[0]);
       fflush(stdout);

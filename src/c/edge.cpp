@@ -1,6 +1,7 @@
 #include "c/edge.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <string>
 
@@ -41,13 +42,14 @@ int report(const Error& failure, sbx_error* error) noexcept {
 }
 
 int bad_argument(std::string_view function, std::string_view problem, sbx_error* error) noexcept {
-  char text[256];
-  const std::size_t head = std::min(function.size(), sizeof(text) / 2);
-  const std::size_t tail = std::min(problem.size(), sizeof(text) - head - 2);
-  std::memcpy(text, function.data(), head);
-  std::memcpy(text + head, ": ", 2);
-  std::memcpy(text + head + 2, problem.data(), tail);
-  return report(Errc::bad_argument, 0, {text, head + 2 + tail}, error);
+  // Built without the heap: this also reports exceptions, and want of memory may be one.
+  std::array<char, 256> text{};
+  const auto end = text.end();
+  const auto append = [end](char* at, std::string_view part) {
+    return std::copy_n(part.begin(), std::min<std::ptrdiff_t>(std::ssize(part), end - at), at);
+  };
+  const char* const last = append(append(append(text.begin(), function), ": "), problem);
+  return report(Errc::bad_argument, 0, {text.begin(), last}, error);
 }
 
 TypeDescription described(const sbx_type& type) {

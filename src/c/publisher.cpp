@@ -208,10 +208,12 @@ int sbx_publisher_send(sbx_publisher* publisher, const void* data, const void* t
       return report(publisher->raw.why(), error);
     }
     const std::span<std::byte> fixed = loan.data();
-    if (data == nullptr && !fixed.empty()) {
-      return bad_argument(function, "'data' is NULL but the type has a fixed part", error);
+    if (!fixed.empty()) {
+      if (data == nullptr) {
+        return bad_argument(function, "'data' is NULL but the type has a fixed part", error);
+      }
+      std::memcpy(fixed.data(), data, fixed.size());
     }
-    if (!fixed.empty()) std::memcpy(fixed.data(), data, fixed.size());
     if (tail_bytes > 0) std::memcpy(loan.tail().data(), tail, loan.tail().size());
     return publish(*publisher, loan, deadline_ns, position, error);
   });

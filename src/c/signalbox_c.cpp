@@ -97,7 +97,10 @@ size_t sbx_describe(const sbx_field* fields, size_t count, uint64_t struct_size,
     if (out == nullptr || (fields == nullptr && count > 0)) return 1;
     if (count == 0 && has_tail == 0) return 1;
     std::string text;
-    if (count > 0 && (text = describe(fields, count, struct_size)).empty()) return 1;
+    if (count > 0) {
+      text = describe(fields, count, struct_size);
+      if (text.empty()) return 1;
+    }
     if (has_tail != 0) text += SBX_BYTES_DESCRIPTION;
     if (text.size() + 1 > capacity) return 1;
     std::memcpy(out, text.c_str(), text.size() + 1);

@@ -11,7 +11,7 @@
 
 #include "signalbox/describe.hpp"
 
-namespace {
+namespace test {
 
 enum class Mode : std::uint16_t { off, on };
 
@@ -49,16 +49,19 @@ struct Packed {
 };
 #pragma pack(pop)
 
-}  // namespace
+}  // namespace test
 
-SBX_DESCRIBE(Point, x, y);
-SBX_DESCRIBE(Everything, a, b, c, d, e, f, g, h, i, j, k, l, mode, matrix, list, corner, corners,
-             label);
-SBX_DESCRIBE(Packed, a, b, c);
+SBX_DESCRIBE(test::Point, x, y);
+SBX_DESCRIBE(test::Everything, a, b, c, d, e, f, g, h, i, j, k, l, mode, matrix, list, corner,
+             corners, label);
+SBX_DESCRIBE(test::Packed, a, b, c);
 
 namespace signalbox::wire {
 namespace {
 
+using test::Everything;
+using test::Packed;
+using test::Point;
 using testing::HasSubstr;
 
 ParsedType parsed(const std::string& text) {

@@ -34,7 +34,7 @@ using topic::SegmentKind;
 using topic::SubscriberPage;
 using topic::TopicPage;
 
-constexpr PublisherOptions small{.depth = 4, .tail_bytes_max = 256};
+const PublisherOptions small{.depth = 4, .tail_bytes_max = 256};
 
 std::string open_subscriber() { return outcome(Subscriber<Reading>::open("readings")); }
 std::string open_publisher() { return outcome(Publisher<Reading>::open("readings", small)); }

@@ -127,7 +127,7 @@ TEST_F(FullFileSystem, ThoseWhoAreRunningNeverNotice) {
 }
 
 TEST_F(FullFileSystem, NewcomersAreRefusedAndLeaveNothing) {
-  for (const std::uint64_t spare : {0, 4096, 8192, 12288}) {
+  for (const std::uint64_t spare : {0U, 4096U, 8192U, 12288U}) {
     SCOPED_TRACE(spare);
     const Attempt result = attempt_on("size=4m", [&] {
       fill(spare);

@@ -7,7 +7,7 @@
 
 #include "signalbox/topic.hpp"
 
-namespace {
+namespace exchange {
 
 struct Corner {
   std::uint32_t id;
@@ -36,15 +36,18 @@ struct Message {
   char label[16];
 };
 
-}  // namespace
+}  // namespace exchange
 
-SBX_DESCRIBE(Corner, id, xy);
-SBX_DESCRIBE(Message<double>, n_u8, n_u16, n_u32, n_u64, n_i8, n_i16, n_i32, n_i64, n_f32, precise,
-             flag, letter, vector, matrix, corner, corners, label);
-SBX_DESCRIBE(Message<float>, n_u8, n_u16, n_u32, n_u64, n_i8, n_i16, n_i32, n_i64, n_f32, precise,
-             flag, letter, vector, matrix, corner, corners, label);
+SBX_DESCRIBE(exchange::Corner, id, xy);
+SBX_DESCRIBE(exchange::Message<double>, n_u8, n_u16, n_u32, n_u64, n_i8, n_i16, n_i32, n_i64, n_f32,
+             precise, flag, letter, vector, matrix, corner, corners, label);
+SBX_DESCRIBE(exchange::Message<float>, n_u8, n_u16, n_u32, n_u64, n_i8, n_i16, n_i32, n_i64, n_f32,
+             precise, flag, letter, vector, matrix, corner, corners, label);
 
 namespace {
+
+using exchange::Corner;
+using exchange::Message;
 
 constexpr std::size_t tail_bytes[] = {0, 5, 100000};
 constexpr std::size_t tail_bytes_max = 100000;
@@ -160,7 +163,7 @@ int subscribe(const char* topic) {
 }
 
 template <class Precise>
-int exchange(std::string_view verb, const char* topic) {
+int run(std::string_view verb, const char* topic) {
   return verb == "publish" ? publish<Precise>(topic) : subscribe<Precise>(topic);
 }
 
@@ -169,5 +172,5 @@ int exchange(std::string_view verb, const char* topic) {
 int main(int count, char** words) {
   if (count < 3) return 2;
   const bool changed = count > 3 && std::string_view(words[3]) == "changed";
-  return changed ? exchange<float>(words[1], words[2]) : exchange<double>(words[1], words[2]);
+  return changed ? run<float>(words[1], words[2]) : run<double>(words[1], words[2]);
 }
