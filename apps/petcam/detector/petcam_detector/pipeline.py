@@ -7,7 +7,7 @@ from .choice import Choice, choose
 from .config import Config
 from .frame import Box, Frame
 from .gate import StillGate
-from .messages import SOURCE_CAMERA
+from .messages import SOURCE_CAMERA, SOURCE_SYNTHETIC
 from .tracker import Track, Tracker
 from .zones import Zones
 
@@ -90,10 +90,10 @@ class Pipeline:
         if stream == self._stream:
             return
         first = self._stream is None
-        if frame.source != self._source:
-            self._source = frame.source
-            if self.config.type == "auto":
-                self._choice = choose(self.config, frame.source)
+        was_synthetic = self._source == SOURCE_SYNTHETIC
+        self._source = frame.source
+        if self.config.type == "auto" and was_synthetic != (frame.source == SOURCE_SYNTHETIC):
+            self._choice = choose(self.config, frame.source)
         log.info(
             "frames of %d x %d from source %d, examined by %s",
             *frame.size,

@@ -76,8 +76,8 @@ def paste(background: np.ndarray, subject: np.ndarray, x: int, y: int, mask: np.
 
 def moving_cat(
     frames: int = 240,
-    size: tuple[int, int] = (1280, 720),
-    cat_width: int = 400,
+    size: tuple[int, int] = (640, 360),
+    cat_width: int = 200,
     path=circle,
     oval: bool = False,
     noise: float = 0.0,

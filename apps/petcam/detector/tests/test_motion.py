@@ -42,11 +42,12 @@ CLIPS = {
     "round trip": {},
     "through the picture": {"path": clips.crossing},
     "cut out": {"oval": True},
-    "small": {"cat_width": 150},
+    "small": {"cat_width": 80},
     "fast": {"path": lambda n, size, cat: clips.circle(n, size, cat, turns=4)},
     "noisy": {"noise": 6.0},
     "into an empty room": {"empty_first": 30},
     "640 x 480": {"size": (640, 480), "cat_width": 220},
+    "1280 x 720": {"size": (1280, 720), "cat_width": 400},
     "another background": {"background": "brick"},
     "clouds": {"light": lambda i: 1 - 0.3 * math.sin(i / 60) ** 2},
 }
@@ -93,7 +94,7 @@ def test_the_floor_a_cat_uncovers_is_no_second_cat():
 
     def leaves(n, size, cat):
         for i in range(n):
-            yield round(100 + (size[0] - cat[0] - 200) * min(1.0, i / 60)), 200
+            yield round(50 + (size[0] - cat[0] - 100) * min(1.0, i / 60)), 100
 
     clip = clips.moving_cat(frames=140, path=leaves)
     for number, (truth, tracks) in enumerate(follow(clip)):
@@ -107,7 +108,7 @@ def test_a_cat_that_stops_stays():
 
     def stops(n, size, cat):
         for i in range(n):
-            yield round((size[0] - cat[0]) * min(1.0, i / 60) * 0.7), 200
+            yield round((size[0] - cat[0]) * min(1.0, i / 60) * 0.7), 100
 
     ids = set()
     for number, (truth, tracks) in enumerate(
