@@ -140,14 +140,14 @@ void Daemon::follow_source_state() {
   const auto state = static_cast<DaemonState>(source_->state());
   const std::string note = source_->note();
   if (state == state_ && note == note_) return;
+  state_ = state;
+  note_ = note;
+  publish_stats(state_);
   if (state == DaemonState::degraded) {
     spdlog::error("{}", note);
   } else if (state == DaemonState::running) {
     spdlog::info("pictures are coming");
   }
-  state_ = state;
-  note_ = note;
-  publish_stats(state_);
 }
 
 void Daemon::publish_stats(DaemonState state) {

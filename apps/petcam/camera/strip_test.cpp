@@ -33,6 +33,24 @@ TEST(Strip, ReadsBackEveryBitOfTheNumber) {
   }
 }
 
+// The bits of a strip as whoever reads pictures in another language sees them.
+std::uint64_t painted_word(std::uint32_t number) {
+  Canvas canvas(kGeometry);
+  paint_strips(canvas.picture, number);
+  std::uint64_t word = 0;
+  for (std::uint32_t block = 0; block < strip_blocks; ++block) {
+    word = word << 1 | (canvas.picture.at(block * 8 + 4, 4).y == 235 ? 1U : 0U);
+  }
+  return word;
+}
+
+TEST(Strip, HasTheLayoutThatOthersRead) {
+  // The same check sums stand in apps/petcam/tests/test_viewer.py.
+  EXPECT_EQ(painted_word(0), 0b1010ULL << 44 | 0xd1ULL << 4 | 0b0101);
+  EXPECT_EQ(painted_word(0xdeadbeef),
+            0b1010ULL << 44 | 0xdeadbeefULL << 12 | 0x1bULL << 4 | 0b0101);
+}
+
 TEST(Strip, LiesOnTheGridOfJpegAtTheFarEnd) {
   for (const Geometry geometry : {Geometry{1280, 720}, Geometry{500, 270}, Geometry{1920, 1080}}) {
     const Box strip = last_strip(geometry);
