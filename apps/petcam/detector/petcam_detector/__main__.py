@@ -27,7 +27,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--detector",
-        choices=("motion", "yolo-onnx", "auto"),
+        metavar="TYPE",
         help="overrules detector.type; auto: the demo's model for the synthetic room, else motion",
     )
     parser.add_argument("--model", help="a YOLO model in an ONNX file; implies yolo-onnx")
@@ -60,14 +60,14 @@ def main(arguments: list[str] | None = None) -> int:
     from .detectors.plugin import MissingPackageError
     from .pipeline import Pipeline
 
-    overrides = Overrides(options.detector, options.model)
+    overrides = Overrides(options.detector, options.model, options.domain)
     try:
         config = load_config(options.config, overrides)
         log.set_level(config.log_level)
         if options.check_config:
             Pipeline(config)
             return OK
-        Daemon(config, options.config, overrides, options.domain).run()
+        Daemon(config, options.config, overrides).run()
     except UNUSABLE as error:
         logging.error("%s", error)
         return SYSTEM if isinstance(error, MissingPackageError) else CONFIGURATION

@@ -12,19 +12,21 @@ import numpy as np
 import yaml
 
 from .config_section import ConfigError, Section
+from .detectors.table import DETECTORS
 from .messages import ZONE_BYTES_MAX
 from .tracker import TrackerOptions
 from .zones import Zone
 
 SECTIONS = ("common", "camera", "detector", "server")
-LOG_LEVELS = ("debug", "info", "warning", "error", "off")
-TYPES = ("auto", "motion", "yolo-onnx")
+LOG_LEVELS = ("debug", "info", "warning", "warn", "error", "off")
+TYPES = ("auto", *DETECTORS)
 
 
 @dataclass(frozen=True)
 class Config:
-    """Everything the file and the command line may say. All of it may change while running."""
+    """What the file and the command line say. All but `domain` may change while running."""
 
+    domain: str | None = None  # None: what the environment says
     log_level: str = "info"
     type: str = "auto"
     fps_max: float = 30.0
@@ -42,6 +44,7 @@ class Overrides:
 
     type: str | None = None
     model: str | None = None
+    domain: str | None = None
 
 
 def load_config(path: Path | None, overrides: Overrides) -> Config:
@@ -77,6 +80,7 @@ def _config(values: Any, overrides: Overrides) -> Config:
     detector = Section("detector", sections["detector"])
     tracker = detector.section("tracker")
     config = Config(
+        domain=_domain(common, overrides),
         log_level=_log_level(common),
         type=_type(detector, overrides),
         fps_max=detector.number("fps_max", 30.0, 0.1, 1000.0),
@@ -87,7 +91,7 @@ def _config(values: Any, overrides: Overrides) -> Config:
         ),
         zones=_zones(detector.section("zones")),
         zone_frames=int(detector.number("zone_frames", 3, 1, 1000)),
-        options={name: _options(detector, name) for name in TYPES if name != "auto"},
+        options={name: _options(detector, name) for name in DETECTORS},
     )
     if overrides.model:
         config.options["yolo-onnx"]["model"] = overrides.model
@@ -96,8 +100,15 @@ def _config(values: Any, overrides: Overrides) -> Config:
     return config
 
 
+def _domain(common: Section, overrides: Overrides) -> str | None:
+    configured = common.text("domain", "")
+    return overrides.domain or configured or None
+
+
 def _type(detector: Section, overrides: Overrides) -> str:
     configured = detector.choice("type", "auto", TYPES)
+    if overrides.type and overrides.type not in TYPES:
+        raise ConfigError(f"--detector: must be one of {', '.join(TYPES)}, not {overrides.type!r}.")
     # Who names a model wants it used.
     return overrides.type or ("yolo-onnx" if overrides.model else configured)
 

@@ -43,18 +43,17 @@ class Daemon:
     restart and change its geometry at any time; none of that is an error.
     """
 
-    def __init__(
-        self, config: Config, path: Path | None, overrides: Overrides, domain: str | None = None
-    ) -> None:
+    def __init__(self, config: Config, path: Path | None, overrides: Overrides) -> None:
+        self._domain = config.domain
         self._path = path
         self._overrides = overrides
         self._pipeline = Pipeline(config)
         self._signals_in, self._signals_out = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._stop = False
         self._reload = False
-        self._inbox = FrameInbox(self._signals_in, domain)
-        self._detections = DetectionsPublisher(domain)
-        self._stats = StatsPublisher(domain)
+        self._inbox = FrameInbox(self._signals_in, config.domain)
+        self._detections = DetectionsPublisher(config.domain)
+        self._stats = StatsPublisher(config.domain)
         self._ours_dropped = 0  # thinned by fps_max
         self._frame_at_ns = time.monotonic_ns()
         self._stats_at_ns = 0
@@ -130,6 +129,10 @@ class Daemon:
         except UNUSABLE as error:
             log.error("kept the old configuration: %s", error)
             return
+        if config.domain != self._domain:
+            log.warning(
+                "common.domain changed; the detector stays in the old one until it restarts"
+            )
         set_level(config.log_level)
         log.info("read the configuration again: %s", self._path or "defaults")
 

@@ -7,6 +7,7 @@ _LEVELS = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
     "warning": logging.WARNING,
+    "warn": logging.WARNING,
     "error": logging.ERROR,
     "off": logging.CRITICAL + 1,
 }
@@ -28,5 +29,5 @@ def start() -> None:
 
 
 def set_level(name: str) -> None:
-    """One of debug, info, warning, error, off."""
+    """One of debug, info, warning (or warn), error, off."""
     logging.getLogger().setLevel(_LEVELS[name])

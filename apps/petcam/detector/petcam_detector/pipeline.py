@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 
-from .choice import Choice, choose
+from .choice import Choice, choose, depends_on_source
 from .config import Config
 from .frame import Box, Frame
 from .gate import StillGate
@@ -92,7 +92,8 @@ class Pipeline:
         first = self._stream is None
         was_synthetic = self._source == SOURCE_SYNTHETIC
         self._source = frame.source
-        if self.config.type == "auto" and was_synthetic != (frame.source == SOURCE_SYNTHETIC):
+        is_synthetic = frame.source == SOURCE_SYNTHETIC
+        if is_synthetic != was_synthetic and depends_on_source(self.config):
             self._choice = choose(self.config, frame.source)
         log.info(
             "frames of %d x %d from source %d, examined by %s",

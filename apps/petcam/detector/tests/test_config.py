@@ -1,9 +1,13 @@
 """The configuration is strict, and says what is wrong and what would be right."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from petcam_detector.config import Overrides, load_config
 from petcam_detector.config_section import ConfigError
+from petcam_detector.detectors.motion import MotionDetector
 
 GOOD = """
 common:
@@ -56,6 +60,27 @@ def test_the_command_line_wins(tmp_path):
     assert config.options["yolo-onnx"]["model"] == "dog.onnx"
 
 
+def test_the_reference_is_true():
+    """Every key in petcam.yaml is known here, and shows the default."""
+    reference = load_config(Path(__file__).parents[2] / "petcam.yaml", Overrides())
+    default = load_config(None, Overrides())
+    assert [zone.name for zone in reference.zones] == ["bowl"]
+    same = replace(reference, zones=(), options=default.options)
+    assert same == default
+    MotionDetector(reference.options["motion"])
+
+
+def test_a_domain_is_where_the_environment_says_unless_named(tmp_path):
+    assert load(tmp_path, "common: {domain: ''}").domain is None
+    assert load(tmp_path, "common: {domain: lab}").domain == "lab"
+    assert load(tmp_path, "common: {domain: lab}", Overrides(domain="x")).domain == "x"
+
+
+def test_the_detector_of_the_command_line_must_exist():
+    with pytest.raises(ConfigError, match="--detector: must be one of auto, motion, yolo-onnx"):
+        load_config(None, Overrides(type="yolo"))
+
+
 def test_who_names_a_model_wants_it_used(tmp_path):
     assert load(tmp_path, "", Overrides(model="dog.onnx")).type == "yolo-onnx"
 
@@ -67,7 +92,8 @@ def test_who_names_a_model_wants_it_used(tmp_path):
         ("detector: {fps: 5}", "detector.fps: unknown key. Did you mean 'fps_max'?"),
         ("common: {loglevel: info}", "common.loglevel: unknown key"),
         ("detector: {tracker: {hits: 3}}", "detector.tracker.hits: unknown key"),
-        ("common: {log_level: loud}", "one of debug, info, warning, error, off, not 'loud'"),
+        ("common: {log_level: loud}", "one of debug, info, warning, warn, error, off, not 'loud'"),
+        ("common: {domain: 5}", "common.domain: must be text"),
         ("detector: {type: yolo}", "one of auto, motion, yolo-onnx, not 'yolo'"),
         ("detector: {fps_max: fast}", "detector.fps_max: must be a number from 0.1 to 1000"),
         ("detector: {fps_max: true}", "must be a number"),

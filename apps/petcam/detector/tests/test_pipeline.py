@@ -12,6 +12,7 @@ from petcam_detector.choice import choose
 from petcam_detector.config import Config, Overrides, load_config
 from petcam_detector.config_section import ConfigError
 from petcam_detector.detectors.plugin import MissingPackageError
+from petcam_detector.detectors.yolo_layout import ModelError
 from petcam_detector.detectors.yolo_onnx import COLOUR_MODEL
 from petcam_detector.messages import SOURCE_CAMERA, SOURCE_FILE, SOURCE_SYNTHETIC
 from petcam_detector.pipeline import Pipeline
@@ -65,6 +66,17 @@ def test_who_asks_for_yolo_by_name_gets_it_or_an_error(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingPackageError):
         choose(wanted, SOURCE_SYNTHETIC)
+
+
+def test_yolo_without_a_model_is_the_demos_and_says_so(tmp_path):
+    wanted = config('detector: {type: yolo-onnx, yolo-onnx: {model: ""}}', tmp_path)
+    assert choose(wanted, SOURCE_SYNTHETIC).note == ""
+    choice = choose(wanted, SOURCE_CAMERA)
+    assert choice.demo
+    assert "--model" in choice.note
+    pipeline = Pipeline(wanted)
+    pipeline.examine(frame_of(ROOM, 0, source=0))
+    assert pipeline.choice.note == ""
 
 
 def test_a_bad_option_ends_the_start_also_for_auto(tmp_path):
@@ -172,6 +184,8 @@ def test_a_bad_reload_changes_nothing(tmp_path):
     pipeline = Pipeline(config())
     pipeline.examine(frame_of(ROOM, 0, source=0))
     before = (pipeline.config, pipeline.choice)
-    with pytest.raises(ConfigError):
-        pipeline.reload(config("detector: {type: yolo-onnx}", tmp_path))
+    with pytest.raises(ModelError):
+        pipeline.reload(
+            config("detector: {type: yolo-onnx, yolo-onnx: {model: nowhere}}", tmp_path)
+        )
     assert (pipeline.config, pipeline.choice) == before
