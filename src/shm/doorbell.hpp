@@ -7,7 +7,7 @@
 // dies costs one needless wake.
 //
 // A hint may be taken by a publisher whose message the sleeper has already had. The ticket is what
-// tells the sleeper so: a sleep on the slot alone would go on without a hint (docs/decisions/003).
+// tells the sleeper so: a sleep on the slot alone would go on without a hint (docs/decisions/005).
 //
 //   Threads  any
 //   Crash    a hint left behind by the dead is cleared by the next publish
