@@ -283,10 +283,8 @@ Result<std::size_t> TopicDirectory::count_alive(Role role) const {
 void TopicDirectory::announce_change() noexcept {
   bell().epoch.fetch_add(1);
   os::futex_wake_all(&bell().epoch);
-  if (!os::has_futex_waitv()) {
-    bell().ticket.fetch_add(1);
-    os::futex_wake_all(&bell().ticket);
-  }
+  bell().ticket.fetch_add(1);
+  os::futex_wake_all(&bell().ticket);
 }
 
 bool TopicDirectory::everyone_met(std::uint64_t publisher) const noexcept {

@@ -416,11 +416,7 @@ void PublisherCore::sleep_for_room(const SubscriberLink& behind, Deadline deadli
 
 void PublisherCore::wake_sleepers() noexcept {
   const std::uint32_t who = shm::answer(directory_.bell());
-  if ((who & shm::sleepers_on_slots) != 0) os::futex_wake_all(ring_.last_sequence());
-  if ((who & shm::sleepers_on_ticket) != 0) {
-    directory_.bell().ticket.fetch_add(1);
-    os::futex_wake_all(&directory_.bell().ticket);
-  }
+  if ((who & shm::sleepers_on_ticket) != 0) os::futex_wake_all(&directory_.bell().ticket);
   if ((who & shm::sleepers_on_descriptors) != 0) signal_descriptors();
 }
 

@@ -124,7 +124,6 @@ struct SubscriberCore {
   // Sleeping.
   bool spin(Deadline deadline) noexcept;
   bool barrier_before_sleep() noexcept;
-  Result<os::FutexWake> sleep(Deadline deadline, std::uint32_t ticket) noexcept;
   bool arm_again() noexcept;
   void arm() noexcept;
   Result<void> watch_death_of(PublisherLink& link);

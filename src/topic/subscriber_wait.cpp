@@ -1,6 +1,6 @@
-// How a subscriber sleeps: on sequence words when it is alone, on one descriptor in an event loop.
+// How a subscriber sleeps: on the bell's ticket when it is alone, on one descriptor in an event
+// loop.
 #include <algorithm>
-#include <array>
 
 #include "shm/cursors.hpp"
 #include "shm/doorbell.hpp"
@@ -34,14 +34,14 @@ Result<Wake> SubscriberCore::wait(Deadline deadline) {
   if (deadline.passed()) return Wake::timed_out;
   if (spin(deadline)) return Wake::ready;
   for (;;) {
-    shm::announce(bell_, os::has_futex_waitv() ? shm::sleepers_on_slots : shm::sleepers_on_ticket);
-    const std::uint32_t ticket = bell_.ticket.load();
+    const std::uint32_t ticket = shm::announce(bell_, shm::sleepers_on_ticket);
     const bool safe = barrier_before_sleep();
     if (anything_ready()) return Wake::ready;
     const std::int64_t longest = safe ? kLookForDeadEveryNs : kSleepWithoutBarrierNs;
     const std::int64_t now = monotonic_now_ns();
     if (!deadline.is_never() && now >= deadline.monotonic_ns()) return Wake::timed_out;
-    auto woken = sleep(std::min(deadline, Deadline::at_ns(now + longest)), ticket);
+    const os::FutexWord word{&bell_.ticket, ticket};
+    auto woken = os::futex_wait({&word, 1}, std::min(deadline, Deadline::at_ns(now + longest)));
     if (!woken) return std::unexpected(std::move(woken.error()));
     if (anything_ready()) return Wake::ready;
     if (*woken == os::FutexWake::interrupted) return Wake::interrupted;
@@ -70,24 +70,6 @@ bool SubscriberCore::barrier_before_sleep() noexcept {
   topic::Atomics::full_fence();
   const bool heavy_needed = std::ranges::any_of(links_, &PublisherLink::asymmetric);
   return !heavy_needed || os::heavy_barrier();
-}
-
-// Sleeps on the slot each ring will use next, and on the epoch.
-Result<os::FutexWake> SubscriberCore::sleep(Deadline deadline, std::uint32_t ticket) noexcept {
-  std::array<os::FutexWord, publishers_max + 1> words;
-  if (!os::has_futex_waitv()) {
-    words[0] = {&bell_.ticket, ticket};
-    return os::futex_wait({words.data(), 1}, deadline);
-  }
-  std::size_t count = 0;
-  for (const PublisherLink& link : links_) {
-    if (link.gone) continue;
-    const std::uint64_t seen = link.ring.sequence_at(link.position);
-    if (seen >= shm::ready(link.position)) return os::FutexWake::value_differed;
-    words[count++] = {link.ring.sequence_address(link.position), static_cast<std::uint32_t>(seen)};
-  }
-  words[count++] = {&bell_.epoch, static_cast<std::uint32_t>(known_epoch_)};
-  return os::futex_wait({words.data(), count}, deadline);
 }
 
 // ---- in an event loop ---------------------------------------------------------------------------
