@@ -67,6 +67,7 @@ carry_over_settings() {
 }
 
 mount_system() {
+  mount --bind "$machine" "$machine"  # only a mount can become the root
   mount -t proc proc "$machine/proc"
   mount -t sysfs -o ro sysfs "$machine/sys"
   mount --rbind /dev "$machine/dev"
@@ -83,9 +84,15 @@ run_inside() {
         ;;
     esac
   done
-  chroot "$machine" env -i HOME=/root TERM=dumb LANG=C.UTF-8 CI=true \
+  # Not chroot alone: the kernel denies a process in a chroot its own namespaces, which tests need,
+  # and this machine's files must be out of reach.
+  cd "$machine"
+  mkdir outside
+  pivot_root . outside
+  chroot . env -i HOME=/root TERM=dumb LANG=C.UTF-8 CI=true \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "${carried[@]}" \
-    bash -c 'cd "$0" && exec "$@"' "$clone" "$@" </dev/null
+    bash -c 'umount --lazy /outside && rmdir /outside && cd "$0" && exec "$@"' \
+    "$clone" "$@" </dev/null
 }
 
 [[ $# -gt 0 ]] || set -- ./dev test
