@@ -44,7 +44,7 @@ std::unexpected<std::string> system_error() {
   sigprocmask(SIG_SETMASK, &none, nullptr);
   signal(SIGPIPE, SIG_DFL);  // an ignored signal would stay ignored
   const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  dup2(nothing, STDIN_FILENO);
+  if (nothing >= 0) dup2(nothing, STDIN_FILENO);
   dup2(output, STDOUT_FILENO);
   dup2(errors, STDERR_FILENO);
   execvp(argv[0], argv);
@@ -81,6 +81,7 @@ std::expected<ChildProcess, std::string> ChildProcess::start(const std::vector<s
   fcntl(output->read_end.number(), F_SETPIPE_SZ, kPipeBytes);
 
   std::vector<char*> words;
+  words.reserve(argv.size() + 1);
   for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
 

@@ -16,7 +16,7 @@ using testing::HasSubstr;
 
 class ConfigTest : public testing::Test {
  protected:
-  ~ConfigTest() override { std::filesystem::remove(path_); }
+  void TearDown() override { std::filesystem::remove(path_); }
 
   Outcome<CameraConfig> load(const std::string& text, const ConfigOverrides& overrides = {}) {
     std::ofstream(path_) << text;

@@ -71,7 +71,7 @@ class Poller {
 // Signals as something to poll. They are blocked in this thread and all that it starts.
 class Signals {
  public:
-  explicit Signals(std::initializer_list<int> wanted);
+  Signals(std::initializer_list<int> wanted);
   int descriptor() const noexcept { return fd_.number(); }
   // The next signal that arrived; empty when there is none.
   std::optional<int> take();

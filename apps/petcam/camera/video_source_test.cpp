@@ -25,8 +25,8 @@ using testing::HasSubstr;
 
 class VideoSourceTest : public testing::Test {
  protected:
-  VideoSourceTest() { std::filesystem::create_directories(folder_); }
-  ~VideoSourceTest() override { std::filesystem::remove_all(folder_); }
+  void SetUp() override { std::filesystem::create_directories(folder_); }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   std::string path(const std::string& name) const { return folder_ + "/" + name; }
 
