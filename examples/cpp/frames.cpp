@@ -28,7 +28,7 @@ int main() {
   loan->width = width;
   loan->height = height;
   std::ranges::fill(loan.tail(), std::byte{0x80});
-  pictures->publish(std::move(loan));
+  if (!pictures->publish(std::move(loan))) return 1;
 
   // The sample pins the picture: it stays as it is until the sample goes out of scope, however much
   // is published meanwhile.

@@ -23,7 +23,9 @@ int main() {
     std::fprintf(stderr, "%s\n", readings.error().text.c_str());
     return 1;
   }
-  for (std::uint64_t number = 1; number <= 10; ++number) readings->send({number});
+  for (std::uint64_t number = 1; number <= 10; ++number) {
+    if (!readings->send({number})) return 1;
+  }
 
   show("oldest", signalbox::Start::oldest);
   show("three back", signalbox::Start::back(3));

@@ -13,7 +13,7 @@ int main(int words, char**) {
     auto poses = signalbox::Publisher<Pose>::open("robot/pose").value();
     Pose pose{};
     for (; std::scanf("%lf%lf%lf", &pose.xyz[0], &pose.xyz[1], &pose.xyz[2]) == 3; ++pose.seq)
-      poses.send(pose);
+      if (!poses.send(pose)) return 1;
   } else {
     auto poses = signalbox::Subscriber<Pose>::open("robot/pose").value();
     while (poses.wait(signalbox::Deadline::never()))  // asleep until there is one

@@ -114,7 +114,7 @@ static void a_large_message_outlives_its_subscriber_and_is_released_by_any_threa
   sbx_subscriber_close(in);
   SBX_CHECK(memcmp(moved.data, &sent, sizeof(sent)) == 0);
 
-  pthread_t thread;
+  pthread_t thread = 0;
   SBX_CHECK(pthread_create(&thread, NULL, release_elsewhere, &moved) == 0);
   SBX_CHECK(pthread_join(thread, NULL) == 0);
   SBX_CHECK(moved.data == NULL);

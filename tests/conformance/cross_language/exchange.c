@@ -102,8 +102,13 @@ static int wrong(unsigned n, const char* what) {
   return 1;
 }
 
+/* The bytes themselves: that they are the same in every language is what this is about. */
+static bool same(const void* got, const void* expected, size_t bytes) {
+  return memcmp(got, expected, bytes) == 0;
+}
+
 #define SBX_SAME(field) \
-  if (memcmp(&got->field, &expected.field, sizeof(expected.field)) != 0) return #field
+  if (!same(&got->field, &expected.field, sizeof(expected.field))) return #field
 
 static const char* difference(const Message* got, unsigned n) {
   Message expected;
@@ -134,7 +139,7 @@ static int publish(const char* topic) {
   sbx_publisher_options options;
   sbx_publisher_options_init(&options);
   options.tail_bytes_max = tail_bytes_max;
-  sbx_publisher* out;
+  sbx_publisher* out = NULL;
   if (sbx_publisher_open(topic, &type, &options, &out, &error) != SBX_OK) return refused(&error);
   puts("open");
   fflush(stdout);
@@ -169,7 +174,7 @@ static int subscribe(const char* topic) {
   sbx_subscriber_options options;
   sbx_subscriber_options_init(&options);
   options.start = SBX_START_OLDEST;
-  sbx_subscriber* in;
+  sbx_subscriber* in = NULL;
   if (sbx_subscriber_open(topic, &type, &options, &in, &error) != SBX_OK) return refused(&error);
   puts("open");
   fflush(stdout);

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstring>
 #include <ranges>
+#include <string>
 #include <string_view>
 
 #include "signalbox/topic.hpp"
@@ -90,13 +91,19 @@ Message<Precise> message(unsigned n) {
 std::byte tail_byte(std::size_t i, unsigned n) { return static_cast<std::byte>(31 * i + n); }
 
 int refused(const signalbox::Error& error) {
-  std::fprintf(stderr, "%s: %s\n", signalbox::to_string(error.code).data(), error.text.c_str());
+  const std::string code(signalbox::to_string(error.code));
+  std::fprintf(stderr, "%s: %s\n", code.c_str(), error.text.c_str());
   return 3;
 }
 
 int wrong(unsigned n, const char* what) {
   std::fprintf(stderr, "message %u: %s is wrong\n", n, what);
   return 1;
+}
+
+// The bytes themselves: that they are the same in every language is what this is about.
+bool same(const void* got, const void* expected, std::size_t bytes) {
+  return std::memcmp(got, expected, bytes) == 0;
 }
 
 // Every field by name, so that a failure says which; the whole struct would do for a verdict.
@@ -115,10 +122,10 @@ const char* difference(const Message<Precise>& got, const Message<Precise>& expe
   if (got.flag != expected.flag) return "flag";
   if (got.letter != expected.letter) return "letter";
   if (!std::ranges::equal(got.vector, expected.vector)) return "vector";
-  if (std::memcmp(got.matrix, expected.matrix, sizeof(got.matrix)) != 0) return "matrix";
-  if (std::memcmp(&got.corner, &expected.corner, sizeof(Corner)) != 0) return "corner";
-  if (std::memcmp(got.corners, expected.corners, sizeof(got.corners)) != 0) return "corners";
-  if (std::memcmp(got.label, expected.label, sizeof(got.label)) != 0) return "label";
+  if (!same(got.matrix, expected.matrix, sizeof(got.matrix))) return "matrix";
+  if (!same(&got.corner, &expected.corner, sizeof(Corner))) return "corner";
+  if (!same(got.corners, expected.corners, sizeof(got.corners))) return "corners";
+  if (!same(got.label, expected.label, sizeof(got.label))) return "label";
   return nullptr;
 }
 
