@@ -24,8 +24,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Nobody's uid on any machine we know, so nothing of anybody's is touched.
+// Nobody's uids on any machine we know, so nothing of anybody's is touched. The tests that need a
+// default root, which is named after the uid, have one each, since they may run at the same time.
 constexpr uid_t somebody_else = 61234;
+constexpr uid_t victim_of_a_directory = 61235;
+constexpr uid_t victim_of_a_link = 61236;
 
 std::string open_both(const std::string& topic, const std::string& domain = {}) {
   const std::string published = outcome(Publisher<Pose>::open(topic, {.domain = domain}));
@@ -33,16 +36,15 @@ std::string open_both(const std::string& topic, const std::string& domain = {}) 
   return published == subscribed ? published : published + "\nbut: " + subscribed;
 }
 
-// As `somebody_else`, who may read and enter the domain's root but nothing below it.
-std::string open_as_somebody_else(const char* root) {
+// As another user, in this root or, for null, his default one.
+std::string open_as(uid_t uid, const char* root) {
   if (root == nullptr) {
     ::unsetenv("SIGNALBOX_DIR");
   } else {
     ::setenv("SIGNALBOX_DIR", root, 1);
   }
-  if (::setgroups(0, nullptr) != 0 ||
-      ::setresgid(somebody_else, somebody_else, somebody_else) != 0 ||
-      ::setresuid(somebody_else, somebody_else, somebody_else) != 0) {
+  if (::setgroups(0, nullptr) != 0 || ::setresgid(uid, uid, uid) != 0 ||
+      ::setresuid(uid, uid, uid) != 0) {
     return "cannot become another user";
   }
   return open_both("pose");
@@ -148,7 +150,7 @@ TEST_F(Permission, MissingForAnothersTopicIsSaid) {
   ASSERT_TRUE(out) << out.error().text;
   auto in = Subscriber<Pose>::open("pose");
   ASSERT_TRUE(in) << in.error().text;
-  const auto result = attempt([&] { return open_as_somebody_else(domain.root().c_str()); });
+  const auto result = attempt([&] { return open_as(somebody_else, domain.root().c_str()); });
   expect_outcome(result, "permission_denied",
                  {domain.root(), "Run as", "belongs to uid 0", "this process is uid 61234"});
   // The others never noticed.
@@ -159,18 +161,18 @@ TEST_F(Permission, MissingForAnothersTopicIsSaid) {
 TEST_F(Permission, MissingForAnothersDirectoryLeavesNothing) {
   ScratchDomain domain;
   ASSERT_EQ(::chmod(domain.root().c_str(), 0755), 0);
-  const auto result = attempt([&] { return open_as_somebody_else(domain.root().c_str()); });
+  const auto result = attempt([&] { return open_as(somebody_else, domain.root().c_str()); });
   expect_outcome(result, "permission_denied", {domain.root()});
   EXPECT_TRUE(fs::is_empty(domain.root()));
 }
 
 // /dev/shm belongs to everybody: the default root may have been put there by somebody else.
 TEST_F(Permission, ADefaultRootPlantedBySomebodyElseIsNotTrusted) {
-  const fs::path planted = "/dev/shm/signalbox-" + std::to_string(somebody_else);
+  const fs::path planted = "/dev/shm/signalbox-" + std::to_string(victim_of_a_directory);
   ASSERT_FALSE(fs::exists(planted));
   fs::create_directory(planted);
   ASSERT_EQ(::chmod(planted.c_str(), 0777), 0);
-  const auto result = attempt([] { return open_as_somebody_else(nullptr); });
+  const auto result = attempt([] { return open_as(victim_of_a_directory, nullptr); });
   expect_outcome(result, "permission_denied", {planted.string(), "belongs to uid 0"});
   EXPECT_TRUE(fs::is_empty(planted)) << "it was used before it was judged";
   fs::remove_all(planted);
@@ -179,10 +181,10 @@ TEST_F(Permission, ADefaultRootPlantedBySomebodyElseIsNotTrusted) {
 TEST_F(Permission, ADefaultRootThatIsALinkIsNotFollowed) {
   ScratchDomain domain;
   ASSERT_EQ(::chmod(domain.root().c_str(), 0777), 0);
-  const fs::path planted = "/dev/shm/signalbox-" + std::to_string(somebody_else);
+  const fs::path planted = "/dev/shm/signalbox-" + std::to_string(victim_of_a_link);
   ASSERT_FALSE(fs::exists(fs::symlink_status(planted)));
   fs::create_directory_symlink(domain.root(), planted);
-  const auto result = attempt([] { return open_as_somebody_else(nullptr); });
+  const auto result = attempt([] { return open_as(victim_of_a_link, nullptr); });
   expect_outcome(result, "permission_denied", {planted.string()});
   fs::remove(planted);
 }
