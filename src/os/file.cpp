@@ -17,8 +17,28 @@ namespace signalbox::os {
 namespace {
 
 FileFacts facts_from(const struct stat& st) noexcept {
-  return {static_cast<std::uint64_t>(st.st_size), st.st_ino, st.st_dev,
-          static_cast<std::uint32_t>(st.st_nlink), st.st_uid};
+  return {.bytes = static_cast<std::uint64_t>(st.st_size),
+          // st_blocks counts units of 512 bytes, whatever the file system's own block is: stat(2).
+          .reserved_bytes = static_cast<std::uint64_t>(st.st_blocks) * 512,
+          .inode = st.st_ino,
+          .device = st.st_dev,
+          .links = static_cast<std::uint32_t>(st.st_nlink),
+          .owner = st.st_uid,
+          .is_directory = S_ISDIR(st.st_mode)};
+}
+
+// For a refusal: whose directory it is and who asks. Looks for the nearest parent one may look at.
+std::string owners(int refused, std::string path) {
+  if (refused != EACCES && refused != EPERM) return {};
+  for (std::size_t end = path.rfind('/'); end != std::string::npos && end > 0;
+       end = path.rfind('/')) {
+    path.resize(end);
+    struct stat st{};
+    if (::stat(path.c_str(), &st) != 0) continue;
+    return " (" + path + " belongs to uid " + std::to_string(st.st_uid) + ", this process is uid " +
+           std::to_string(::geteuid()) + ")";
+  }
+  return {};
 }
 
 }  // namespace
@@ -38,17 +58,22 @@ Result<void> make_directories(const std::string& path, unsigned mode) {
       if (::chmod(part.c_str(), mode) != 0) {
         return std::unexpected(failure(errno, "chmod", "set the mode of directory " + part));
       }
-    } else if (errno != EEXIST && !(errno == EACCES && end != std::string::npos) &&
-               !(errno == EROFS && end != std::string::npos)) {
-      return std::unexpected(failure(errno, "mkdir", "create directory " + part));
+    } else if (errno != EEXIST) {
+      const int refused = errno;
+      return std::unexpected(
+          failure(refused, "mkdir", "create directory " + part + owners(refused, part)));
     }
   }
   return {};
 }
 
 Result<Fd> open_directory(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return std::unexpected(failure(errno, "open", "open directory " + path));
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) {
+    const int refused = errno;
+    return std::unexpected(
+        failure(refused, "open", "open directory " + path + owners(refused, path)));
+  }
   return Fd(fd);
 }
 
@@ -116,6 +141,7 @@ Result<FileFacts> facts_of(const Fd& file) {
 
 Result<FileFacts> facts_of(const Fd& directory, const std::string& name) {
   struct stat st{};
+  // An absolute name needs no directory, and fstatat then ignores the descriptor.
   if (::fstatat(directory.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) {
     return std::unexpected(failure(errno, "fstatat", "inspect file " + name));
   }

@@ -37,14 +37,17 @@ class Fd {
 
 struct FileFacts {
   std::uint64_t bytes;
+  std::uint64_t reserved_bytes;  // less than bytes: the file has holes
   std::uint64_t inode;
   std::uint64_t device;
   std::uint32_t links;  // 0: the name is gone
   std::uint32_t owner;
+  bool is_directory;
 };
 
 // Creates every missing directory of an absolute path with this mode, umask set aside.
 Result<void> make_directories(const std::string& path, unsigned mode);
+// Does not follow a link in the last part of the path.
 Result<Fd> open_directory(const std::string& path);
 
 enum class Access { read, read_write };

@@ -66,26 +66,33 @@ Result<TopicDirectory> TopicDirectory::attach(std::string_view topic, const Type
   return here;
 }
 
+// /dev/shm is everybody's: a root that somebody else planted there, or a link, is not to be used.
+Result<void> TopicDirectory::check_root() const {
+  if (auto made = os::make_directories(place_.root, directory_mode); !made) return made;
+  os::Fd anywhere;
+  const auto facts = os::facts_of(anywhere, place_.root);
+  if (!facts) return {};  // somebody is removing it: the next step finds out
+  const std::uint32_t us = os::identity_of_this_process().uid;
+  if (facts->is_directory && facts->owner == us) return {};
+  return std::unexpected(
+      Error{Errc::permission_denied,
+            0,
+            {},
+            "cannot use " + place_.root + ": it " +
+                (facts->is_directory ? "belongs" : "is no directory and belongs") + " to uid " +
+                std::to_string(facts->owner) + ", this process is uid " + std::to_string(us) +
+                ". Set SIGNALBOX_DIR to a directory of yours."});
+}
+
 // One try. False: the directory went away under our hands.
 Result<bool> TopicDirectory::try_attach(const TypeDescription& type) {
   topic_file_.close();
+  if (place_.root_is_ours) {
+    if (auto ours = check_root(); !ours) return std::unexpected(std::move(ours.error()));
+  }
   if (auto made = os::make_directories(place_.topic_path, directory_mode); !made) {
     return made.error().sys_errno == ENOENT ? Result<bool>(false)
                                             : std::unexpected(std::move(made.error()));
-  }
-  if (place_.root_is_ours) {
-    // /dev/shm is everybody's: a root somebody else planted there is not to be trusted.
-    auto root = os::open_directory(place_.root);
-    const auto facts =
-        root ? os::facts_of(*root) : Result<os::FileFacts>(std::unexpect, root.error());
-    if (facts && facts->owner != os::identity_of_this_process().uid) {
-      return std::unexpected(Error{Errc::permission_denied,
-                                   0,
-                                   {},
-                                   "cannot use " + place_.root + ": it belongs to uid " +
-                                       std::to_string(facts->owner) +
-                                       ". Set SIGNALBOX_DIR to a directory of yours."});
-    }
   }
   auto directory = os::open_directory(place_.topic_path);
   if (!directory) {
@@ -103,6 +110,7 @@ Result<bool> TopicDirectory::try_attach(const TypeDescription& type) {
   auto same_type = check_type(type);
   if (!same_type) return std::unexpected(std::move(same_type.error()));
   if (!*same_type) return false;
+  is_valid_ = true;
   if (auto bell = open_or_create_bell(); !bell) {
     return bell.error().code == Errc::not_found ? Result<bool>(false)
                                                 : std::unexpected(std::move(bell.error()));
@@ -223,8 +231,8 @@ Result<void> TopicDirectory::open_or_create_bell() {
 
 TopicDirectory::~TopicDirectory() {
   if (!directory_.is_open() || generation_ != os::fork_generation()) return;
-  if (!topic_file_.fd().is_open()) {
-    remove_empty_directories();
+  if (!topic_file_.fd().is_open() || !is_valid_) {
+    remove_empty_directories();  // what else is in it is not ours to judge
     return;
   }
   if (try_become_last()) {
@@ -244,7 +252,10 @@ void TopicDirectory::remove_everything() noexcept {
   if (const auto everyone = participants()) {
     for (const Participant& who : *everyone) reap(who, true);
   }
-  os::unlink_file(directory_, kBellFile);
+  const auto bell = os::open_file(directory_, kBellFile, os::Access::read);
+  if (bell && looks_like_segment(*bell, SegmentKind::bell)) {
+    os::unlink_file(directory_, kBellFile);
+  }
   os::unlink_file(directory_, kTopicFile);
   remove_empty_directories();
   topic_file_.close();

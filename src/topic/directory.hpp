@@ -67,6 +67,7 @@ class TopicDirectory {
 
  private:
   TopicDirectory() = default;
+  Result<void> check_root() const;
   Result<bool> try_attach(const TypeDescription& type);
   Result<void> open_or_create_topic(const TypeDescription& type);
   Result<bool> enter(os::Fd topic_file);
@@ -83,6 +84,7 @@ class TopicDirectory {
   os::Mapping bell_;
   wire::Hash128 type_hash_;
   wire::ParsedType type_;
+  bool is_valid_ = false;  // the topic file is a topic of our type: ours to remove as the last
   unsigned generation_ = 0;
 };
 

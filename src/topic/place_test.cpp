@@ -9,8 +9,15 @@
 namespace signalbox::topic {
 namespace {
 
-TEST(Place, JoinsRootDomainAndTopic) {
-  ::setenv("SIGNALBOX_DIR", "/dev/shm/x", 1);
+class PlaceOfTopic : public ::testing::Test {
+ protected:
+  PlaceOfTopic() {
+    ::setenv("SIGNALBOX_DIR", "/dev/shm/x", 1);
+    ::unsetenv("SIGNALBOX_DOMAIN");
+  }
+};
+
+TEST_F(PlaceOfTopic, JoinsRootDomainAndTopic) {
   const auto place = locate("camera/frames", "lab");
   ASSERT_TRUE(place);
   EXPECT_EQ(place->topic_path, "/dev/shm/x/lab/camera+frames");
@@ -18,14 +25,14 @@ TEST(Place, JoinsRootDomainAndTopic) {
   EXPECT_FALSE(place->root_is_ours);
 }
 
-TEST(Place, EnvironmentNamesTheDomain) {
+TEST_F(PlaceOfTopic, EnvironmentNamesTheDomain) {
   ::setenv("SIGNALBOX_DOMAIN", "robot", 1);
   EXPECT_EQ(locate("pose", "")->domain_path, "/dev/shm/x/robot");
   ::unsetenv("SIGNALBOX_DOMAIN");
   EXPECT_EQ(locate("pose", "")->domain_path, "/dev/shm/x/default");
 }
 
-TEST(Place, RefusesNamesThatAreNotNames) {
+TEST_F(PlaceOfTopic, RefusesNamesThatAreNotNames) {
   const std::string long_name(200, 'x');
   for (const std::string name : {"", "/a", "a/", "a//b", ".", "..", "a/../b", "a b", "a+b", "a\nb",
                                  "caf\xc3\xa9", long_name.c_str()}) {
@@ -37,17 +44,16 @@ TEST(Place, RefusesNamesThatAreNotNames) {
   EXPECT_FALSE(locate("a", "b/c"));
 }
 
-TEST(Place, SaysWhichCharacterIsWrong) {
+TEST_F(PlaceOfTopic, SaysWhichCharacterIsWrong) {
   EXPECT_NE(locate("ab*c", "").error().text.find("column 3 holds '*'"), std::string::npos);
 }
 
-TEST(Place, RefusesARelativeRoot) {
+TEST_F(PlaceOfTopic, RefusesARelativeRoot) {
   ::setenv("SIGNALBOX_DIR", "relative", 1);
   EXPECT_EQ(locate("pose", "").error().code, Errc::bad_argument);
-  ::setenv("SIGNALBOX_DIR", "/dev/shm/x", 1);
 }
 
-TEST(Place, ParticipantFilesThereAndBack) {
+TEST_F(PlaceOfTopic, ParticipantFilesThereAndBack) {
   const std::string file = file_name(Role::subscriber, 0x0123456789abcdef);
   EXPECT_EQ(file, "sub-0123456789abcdef");
   const auto who = participant_of(file);

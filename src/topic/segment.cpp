@@ -50,18 +50,31 @@ Result<void> judge(const SegmentHeader& header, const std::string& path, Segment
   if (header.byte_order != byte_order_mark) {
     return std::unexpected(damaged(path, "it was written with another byte order."));
   }
-  if (header.major != layout_major || (header.features_incompatible & ~known_incompatible) != 0) {
+  const std::string writer =
+      "(program \"" + std::string(header.program, strnlen(header.program, sizeof(header.program))) +
+      "\", pid " + std::to_string(header.pid) + ")";
+  const std::string advice =
+      ". Run both programs with the same Signalbox version, or remove the directory when no "
+      "program uses it.";
+  if (header.major != layout_major) {
     return std::unexpected(
         Error{Errc::layout_mismatch,
               0,
               {},
               "cannot use " + path + ": it has shared layout " + std::to_string(header.major) +
-                  "." + std::to_string(header.minor) + " (program \"" +
-                  std::string(header.program, strnlen(header.program, sizeof(header.program))) +
-                  "\", pid " + std::to_string(header.pid) + "), this library has layout " +
+                  "." + std::to_string(header.minor) + " " + writer + ", this library has layout " +
+                  std::to_string(layout_major) + "." + std::to_string(layout_minor) + advice});
+  }
+  if (const auto unknown = header.features_incompatible & ~known_incompatible; unknown != 0) {
+    return std::unexpected(
+        Error{Errc::layout_mismatch,
+              0,
+              {},
+              "cannot use " + path + ": its layout " + std::to_string(header.major) + "." +
+                  std::to_string(header.minor) + " " + writer + " uses features (bits " +
+                  std::to_string(unknown) + ") that this library, layout " +
                   std::to_string(layout_major) + "." + std::to_string(layout_minor) +
-                  ". Run both programs with the same Signalbox version, or remove the directory "
-                  "when no program uses it."});
+                  ", does not know" + advice});
   }
   if (header.kind != kind || header.header_bytes < header_bytes) {
     return std::unexpected(damaged(path, "its header is of another kind of segment."));
@@ -99,6 +112,12 @@ Result<OpenSegment> open_segment(const os::Fd& directory, const std::string& nam
                                              " bytes, a segment's header alone has " +
                                              std::to_string(sizeof(SegmentHeader)) + "."));
   }
+  // Reading a hole of a tmpfs file needs a page, and when none is free that is SIGBUS.
+  if (facts->reserved_bytes < facts->bytes) {
+    return std::unexpected(damaged(path, "only " + std::to_string(facts->reserved_bytes) +
+                                             " of its " + std::to_string(facts->bytes) +
+                                             " bytes are there, the rest are holes."));
+  }
   auto mapping = os::Mapping::map(*file, facts->bytes, access);
   if (!mapping) return std::unexpected(std::move(mapping.error()));
   SegmentHeader header;
@@ -111,7 +130,9 @@ Result<OpenSegment> open_segment(const os::Fd& directory, const std::string& nam
 
 bool looks_like_segment(const os::Fd& file, SegmentKind kind) noexcept {
   const auto facts = os::facts_of(file);
-  if (!facts || facts->bytes < sizeof(SegmentHeader)) return false;
+  if (!facts || facts->bytes < sizeof(SegmentHeader) || facts->reserved_bytes < facts->bytes) {
+    return false;
+  }
   const auto mapping = os::Mapping::map(file, sizeof(SegmentHeader), os::Access::read);
   if (!mapping) return false;
   SegmentHeader header;
