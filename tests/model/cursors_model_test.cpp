@@ -121,6 +121,56 @@ struct RoomModel : rl::test_suite<RoomModel<barrier, bug, depth>, 2> {
   }
 };
 
+// Whoever finds the owner of a cursor finds where it begins.
+template <class Policy>
+struct BeginModel : rl::test_suite<BeginModel<Policy>, 2> {
+  Placed<shm::Cursor<Policy>> cursor;
+
+  void thread(unsigned index) {
+    if (index == 0) {
+      shm::begin_cursor(*cursor, incarnation, 5);
+    } else if (shm::cursor_owner(*cursor) == incarnation) {
+      RL_ASSERT(shm::cursor_position(*cursor) == 5);
+    }
+  }
+};
+
+// A slot, here of plain memory, is reused when the cursor says that it was read.
+template <class Policy>
+struct ReuseModel : rl::test_suite<ReuseModel<Policy>, 2> {
+  Placed<shm::Cursor<Policy>> cursor;
+  rl::var<std::uint64_t> slot;
+
+  void before() {
+    slot(RL_INFO) = 0;
+    shm::begin_cursor(*cursor, incarnation, 0);
+  }
+  void thread(unsigned index) {
+    if (index == 0) {
+      while (shm::cursor_position(*cursor) == 0) rl::yield(1, RL_INFO);
+      slot(RL_INFO) = 1;
+    } else {
+      RL_ASSERT(slot(RL_INFO) == 0);
+      shm::advance_cursor(*cursor, 1);
+    }
+  }
+};
+
+using WithoutRelease = RelacyAtomics<Weakened::release_stores>;
+using WithoutAcquire = RelacyAtomics<Weakened::acquire_loads>;
+
+TEST(CursorsModel, TheStartIsFoundWithTheOwner) { expect_green<BeginModel<P>>(); }
+TEST(CursorsModel, ASlotIsReusedAfterItWasRead) { expect_green<ReuseModel<P>>(); }
+
+TEST(CursorsModelSeeded, WithoutReleaseOrAcquireTheStartIsNotFound) {
+  expect_red<BeginModel<WithoutRelease>>(rl::test_result_user_assert_failed);
+  expect_red<BeginModel<WithoutAcquire>>(rl::test_result_user_assert_failed);
+}
+TEST(CursorsModelSeeded, WithoutReleaseOrAcquireASlotIsReusedWhileItIsRead) {
+  expect_red<ReuseModel<WithoutRelease>>(rl::test_result_data_race);
+  expect_red<ReuseModel<WithoutAcquire>>(rl::test_result_data_race);
+}
+
 TEST(CursorsModel, NeitherSideIsLeftAsleep) {
   expect_green<RoomModel<Barrier::asymmetric, Bug::none, 1>>();
   expect_green<RoomModel<Barrier::asymmetric, Bug::none, 2>>();
