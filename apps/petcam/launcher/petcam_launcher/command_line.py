@@ -42,7 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--height", type=int, help="rows, default 720")
     demo.add_argument("--fps", type=float, help="pictures a second, default 30")
     demo.add_argument("--seed", type=int, help="of the built-in room")
-    demo.add_argument("--seconds", type=float, metavar="N", help="stop after so long")
+    demo.add_argument(
+        "--seconds", type=float, metavar="N", help="stop so long after the page answers"
+    )
     demo.add_argument("--report", type=Path, metavar="FILE", help="watch, and write JSON")
     demo.add_argument("--no-viewer", action="store_true", help="report without watching the page")
     demo.add_argument(

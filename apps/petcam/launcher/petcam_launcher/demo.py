@@ -149,10 +149,9 @@ class Demo:
             self.ended.set()
 
     async def wait(self, seconds: float | None = None) -> None:
-        """Until somebody stops the demo, or so long after its start."""
-        left = None if seconds is None else self.started + seconds - time.monotonic()
+        """Until somebody stops the demo, or so long from now."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.ended.wait(), left)
+            await asyncio.wait_for(self.ended.wait(), seconds)
 
     async def announce(self) -> None:
         """Prints the URL once the server answers."""
@@ -208,9 +207,15 @@ async def run(options: Options, seconds: float | None, report: Any = None) -> in
     async with Demo(options) as demo:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, demo.stop)
-        tasks = [asyncio.create_task(demo.announce())]
+        announced = asyncio.create_task(demo.announce())
+        tasks = [announced]
         if report is not None:
             tasks.append(asyncio.create_task(report.watch(demo)))
+        # The seconds count from when there is something to watch: on a cold or busy machine the
+        # daemons may need as long to start as somebody wants to watch them.
+        stopped = asyncio.create_task(demo.ended.wait())
+        await asyncio.wait({announced, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
         await demo.wait(seconds)
         for task in tasks:
             task.cancel()
