@@ -47,6 +47,7 @@ def _examine_domain(domain: Path) -> list[Path]:
 def _health(name: str, domain: str) -> str:
     try:
         import signalbox
+
         from petcam_detector.messages import STATS
     except ImportError as error:
         return f"how it is cannot be read without the package {error.name}"

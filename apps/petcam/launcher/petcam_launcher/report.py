@@ -106,6 +106,7 @@ class Report:
 
     async def _follow_detections(self) -> None:
         import signalbox
+
         from petcam_detector.messages import DETECTIONS, DETECTIONS_TOPIC
 
         with signalbox.Subscriber(DETECTIONS_TOPIC, DETECTIONS, start="next") as found:
@@ -116,6 +117,7 @@ class Report:
 
     async def _follow_stats(self, name: str) -> None:
         import signalbox
+
         from petcam_detector.messages import STATS
 
         with signalbox.Subscriber(f"petcam/stats/{name}", STATS, start="next") as stats:
