@@ -227,8 +227,8 @@ def page_stages(folder: str) -> list[Stage]:
 
 
 def sanitizer_stages() -> list[Stage]:
-    """Unit tests only: they reach the lock-free code, and the rest would take too long here. So only
-    the folders are built that unit tests stand in, beside their source."""
+    """Unit tests only: they reach the lock-free code, and the rest would take too long here. So
+    only the folders are built that unit tests stand in, beside their source."""
     folders = [f"{folder}/all" for folder in UNIT_TEST_FOLDERS if (ROOT / folder).exists()]
     stages = []
     for preset in ("asan", "tsan"):
