@@ -409,7 +409,7 @@ void PublisherCore::sleep_for_room(const SubscriberLink& behind, Deadline deadli
   const os::FutexWord sleep_on{&word, seen};
   const Deadline bounded =
       std::min(deadline, Deadline::at_ns(monotonic_now_ns() + kLookForDeadEveryNs));
-  static_cast<void>(os::futex_wait({&sleep_on, 1}, bounded));
+  static_cast<void>(os::futex_wait(sleep_on, bounded));
 }
 
 // ---- sleepers -----------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ Result<Wake> SubscriberCore::wait(Deadline deadline) {
     const std::int64_t now = monotonic_now_ns();
     if (!deadline.is_never() && now >= deadline.monotonic_ns()) return Wake::timed_out;
     const os::FutexWord word{&bell_.ticket, ticket};
-    auto woken = os::futex_wait({&word, 1}, std::min(deadline, Deadline::at_ns(now + longest)));
+    auto woken = os::futex_wait(word, std::min(deadline, Deadline::at_ns(now + longest)));
     if (!woken) return std::unexpected(std::move(woken.error()));
     if (anything_ready()) return Wake::ready;
     if (*woken == os::FutexWake::interrupted) return Wake::interrupted;
