@@ -2,7 +2,8 @@ package signalbox
 
 /*
 #cgo CFLAGS: -I${SRCDIR}/../../include
-#cgo LDFLAGS: -L${SRCDIR}/../../build/dev/src -lsignalbox -Wl,-rpath,${SRCDIR}/../../build/dev/src
+#cgo LDFLAGS: -L${SRCDIR}/../../build/dev/src -lsignalbox
+#cgo LDFLAGS: -Wl,-rpath,${SRCDIR}/../../build/dev/src
 #cgo nocallback sbxgo_open_publisher
 #cgo nocallback sbxgo_open_subscriber
 #cgo nocallback sbx_now_ns
@@ -50,7 +51,8 @@ type openStrings struct {
 	topic, typeName, description, domain *C.char
 }
 
-func newOpenStrings(topic string, t reflect.Type, description, domain string) (openStrings, *Error) {
+func newOpenStrings(topic string, t reflect.Type, description,
+	domain string) (openStrings, *Error) {
 	for _, name := range []string{topic, domain} {
 		// C would read only as far as the 0 and open something else.
 		if strings.IndexByte(name, 0) >= 0 {

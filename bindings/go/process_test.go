@@ -39,9 +39,7 @@ func TestReceiveGoesOnWhenThePublisherIsKilled(t *testing.T) {
 		publisher.Process.Kill()
 		publisher.Wait()
 		// What it published is all there, whole and in order; then the subscriber sleeps.
-		for sample, err := subscriber.Take(); sample != nil || err != nil; sample, err = subscriber.Take() {
-			last = checkNext(t, sample, err, last)
-		}
+		last = drain(t, subscriber, last)
 		eventually(t, "the dead publisher is gone", func() bool {
 			return subscriber.PublisherCount() == 0
 		})
@@ -59,9 +57,7 @@ func TestAParkedReceiveFindsTheNextPublisher(t *testing.T) {
 	last := receivePose(t, subscriber)
 	killed.Process.Kill()
 	killed.Wait()
-	for sample, err := subscriber.Take(); sample != nil || err != nil; sample, err = subscriber.Take() {
-		last = checkNext(t, sample, err, last)
-	}
+	last = drain(t, subscriber, last)
 	found := make(chan error)
 	go func() {
 		sample, err := subscriber.Receive(within(t))
@@ -92,6 +88,18 @@ func receiveNext(t testing.TB, subscriber *signalbox.Subscriber[Pose], last rece
 	return checkNext(t, sample, err, last)
 }
 
+// drain takes what is left and answers the last of it.
+func drain(t testing.TB, subscriber *signalbox.Subscriber[Pose], last received) received {
+	t.Helper()
+	for {
+		sample, err := subscriber.Take()
+		if sample == nil && err == nil {
+			return last
+		}
+		last = checkNext(t, sample, err, last)
+	}
+}
+
 func checkNext(t testing.TB, sample *signalbox.Sample[Pose], err error, last received) received {
 	t.Helper()
 	if err != nil {
@@ -103,7 +111,8 @@ func checkNext(t testing.TB, sample *signalbox.Sample[Pose], err error, last rec
 	if pose.XYZ != [3]float64{x, 0, x} {
 		t.Fatalf("torn: %+v", pose)
 	}
-	if pose.Seq != last.seq+1 || sample.Publisher() != last.publisher || sample.Position() != pose.Seq {
+	follows := pose.Seq == last.seq+1 && sample.Publisher() == last.publisher
+	if !follows || sample.Position() != pose.Seq {
 		t.Fatalf("after %+v came %+v of %d", last, pose, sample.Publisher())
 	}
 	return received{pose.Seq, sample.Publisher()}

@@ -247,7 +247,8 @@ func TestTheCountersComeThroughABlockedReceive(t *testing.T) {
 
 func TestAllReleasesWhatItHandsOut(t *testing.T) {
 	publisher := openPublisher[Frame](t, topicOf(t), signalbox.PublisherOptions{Depth: 128})
-	subscriber := openSubscriber[Frame](t, topicOf(t), signalbox.SubscriberOptions{Start: signalbox.Next})
+	subscriber := openSubscriber[Frame](t, topicOf(t),
+		signalbox.SubscriberOptions{Start: signalbox.Next})
 	const count = 100 // more than a subscriber may hold
 	for number := range uint64(count) {
 		must[uint64](t)(publisher.Send(&Frame{Number: number}, nil))

@@ -5,6 +5,7 @@ package signalbox_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,7 +61,7 @@ func TestPlainBytesNeedNoFixedPart(t *testing.T) {
 	publisher := openPublisher[signalbox.Bytes](t, topicOf(t),
 		signalbox.PublisherOptions{TailBytesMax: 100})
 	subscriber := openSubscriber[struct{}](t, topicOf(t), signalbox.SubscriberOptions{})
-	for _, text := range []string{"short", "", "one that is too long for a slot and needs a frame of its own"} {
+	for _, text := range []string{"short", "", strings.Repeat("too long for a slot ", 3)} {
 		if _, err := publisher.Send(nil, []byte(text)); err != nil {
 			t.Fatal(err)
 		}

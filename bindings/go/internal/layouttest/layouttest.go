@@ -4,7 +4,8 @@ package layouttest
 
 /*
 #cgo CFLAGS: -I${SRCDIR}/../../../../include
-#cgo LDFLAGS: -L${SRCDIR}/../../../../build/dev/src -lsignalbox -Wl,-rpath,${SRCDIR}/../../../../build/dev/src
+#cgo LDFLAGS: -L${SRCDIR}/../../../../build/dev/src -lsignalbox
+#cgo LDFLAGS: -Wl,-rpath,${SRCDIR}/../../../../build/dev/src
 #include <stdlib.h>
 
 #include "signalbox/signalbox.h"
