@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ctypes
+import os
 import signal
 import sys
 import time
@@ -73,23 +74,37 @@ class Daemon:
             pause = min(2 * pause, PAUSE_MAX)
 
     async def _run_once(self) -> int:
+        read_end, write_end = os.pipe()
         self.process = await asyncio.create_subprocess_exec(
             *self.command,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            stdout=write_end,
+            stderr=write_end,
             env=places.environment(self.environment),
             # Ctrl-C reaches the launcher alone, which stops its children in its own way.
             process_group=0,
             preexec_fn=_die_with_the_launcher,
+            # When the launcher is killed, a daemon's last words must not kill it with SIGPIPE
+            # before it has left its topics: it holds the other end itself, so its log has a reader.
+            pass_fds=(read_end,),
         )
+        os.close(write_end)
         self.starts += 1
         if self._stop.is_set():
             self.signal(signal.SIGTERM)  # asked to stop while it was being started
-        assert self.process.stdout is not None
-        async for line in self.process.stdout:
-            say(self.name, line.decode(errors="replace").rstrip())
+        await self._repeat_log(read_end)
         return await self.process.wait()
+
+    async def _repeat_log(self, read_end: int) -> None:
+        """Prints what the daemon says, until it has ended."""
+        lines = asyncio.StreamReader()
+        with os.fdopen(read_end, "rb", buffering=0) as pipe:
+            transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(lines), pipe
+            )
+            async for line in lines:
+                say(self.name, line.decode(errors="replace").rstrip())
+            transport.close()
 
     def signal(self, number: signal.Signals) -> None:
         """Sends it to the process, if there is one."""
