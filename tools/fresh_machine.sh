@@ -95,14 +95,19 @@ run_inside() {
     "$clone" "$@" </dev/null
 }
 
+main() {
+  install_minimal_debian
+  carry_over_settings
+  git clone --quiet --no-local "$root" "$machine$clone"
+  mount_system
+  say "running in a fresh clone of $(git -C "$root" rev-parse --short HEAD): $*"
+  local started=$SECONDS status=0
+  run_inside "$@" || status=$?
+  say "exit status $status after $((SECONDS - started)) s"
+  exit "$status"
+}
+
+# One call on the last line: bash reads a script as it goes, and this one runs long enough for
+# somebody to edit it meanwhile.
 [[ $# -gt 0 ]] || set -- ./dev test
-install_minimal_debian
-carry_over_settings
-git clone --quiet --no-local "$root" "$machine$clone"
-mount_system
-say "running in a fresh clone of $(git -C "$root" rev-parse --short HEAD): $*"
-started=$SECONDS
-status=0
-run_inside "$@" || status=$?
-say "exit status $status after $((SECONDS - started)) s"
-exit "$status"
+main "$@"
