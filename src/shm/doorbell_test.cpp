@@ -70,6 +70,7 @@ TEST(Doorbell, EverySleeperIsWokenByEveryPublisher) {
   constexpr std::size_t publishers = 2;
   Counters counters(publishers);
   std::vector<std::jthread> threads;
+  threads.reserve(publishers + 2);
   for (std::size_t i = 0; i < publishers; ++i) {
     threads.emplace_back([&counters, i] {
       for (std::uint64_t k = 0; k < messages; ++k) counters.publish(i);

@@ -148,6 +148,7 @@ struct Exchange {
 TEST(Pins, KeepFramesFromBeingRefilledUnderReaders) {
   Exchange exchange(2);
   std::vector<std::jthread> readers;
+  readers.reserve(exchange.tables.size());
   for (Table& table : exchange.tables) {
     readers.emplace_back([&] {
       exchange.read(table, [&](std::uint64_t position, std::uint32_t frame, auto& word) {

@@ -119,6 +119,7 @@ TEST(Ring, ReadersInOtherThreadsSeeWholeMessagesInOrder) {
     std::atomic<int> torn{0};
     std::atomic<int> reading{readers};
     std::vector<std::jthread> threads;
+    threads.reserve(readers);
     for (int i = 0; i < readers; ++i) {
       threads.emplace_back([&] {
         follow(slots, to_take, torn);

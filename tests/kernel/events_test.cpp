@@ -29,7 +29,7 @@ int ready_now(const Fd& epoll) {
 }
 
 TEST(EventFacts, OneEventfdInTwoEdgeTriggeredEpollsWakesBothAtEveryWrite) {
-  IF_NOT("a descriptor shared by several waiters would need one eventfd each");
+  const IfNot otherwise("a descriptor shared by several waiters would need one eventfd each");
   const Fd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   const Fd first = make_epoll();
   const Fd second = make_epoll();
@@ -45,7 +45,8 @@ TEST(EventFacts, OneEventfdInTwoEdgeTriggeredEpollsWakesBothAtEveryWrite) {
 }
 
 TEST(EventFacts, AnEpollCanBePolledAndWatchedByAnother) {
-  IF_NOT("descriptor() could not join a pipe and pidfds into one descriptor (decision 003)");
+  const IfNot otherwise(
+      "descriptor() could not join a pipe and pidfds into one descriptor (decision 003)");
   const Fd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   const Fd inner = make_epoll();
   const Fd outer = make_epoll();
@@ -73,7 +74,7 @@ struct PipeFacts : ::testing::Test {
 };
 
 TEST_F(PipeFacts, ANamedPipeOpenedBothWaysOutlivesItsReaderWithoutSigpipe) {
-  IF_NOT("publishers would have to block SIGPIPE around each signal");
+  const IfNot otherwise("publishers would have to block SIGPIPE around each signal");
   Fd reader = open_both_ways();
   const Fd writer = open_both_ways();
   ASSERT_TRUE(writer.is_open());
@@ -85,7 +86,7 @@ TEST_F(PipeFacts, ANamedPipeOpenedBothWaysOutlivesItsReaderWithoutSigpipe) {
 }
 
 TEST_F(PipeFacts, AFullNamedPipeAnswersInsteadOfBlocking) {
-  IF_NOT("a stopped subscriber could block its publishers");
+  const IfNot otherwise("a stopped subscriber could block its publishers");
   const Fd writer = open_both_ways();
   char bytes[4096] = {};
   while (::write(writer.get(), bytes, sizeof(bytes)) > 0) {
@@ -94,7 +95,7 @@ TEST_F(PipeFacts, AFullNamedPipeAnswersInsteadOfBlocking) {
 }
 
 TEST_F(PipeFacts, EpollOnANamedPipeIsALevelUntilDrained) {
-  IF_NOT("take() could not tell an armed descriptor from one that fired");
+  const IfNot otherwise("take() could not tell an armed descriptor from one that fired");
   const Fd reader = open_both_ways();
   const Fd writer = open_both_ways();
   const Fd epoll = make_epoll();
@@ -111,7 +112,7 @@ TEST_F(PipeFacts, EpollOnANamedPipeIsALevelUntilDrained) {
 }
 
 TEST(EventFacts, APidfdIsReadableAtAZombie) {
-  IF_NOT("watch_death_of() falls back to a clock of ten ticks a second");
+  const IfNot otherwise("watch_death_of() falls back to a clock of ten ticks a second");
   Signpost go;
   Child child([&] { return go.wait() ? 0 : 1; });
   const auto pidfd = os::open_pidfd(static_cast<std::uint32_t>(child.pid()));
@@ -123,7 +124,7 @@ TEST(EventFacts, APidfdIsReadableAtAZombie) {
 }
 
 TEST(EventFacts, AClosedDescriptorStaysInAnEpollWhileAForkedChildHoldsACopy) {
-  IF_NOT("closing a pidfd would be enough to stop watching a process");
+  const IfNot otherwise("closing a pidfd would be enough to stop watching a process");
   const Fd epoll = make_epoll();
   Fd event(::eventfd(1, EFD_CLOEXEC));
   add(epoll, event, EPOLLIN);
@@ -136,7 +137,7 @@ TEST(EventFacts, AClosedDescriptorStaysInAnEpollWhileAForkedChildHoldsACopy) {
 }
 
 TEST(EventFacts, ADescriptorTakenOutBeforeItIsClosedIsSilent) {
-  IF_NOT("a subscriber whose process forked would spin after a publisher's death");
+  const IfNot otherwise("a subscriber whose process forked would spin after a publisher's death");
   const Fd epoll = make_epoll();
   Fd event(::eventfd(1, EFD_CLOEXEC));
   add(epoll, event, EPOLLIN);

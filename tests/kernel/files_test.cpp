@@ -29,7 +29,8 @@ int link_by_descriptor(const Fd& file, int directory, const char* name) {
 }
 
 TEST(FileFacts, AnUnnamedFileOfATmpfsCanBeGivenAName) {
-  IF_NOT("opening a topic answers not_supported and names the file system; there is no fallback");
+  const IfNot otherwise(
+      "opening a topic answers not_supported and names the file system; there is no fallback");
   const ScratchDirectory scratch;
   const Fd file = open_unnamed(scratch.fd());
   ASSERT_TRUE(file.is_open()) << std::strerror(errno);
@@ -42,7 +43,8 @@ TEST(FileFacts, AnUnnamedFileOfATmpfsCanBeGivenAName) {
 }
 
 TEST(FileFacts, AnUnnamedFileVanishesWithItsCreator) {
-  IF_NOT("a creator that dies would leave memory behind; the reaper knows only names");
+  const IfNot otherwise(
+      "a creator that dies would leave memory behind; the reaper knows only names");
   const ScratchDirectory scratch;
   Signpost made;
   Child creator([&] {
@@ -80,7 +82,8 @@ int fill_a_small_tmpfs(const std::string& where) {
 }
 
 TEST(FileFacts, AllocatingBeyondATmpfsIsAnErrorAndTakesNothing) {
-  IF_NOT("a full /dev/shm would be SIGBUS at the first touch instead of an error at open()");
+  const IfNot otherwise(
+      "a full /dev/shm would be SIGBUS at the first touch instead of an error at open()");
   const ScratchDirectory scratch;
   Child child([&] { return fill_a_small_tmpfs(scratch.path()); });
   const int found = child.wait();
@@ -124,7 +127,8 @@ class MemoryGroup {
 
 // In a group that may have 16 MiB, 64 are asked for. Two answers are known: an error, or a kill.
 TEST(FileFacts, AllocatingBeyondAMemoryCgroupLeavesNothing) {
-  IF_NOT("memory would stay charged without a name; the container would have to be restarted");
+  const IfNot otherwise(
+      "memory would stay charged without a name; the container would have to be restarted");
   const MemoryGroup group;
   if (!group.is_there()) GTEST_SKIP() << "needs the right to make a memory cgroup (root)";
   const ScratchDirectory scratch;
@@ -151,7 +155,8 @@ int plant(const std::string& path) {
 }
 
 TEST(FileFacts, OpeningWithoutCreatingIsNotWhatAStickyDirectoryRefuses) {
-  IF_NOT("opening a topic in a shared directory would fail where fs.protected_regular is on");
+  const IfNot otherwise(
+      "opening a topic in a shared directory would fail where fs.protected_regular is on");
   const ScratchDirectory scratch;
   ASSERT_EQ(::chmod(scratch.path().c_str(), 01777), 0);
   const std::string path = scratch.file("planted");

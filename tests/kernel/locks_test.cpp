@@ -28,7 +28,8 @@ struct LockedFile : ::testing::Test {
 using LockFacts = LockedFile;
 
 TEST_F(LockFacts, AReadLockQuestionThroughAReadOnlyDescriptorSeesALiveWritersLock) {
-  IF_NOT("is_alive() would ask through a writable descriptor, and readers would need write access");
+  const IfNot otherwise(
+      "is_alive() would ask through a writable descriptor, and readers would need write access");
   EXPECT_FALSE(looks_alive());
   const Child owner([&] { return hold_lock_for_life(); });
   ASSERT_TRUE(locked.wait());
@@ -36,7 +37,7 @@ TEST_F(LockFacts, AReadLockQuestionThroughAReadOnlyDescriptorSeesALiveWritersLoc
 }
 
 TEST_F(LockFacts, AStoppedOwnerIsAlive) {
-  IF_NOT("a process under a debugger would be taken for dead; there is no fallback");
+  const IfNot otherwise("a process under a debugger would be taken for dead; there is no fallback");
   const Child owner([&] { return hold_lock_for_life(); });
   ASSERT_TRUE(locked.wait());
   ::kill(owner.pid(), SIGSTOP);
@@ -46,7 +47,8 @@ TEST_F(LockFacts, AStoppedOwnerIsAlive) {
 }
 
 TEST_F(LockFacts, AZombieHoldsNoLock) {
-  IF_NOT("an owner whose parent does not wait for it would live on; a pidfd would have to decide");
+  const IfNot otherwise(
+      "an owner whose parent does not wait for it would live on; a pidfd would have to decide");
   const Child owner([&] { return hold_lock_for_life(); });
   ASSERT_TRUE(locked.wait());
   owner.kill();
@@ -55,21 +57,22 @@ TEST_F(LockFacts, AZombieHoldsNoLock) {
 }
 
 TEST_F(LockFacts, ReadersCannotFakeLife) {
-  IF_NOT("a program with mere reading rights could keep the dead alive; there is no fallback");
+  const IfNot otherwise(
+      "a program with mere reading rights could keep the dead alive; there is no fallback");
   ASSERT_TRUE(os::try_lock(read_only, LockKind::shared).value());
   const Fd asking(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   EXPECT_FALSE(os::is_exclusively_locked(asking).value());
 }
 
 TEST_F(LockFacts, ClosingAnotherDescriptorOfTheFileKeepsTheLock) {
-  IF_NOT("reap() and is_alive() could not open files of our own process");
+  const IfNot otherwise("reap() and is_alive() could not open files of our own process");
   ASSERT_TRUE(os::try_lock(writable, LockKind::exclusive).value());
   Fd(::open(path.c_str(), O_RDWR | O_CLOEXEC)).reset();
   EXPECT_TRUE(looks_alive());
 }
 
 TEST_F(LockFacts, AForkedChildKeepsTheLockUnlessItClosesItsCopy) {
-  IF_NOT("os::LifeFd would not need its fork handler");
+  const IfNot otherwise("os::LifeFd would not need its fork handler");
   ASSERT_TRUE(os::try_lock(writable, LockKind::exclusive).value());
   Signpost closed;
   const Child child([&] {
@@ -89,7 +92,8 @@ TEST_F(LockFacts, AForkedChildKeepsTheLockUnlessItClosesItsCopy) {
 // So two who leave a topic at once and both ask for the exclusive lock while they still hold their
 // shared ones are both refused, and nobody is the last: whoever leaves must let go first.
 TEST_F(LockFacts, AFailedConversionKeepsTheSharedLock) {
-  IF_NOT("a topic whose type is refused could be removed under somebody who is in it");
+  const IfNot otherwise(
+      "a topic whose type is refused could be removed under somebody who is in it");
   const Fd other(::open(path.c_str(), O_RDWR | O_CLOEXEC));
   ASSERT_TRUE(os::try_lock(writable, LockKind::shared).value());
   ASSERT_TRUE(os::try_lock(other, LockKind::shared).value());

@@ -50,7 +50,8 @@ bool wake_one_sleeper(const Word& word) {
 }
 
 TEST_F(MemoryFacts, FutexWaitWorksOnAReadOnlySharedMapping) {
-  IF_NOT("a sleeper would need write access to what it sleeps on; today that is the bell alone");
+  const IfNot otherwise(
+      "a sleeper would need write access to what it sleeps on; today that is the bell alone");
   const Fd file = file_of_words("word");
   const Mapping ours = Mapping::map(file, 4096, Access::read_write).value();
   Child sleeper([&] {
@@ -77,7 +78,8 @@ long futex_waitv(const WaitvEntry* entries, unsigned count) {
 }
 
 TEST_F(MemoryFacts, FutexWaitvWorksOnReadOnlySharedMappings) {
-  IF_NOT("nothing changes: everybody sleeps on one word, the bell's ticket (decision 005)");
+  const IfNot otherwise(
+      "nothing changes: everybody sleeps on one word, the bell's ticket (decision 005)");
   if (futex_waitv(nullptr, 0) < 0 && errno != EINVAL) {
     GTEST_SKIP() << "no futex_waitv here (Linux 5.16): " << std::strerror(errno);
   }
@@ -96,7 +98,7 @@ TEST_F(MemoryFacts, FutexWaitvWorksOnReadOnlySharedMappings) {
 }
 
 TEST_F(MemoryFacts, AReadOnlyDescriptorsMappingCannotBeMadeWritable) {
-  IF_NOT("subscribers could write to a publisher's data; there is no fallback");
+  const IfNot otherwise("subscribers could write to a publisher's data; there is no fallback");
   const Fd file = file_of_words("data");
   const Mapping view = map_read_only("data");
   EXPECT_EQ(::mprotect(view.data(), 4096, PROT_READ | PROT_WRITE), -1);
@@ -104,7 +106,8 @@ TEST_F(MemoryFacts, AReadOnlyDescriptorsMappingCannotBeMadeWritable) {
 }
 
 TEST_F(MemoryFacts, FutureWriteCanBeSealedWhileTheOwnerWrites) {
-  IF_NOT("memory passed over a socket is copied instead; files of a topic rest on their mode bits");
+  const IfNot otherwise(
+      "memory passed over a socket is copied instead; files of a topic rest on their mode bits");
   const Fd memory(::memfd_create("signalbox-probe", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   ASSERT_TRUE(memory.is_open()) << std::strerror(errno);
   ASSERT_EQ(::ftruncate(memory.get(), 4096), 0);
@@ -124,7 +127,8 @@ TEST_F(MemoryFacts, FutureWriteCanBeSealedWhileTheOwnerWrites) {
 int membarrier(int command) { return static_cast<int>(::syscall(SYS_membarrier, command, 0, 0)); }
 
 TEST_F(MemoryFacts, GlobalExpeditedMembarrierExists) {
-  IF_NOT("publishers fence at every publish, and sleepers without it sleep a millisecond at most");
+  const IfNot otherwise(
+      "publishers fence at every publish, and sleepers without it sleep a millisecond at most");
   const int commands = membarrier(MEMBARRIER_CMD_QUERY);
   ASSERT_GE(commands, 0) << std::strerror(errno);
   EXPECT_NE(commands & MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0);
@@ -134,7 +138,8 @@ TEST_F(MemoryFacts, GlobalExpeditedMembarrierExists) {
 }
 
 TEST_F(MemoryFacts, AForkedChildIsRegisteredForTheBarrierToo) {
-  IF_NOT("register_for_heavy_barrier() would have to register again in each forked child");
+  const IfNot otherwise(
+      "register_for_heavy_barrier() would have to register again in each forked child");
   constexpr int get_registrations = 1 << 9;  // Linux 6.3; newer than Debian 12's headers
   ASSERT_TRUE(os::register_for_heavy_barrier());
   if (membarrier(get_registrations) < 0) {

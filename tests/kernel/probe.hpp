@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <source_location>
 #include <string>
 #include <utility>
 
@@ -18,8 +19,14 @@
 
 namespace signalbox::kernel {
 
-// Says what the library does where the fact that follows does not hold.
-#define IF_NOT(fallback) SCOPED_TRACE("if not: " fallback)
+// Says, with every failure while it lives, what the library does where the fact does not hold.
+class IfNot : public ::testing::ScopedTrace {
+ public:
+  explicit IfNot(const char* fallback,
+                 const std::source_location& where = std::source_location::current())
+      : ScopedTrace(where.file_name(), static_cast<int>(where.line()),
+                    std::string("if not: ") + fallback) {}
+};
 
 class ScratchDirectory {
  public:
