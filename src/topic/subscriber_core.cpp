@@ -129,7 +129,13 @@ bool SubscriberCore::check_process() noexcept {
 
 // A look whose trouble, if any, is told by status(): there is no caller to tell.
 void SubscriberCore::look_who_is_there() noexcept {
-  if (auto known = refresh(); !known) status_ = std::move(known.error());
+  auto known = refresh();
+  if (!known) {
+    status_ = std::move(known.error());
+  } else if (refresh_failed_) {
+    status_.reset();  // what stood in the way (no descriptors left, say) is over
+  }
+  refresh_failed_ = !known;
 }
 
 Result<void> SubscriberCore::refresh() {

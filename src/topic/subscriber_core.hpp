@@ -141,6 +141,7 @@ struct SubscriberCore {
   std::uint64_t skipped_ = 0;
   bool is_open_ = false;  // the first look is over: publishers found from now on are newer than us
   std::optional<Error> status_;
+  bool refresh_failed_ = false;  // status_ tells of a failed look at who is there
   os::EventDescriptor event_;
   std::int64_t spin_ns_;
   std::int64_t look_for_dead_at_ns_ = 0;

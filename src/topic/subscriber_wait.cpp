@@ -113,7 +113,8 @@ void SubscriberCore::arm() noexcept {
   if (next == 0) next = 1;
   page_->armed.store(next);
   shm::announce(bell_, shm::sleepers_on_descriptors);
-  barrier_before_sleep();
+  // Without the heavy barrier a wake may be missed; then its owner looks ten times a second.
+  if (!barrier_before_sleep()) static_cast<void>(event_.watch_clock());
 }
 
 // After an empty take: if the descriptor has fired, drain it and arm it anew. True if a message
