@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import signalbox
 from running_demo import PATIENCE, RunningDemo
 
-import signalbox
 from petcam_detector.messages import DETECTIONS, DETECTIONS_TOPIC, FRAME, FRAMES_TOPIC, STATS
 
 Box = tuple[float, float, float, float]

@@ -22,7 +22,7 @@ struct CameraConfig {
   std::string device = "/dev/video0";
   std::string format = "auto";  // asked of a camera: auto, mjpeg or yuyv
   int jpeg_quality = 80;
-  std::string domain;           // of the topics; empty: as the environment says
+  std::string domain;  // of the topics; empty: as the environment says
   std::string log_level = "info";
 
   bool operator==(const CameraConfig&) const = default;

@@ -83,8 +83,9 @@ struct Stats {
   std::uint64_t total_cpu_ns;   // CPU of the whole process
   std::uint64_t latency_count;  // published by the camera -> in hand here
   std::uint64_t latency_sum_ns, latency_max_ns;
-  std::uint64_t latency_us_log2[24];  // [i]: latencies in [2^i, 2^(i+1)) microseconds; [0] also less
-  char note[128];  // what is wrong and what to do, for people; empty when all is well
+  std::uint64_t
+      latency_us_log2[24];  // [i]: latencies in [2^i, 2^(i+1)) microseconds; [0] also less
+  char note[128];           // what is wrong and what to do, for people; empty when all is well
 };
 
 }  // namespace petcam

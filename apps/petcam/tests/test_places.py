@@ -8,6 +8,7 @@ import struct
 from pathlib import Path
 
 import pytest
+
 from petcam_launcher import places
 from petcam_launcher.daemon import describe_end
 from petcam_launcher.demo import PORT_BUSY, DemoError, claim_port

@@ -4,6 +4,7 @@ and event streams made here, with each fault put in on purpose."""
 import cv2
 import numpy as np
 import pytest
+
 from petcam_launcher.strips import BLOCK, BLOCKS, WIDTH, crc8, read_strips
 from petcam_launcher.viewer import HEADER, Events, Video
 

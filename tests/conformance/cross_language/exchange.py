@@ -3,7 +3,6 @@
 import sys
 
 import numpy as np
-
 import signalbox
 
 TAIL_BYTES = (0, 5, 100_000)

@@ -41,9 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     log.start()
     try:
         import cv2
-        import yaml  # noqa: F401
-
         import signalbox
+        import yaml  # noqa: F401
     except ImportError as error:
         logging.error(
             "cannot start: the package %s is missing (%s). Install numpy, "

@@ -5,7 +5,6 @@ import os
 import time
 
 import numpy as np
-
 import signalbox
 
 from .frame import Frame

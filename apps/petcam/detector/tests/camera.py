@@ -4,9 +4,9 @@ import time
 
 import clips
 import numpy as np
+import signalbox
 from conftest import FRAME_NS, header_of
 
-import signalbox
 from petcam_detector.messages import FRAME, FRAMES_TOPIC
 
 

@@ -7,10 +7,10 @@ import time
 
 import clips
 import pytest
+import signalbox
 from camera import Camera
 from test_yolo import CAT, DOG, room
 
-import signalbox
 from petcam_detector.messages import (
     DETECTIONS,
     DETECTIONS_TOPIC,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 import signalbox
+
 from petcam_detector import messages
 
 ROOT = Path(__file__).resolve().parents[4]
