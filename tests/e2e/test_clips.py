@@ -19,7 +19,7 @@ def one_round(demo: RunningDemo, frames: int) -> list[Examined]:
     for count, look in enumerate(examined(demo)):
         if count >= LEARNING_FRAMES:
             rounds.setdefault(look.number % frames, look)
-        if len(rounds) == frames or count > 4 * frames:
+        if len(rounds) == frames or count > 6 * frames:
             break
     return list(rounds.values())
 

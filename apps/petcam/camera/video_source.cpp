@@ -26,6 +26,11 @@ constexpr std::chrono::nanoseconds kWellAfter = 5s;
 constexpr std::chrono::nanoseconds kStallFile = 10s;
 // Cameras on radio links do fall silent for seconds without being gone.
 constexpr std::chrono::nanoseconds kStallLive = 20s;
+// The least distance of two pictures of a file, as a part of their usual distance. ffmpeg hurries
+// after it was held up, and where a clip begins anew; spreading that keeps readers from dropping
+// pictures, and the rest catches up.
+constexpr double kSpacingMin = 0.85;
+constexpr double kFramesPerSecondMax = 240;  // a file that says more has no rate of its own
 constexpr std::size_t kHeaderBytesMax = 512;
 constexpr std::size_t kErrorBytesMax = 4096;
 constexpr std::size_t kNameLengthMax = 40;
@@ -82,6 +87,7 @@ std::vector<std::string> ffmpeg_command(const std::string& video) {
 VideoSource::VideoSource(std::string video)
     : video_(std::move(video)), live_(is_live(video_)), pause_(kPauseFirst) {
   poller_.add(restart_.descriptor(), kRestart);
+  poller_.add(spacing_.descriptor(), kSpacing);
   restart_.start_once(0ns);
 }
 
@@ -90,6 +96,7 @@ void VideoSource::advance(PictureOutlet& outlet) {
     if (key == kRestart && restart_.fired() != 0) start_child();
     // What ffmpeg has to say is read first: its output ends together with its reason.
     if (child_) read_errors();
+    if (key == kSpacing && spacing_.fired() != 0 && child_) poller_.add(child_->output(), kOutput);
     if (key == kOutput && child_) read_output(outlet);
   }
 }
@@ -165,6 +172,7 @@ bool VideoSource::read_header() {
 
 bool VideoSource::read_marker(PictureOutlet& outlet) {
   if (!read_some(marker_.data(), marker_.size(), marker_filled_)) return false;
+  if (comes_too_early()) return false;
   marker_filled_ = 0;
   if (std::string_view(marker_.data(), marker_.size()) != y4m_frame_marker) {
     fail("the pictures from ffmpeg are out of step", "a new ffmpeg is started");
@@ -183,8 +191,21 @@ bool VideoSource::read_planes(PictureOutlet& outlet) {
   return false;
 }
 
+// If so, its marker is kept and the pipe is left alone until the time has come.
+bool VideoSource::comes_too_early() {
+  const std::int64_t early_ns = not_before_ns_ - monotonic_ns();
+  if (early_ns <= 0) return false;
+  poller_.remove(child_->output());
+  spacing_.start_once(std::chrono::nanoseconds(early_ns));
+  return true;
+}
+
 void VideoSource::picture_complete(PictureOutlet& outlet) {
   picture_.reset();
+  if (!live_ && header_->frames_per_s >= 1 && header_->frames_per_s <= kFramesPerSecondMax) {
+    const double spacing_s = kSpacingMin / header_->frames_per_s;
+    not_before_ns_ = captured_ns_ + static_cast<std::int64_t>(spacing_s * 1e9);
+  }
   if (monotonic_ns() - started_ns_ > kWellAfter.count()) pause_ = kPauseFirst;
   state_ = SourceState::running;
   note_.clear();
@@ -223,6 +244,7 @@ void VideoSource::fail(const std::string& found, const std::string& advice) {
   if (!errors_.empty()) spdlog::debug("ffmpeg on {}: {}", video_, errors_);
   // Closing the pipes takes them out of the poller.
   child_.reset();
+  spacing_.stop();
   picture_.reset();
   state_ = SourceState::degraded;
   note_ = fmt::format("cannot read video {}: {}; {}", short_name(video_), found, advice);

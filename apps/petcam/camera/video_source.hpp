@@ -41,7 +41,7 @@ class VideoSource final : public Source {
   pid_t child_pid() const { return child_ ? child_->pid() : 0; }
 
  private:
-  enum Key : std::uint64_t { kRestart, kOutput, kErrors };
+  enum Key : std::uint64_t { kRestart, kOutput, kErrors, kSpacing };
 
   void start_child();
   void read_output(PictureOutlet& outlet);
@@ -50,6 +50,7 @@ class VideoSource final : public Source {
   bool read_planes(PictureOutlet& outlet);
   bool read_some(void* to, std::size_t bytes, std::size_t& filled);
   void read_errors();
+  bool comes_too_early();
   void picture_complete(PictureOutlet& outlet);
   void fail(const std::string& found, const std::string& advice);
   void fail_at_end_of_output();
@@ -58,6 +59,7 @@ class VideoSource final : public Source {
   bool live_;
   Poller poller_;
   Timer restart_;
+  Timer spacing_;
   std::optional<ChildProcess> child_;
   std::chrono::milliseconds pause_;
   std::int64_t started_ns_ = 0;
@@ -71,6 +73,7 @@ class VideoSource final : public Source {
   std::optional<Picture> picture_;
   std::size_t picture_filled_ = 0;
   std::int64_t captured_ns_ = 0;
+  std::int64_t not_before_ns_ = 0;  // the next picture may be begun
 
   std::string errors_;  // the end of what ffmpeg wrote
   SourceState state_ = SourceState::starting;
