@@ -61,7 +61,7 @@ def test_the_report_says_what_was_seen(demo: Callable[..., RunningDemo], tmp_pat
     report = json.loads(target.read_text())
     print(json.dumps(report))
     assert report["first_picture_s"] > 0
-    assert report["first_event_s"] > report["first_picture_s"]
+    assert report["first_event_s"] > 0
     assert report["pictures"] > 100
     assert report["torn"] == report["doubled"] == 0
     assert 0 < report["latency_ms"]["mean"] <= report["latency_ms"]["p99"]

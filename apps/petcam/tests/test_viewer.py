@@ -98,3 +98,11 @@ def test_lost_and_doubled_messages_are_counted() -> None:
 def test_a_new_epoch_and_a_resync_begin_anew() -> None:
     events = stream(("event", "a-5"), ("resync", ""), ("snapshot", "b-2"), ("event", "b-3"))
     assert (events.lost, events.doubled) == (0, 0)
+
+
+def test_an_event_in_the_snapshot_is_the_first_event() -> None:
+    events = Events()
+    events.add('event: snapshot\nid: a-1\ndata: {"open": []}')
+    assert events.first_event_at is None
+    events.add('event: snapshot\nid: a-1\ndata: {"open": [{"id": "e1"}]}')
+    assert events.first_event_at is not None

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import struct
 import time
 from dataclasses import dataclass, field
@@ -80,7 +81,9 @@ class Events:
             return  # a comment, or the hint how soon to come back
         self.messages += 1
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
-        if kind == "event" and self.first_event_at is None:
+        # An event that began before we connected is told by the snapshot.
+        shown = kind == "event" or (kind == "snapshot" and json.loads(lines["data"]).get("open"))
+        if shown and self.first_event_at is None:
             self.first_event_at = time.monotonic()
         if "id" in lines:
             self._follow(kind, lines["id"])
