@@ -64,12 +64,12 @@ bool SubscriberCore::spin(Deadline deadline) noexcept {
   return false;
 }
 
-// Orders our announcement before the looks that follow. False: a publisher relies on a heavy
-// barrier that this process cannot give.
+// Orders our announcement before the looks that follow. The barrier is always the heavy one,
+// because those looks may meet a publisher that relies on it and was unknown a moment ago. False:
+// one does, and this process may not call membarrier.
 bool SubscriberCore::barrier_before_sleep() noexcept {
   topic::Atomics::full_fence();
-  const bool heavy_needed = std::ranges::any_of(links_, &PublisherLink::asymmetric);
-  return !heavy_needed || os::heavy_barrier();
+  return os::heavy_barrier() || std::ranges::none_of(links_, &PublisherLink::asymmetric);
 }
 
 // ---- in an event loop ---------------------------------------------------------------------------
