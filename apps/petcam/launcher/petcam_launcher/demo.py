@@ -61,6 +61,7 @@ class Demo:
         self._state_dir: Path | None = None
         self._tasks: list[asyncio.Task] = []
         self.daemons: list[Daemon] = []
+        self.swept: list[str] = []  # what the daemons left and the launcher removed
 
     async def __aenter__(self) -> "Demo":
         options = self.options
@@ -90,6 +91,10 @@ class Demo:
             _, stuck = await asyncio.wait(late, timeout=STOP_SECONDS / 2)
             for task in stuck:
                 task.cancel()
+        # Daemons that stop in good order leave nothing to sweep, so what they left is told.
+        self.swept = places.files(self.domain_path)
+        if self.swept:
+            say("petcam", f"removed {len(self.swept)} files that the daemons left in their topics")
         places.clean(self.domain_path)
         if self._state_dir is not None:
             shutil.rmtree(self._state_dir, ignore_errors=True)

@@ -110,6 +110,11 @@ def domains() -> list[Path]:
     return [path for path in sorted(_entries(topic_root())) if any(path.glob("petcam+*"))]
 
 
+def files(domain: Path) -> list[str]:
+    """Every file in the domain."""
+    return [str(path) for path in sorted(domain.rglob("*")) if not path.is_dir()]
+
+
 def clean(domain: Path) -> None:
     """Removes what daemons that were killed left in the domain, unless somebody lives in it."""
     for topic in topics(domain):

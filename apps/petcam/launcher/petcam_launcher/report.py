@@ -130,7 +130,14 @@ class Report:
 
     def write(self, demo: "Demo") -> None:
         """Writes the JSON; the demo has ended, so what is left behind can be seen."""
-        report = self._viewed(demo) | self._measured() | {"left_behind": left_behind(demo)}
+        report = (
+            self._viewed(demo)
+            | self._measured()
+            | {
+                "swept": demo.swept,
+                "left_behind": left_behind(demo),
+            }
+        )
         self._path.write_text(json.dumps(report, indent=2) + "\n")
 
     def _viewed(self, demo: "Demo") -> dict:
@@ -177,7 +184,7 @@ class Report:
 
 def left_behind(demo: "Demo") -> list[str]:
     """Files and processes of the demo that are still there."""
-    left = [str(path) for path in sorted(demo.domain_path.rglob("*")) if path.is_file()]
+    left = places.files(demo.domain_path)
     if demo.domain_path.exists() and not left:
         left.append(str(demo.domain_path))
     left += [f"{daemon.name}, process {daemon.pid}" for daemon in demo.daemons if daemon.pid]
