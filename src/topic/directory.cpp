@@ -235,7 +235,11 @@ TopicDirectory::~TopicDirectory() {
     remove_empty_directories();  // what else is in it is not ours to judge
     return;
   }
-  if (try_become_last()) {
+  // We leave first and look second: two that leave at once would else each see the other inside.
+  os::unlock(topic_file_.fd());
+  const bool alone = try_become_last();
+  const auto facts = os::facts_of(topic_file_.fd());
+  if (alone && facts && facts->links != 0) {
     remove_everything();
   } else {
     reap_all();

@@ -73,6 +73,8 @@ func complain(code int, err error) int {
 
 func serve(options options, settings config.Settings, level *slog.LevelVar,
 	log *slog.Logger) int {
+	// A closed log pipe is an error to a write, not the end of the server.
+	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer signal.Stop(signals)
@@ -105,9 +107,20 @@ func serve(options options, settings config.Settings, level *slog.LevelVar,
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	go petcam.Run(ctx)
+	left := make(chan struct{})
+	go func() {
+		petcam.Run(ctx)
+		close(left)
+	}()
 	err = untilStopped(signals, failed, func() { reload(options, petcam, level, log) }, log)
 	stop(server, petcam, log)
+	// The topics are left before the process ends, or their files wait for the next reaper.
+	cancel()
+	select {
+	case <-left:
+	case <-time.After(time.Second):
+		log.Warn("leaving the topics takes too long", "after", time.Second)
+	}
 	if err != nil {
 		return complain(exitFailed, err)
 	}
