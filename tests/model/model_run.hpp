@@ -1,5 +1,5 @@
-// model_run.hpp: runs one Relacy model: a bounded search through every schedule with few forced
-// switches, then many random schedules. `model_test --long` searches deeper and far longer.
+// model_run.hpp: runs one Relacy model: many random schedules, then a search through every schedule
+// with few forced switches. `model_test --long` searches deeper and far longer.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -46,9 +46,9 @@ rl::test_result_e look_for_trouble(const Effort& effort, Report& report) {
   const unsigned switches = effort.switches + (long_form ? 1 : 0);
   const std::uint64_t schedules =
       long_form ? effort.random_schedules_long : effort.random_schedules;
-  const auto bounded = search<Model>(rl::sched_bound, switches, 0, report);
-  if (bounded != rl::test_result_success) return bounded;
-  return search<Model>(rl::sched_random, 0, schedules, report);
+  const auto random = search<Model>(rl::sched_random, 0, schedules, report);
+  if (random != rl::test_result_success) return random;
+  return search<Model>(rl::sched_bound, switches, 0, report);
 }
 
 // The model is right: no schedule breaks it.
