@@ -235,15 +235,14 @@ TopicDirectory::~TopicDirectory() {
     remove_empty_directories();  // what else is in it is not ours to judge
     return;
   }
+  // While we are still inside: a reaper holds the lock of a file for a moment, and the last to leave
+  // would take that file for one that lives, and leave it behind.
+  reap_all();
   // We leave first and look second: two that leave at once would else each see the other inside.
   os::unlock(topic_file_.fd());
   const bool alone = try_become_last();
   const auto facts = os::facts_of(topic_file_.fd());
-  if (alone && facts && facts->links != 0) {
-    remove_everything();
-  } else {
-    reap_all();
-  }
+  if (alone && facts && facts->links != 0) remove_everything();
 }
 
 bool TopicDirectory::try_become_last() noexcept {

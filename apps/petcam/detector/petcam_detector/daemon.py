@@ -51,6 +51,8 @@ class Daemon:
         self._signals_in, self._signals_out = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._stop = False
         self._reload = False
+        # Before the first topic: a signal that came between would end us without leaving it.
+        self._restore_signals = self._catch_signals()
         self._inbox = FrameInbox(self._signals_in, config.domain)
         self._detections = DetectionsPublisher(config.domain)
         self._stats = StatsPublisher(config.domain)
@@ -60,13 +62,11 @@ class Daemon:
 
     def run(self) -> None:
         """Works until SIGTERM or SIGINT."""
-        restore = self._catch_signals()
         try:
             log.info("waiting for frames on %s", FRAMES_TOPIC)
             while not self._stop:
                 self._turn()
         finally:
-            restore()
             self._close()
 
     def _turn(self) -> None:
@@ -162,6 +162,7 @@ class Daemon:
         self._inbox.close()
         self._detections.close()
         self._stats.close()
+        self._restore_signals()
         os.close(self._signals_in)
         os.close(self._signals_out)
         log.info("stopped")
