@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <sched.h>
+
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -84,6 +86,9 @@ void FramePublisher::deliver(const Capture& capture) {
     return;
   }
   ++counters_.published;
+  // A write to a pipe promises the kernel that its writer sleeps next, so the woken detector may be
+  // put on our processor; without this it waits there until the picture is compressed.
+  ::sched_yield();
   if (topics_->jpeg.subscriber_count() > 0) publish_jpeg(capture);
 }
 
