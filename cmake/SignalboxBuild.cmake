@@ -32,9 +32,12 @@ if(SIGNALBOX_WERROR)
   add_compile_options(-Werror)
 endif()
 
-# Keep frame pointers everywhere: perf and the sanitizers then show whole call chains, and the cost
-# is too small to measure here.
+# Keep frame pointers where a function calls another: perf and the sanitizers then show whole call
+# chains. A leaf has nobody to show, and the shortest paths are leaves.
 add_compile_options(-fno-omit-frame-pointer)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|aarch64")
+  add_compile_options(-momit-leaf-frame-pointer)
+endif()
 
 if(SIGNALBOX_SANITIZE)
   add_compile_options(-fsanitize=${SIGNALBOX_SANITIZE} -fno-sanitize-recover=all)

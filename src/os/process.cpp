@@ -19,10 +19,17 @@ namespace signalbox::os {
 
 namespace {
 
-// All open life descriptors, so that the fork handler can close the child's copies.
+struct Word {
+  void* at;
+  std::size_t bytes;
+};
+
+// What the fork handler must undo in the child: all open life descriptors, and the words that say
+// that a fast path may be taken.
 struct LifeRegistry {
   std::mutex mutex;
   std::vector<int> descriptors;
+  std::vector<Word> words;
 };
 
 LifeRegistry& registry() {
@@ -36,6 +43,7 @@ void after_fork_in_parent() { registry().mutex.unlock(); }
 void after_fork_in_child() {
   for (const int fd : registry().descriptors) ::close(fd);
   registry().descriptors.clear();
+  for (const Word& word : registry().words) std::memset(word.at, 0, word.bytes);
   detail::fork_generation_word.fetch_add(1);
   registry().mutex.unlock();
 }
@@ -102,6 +110,17 @@ void LifeFd::close() noexcept {
   const std::lock_guard lock(registry().mutex);
   std::erase(registry().descriptors, fd_.get());
   fd_.reset();
+}
+
+ZeroedInChild::ZeroedInChild(void* word, std::size_t bytes) : word_(word) {
+  install_fork_handlers_once();
+  const std::lock_guard lock(registry().mutex);
+  registry().words.push_back({word, bytes});
+}
+
+ZeroedInChild::~ZeroedInChild() {
+  const std::lock_guard lock(registry().mutex);
+  std::erase_if(registry().words, [this](const Word& word) { return word.at == word_; });
 }
 
 Identity identity_of_this_process() {

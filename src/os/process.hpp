@@ -9,6 +9,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -37,6 +38,19 @@ class LifeFd {
  private:
   Fd fd_;
   unsigned generation_ = 0;
+};
+
+// A word that a forked child finds zeroed before fork() returns, as long as this object lives. A
+// hot path that tests such a word anyway need not ask for the generation as well.
+class ZeroedInChild {
+ public:
+  explicit ZeroedInChild(void* word, std::size_t bytes);
+  ZeroedInChild(const ZeroedInChild&) = delete;
+  ZeroedInChild& operator=(const ZeroedInChild&) = delete;
+  ~ZeroedInChild();
+
+ private:
+  void* word_;
 };
 
 struct Identity {

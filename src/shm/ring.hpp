@@ -59,23 +59,19 @@ class RingWriter {
 
   // Makes these 48 bytes message number next() and counts on.
   void publish(std::uint64_t meta, const std::byte* bytes) noexcept {
-    Slot<P>& slot = slots_[next_ & mask_];
+    const std::uint64_t position = next_;  // the compiler cannot know that no slot overlaps it
+    Slot<P>& slot = slots_[position & mask_];
     // relaxed[ring.mark]: the fence below orders it before the words.
-    slot.sequence.store(writing(next_), std::memory_order_relaxed);
+    slot.sequence.store(writing(position), std::memory_order_relaxed);
     // sync[ring.mark] release: whoever sees one of the new words also sees the mark, and so
     // finds the sequence changed after copying.
     P::fence(std::memory_order_release);
     // relaxed[ring.words]: published by the ready store, guarded by the mark.
     slot.meta.store(meta, std::memory_order_relaxed);
-    for (std::size_t i = 0; i < slot_words; ++i) {
-      std::uint64_t word = 0;
-      std::memcpy(&word, bytes + i * sizeof(word), sizeof(word));
-      // relaxed[ring.words]: as above.
-      slot.words[i].store(word, std::memory_order_relaxed);
-    }
+    P::store_words(slot.words, bytes);
     // sync[ring.ready] release: the words are complete before anyone can expect them.
-    slot.sequence.store(ready(next_), std::memory_order_release);
-    ++next_;
+    slot.sequence.store(ready(position), std::memory_order_release);
+    next_ = position + 1;
   }
 
  private:
@@ -98,22 +94,23 @@ class RingReader {
 
   std::uint64_t depth() const noexcept { return mask_ + 1; }
 
-  // Copies message `position`.
-  Read read(std::uint64_t position, SlotImage& image) const noexcept {
+  // Copies message `position`; `words` has room for slot_words words, and is written unless the
+  // answer is `nothing`.
+  Read read(std::uint64_t position, std::uint64_t& meta, std::byte* words) const noexcept {
     const Slot<P>& slot = slots_[position & mask_];
     // sync[ring.ready] acquire: meets publish(); the words below are at least as new.
     const std::uint64_t before = slot.sequence.load(std::memory_order_acquire);
     if (before != ready(position)) return before < ready(position) ? Read::nothing : Read::lapped;
     // relaxed[ring.words]: checked by the second look at the sequence.
-    image.meta = slot.meta.load(std::memory_order_relaxed);
-    for (std::size_t i = 0; i < slot_words; ++i) {
-      // relaxed[ring.words]: as above.
-      image.words[i] = slot.words[i].load(std::memory_order_relaxed);
-    }
+    meta = slot.meta.load(std::memory_order_relaxed);
+    P::load_words(slot.words, words);
     // sync[ring.mark] acquire: meets publish()'s fence; if a word came from a later lap, the load
     // below sees that lap's mark.
     P::fence(std::memory_order_acquire);
     return still_holds(position) ? Read::ready : Read::lapped;
+  }
+  Read read(std::uint64_t position, SlotImage& image) const noexcept {
+    return read(position, image.meta, reinterpret_cast<std::byte*>(image.words));
   }
 
   // Is message `position` still in its slot? Relaxed: the caller has just fenced.

@@ -235,8 +235,8 @@ TopicDirectory::~TopicDirectory() {
     remove_empty_directories();  // what else is in it is not ours to judge
     return;
   }
-  // While we are still inside: a reaper holds the lock of a file for a moment, and the last to leave
-  // would take that file for one that lives, and leave it behind.
+  // While we are still inside: a reaper holds the lock of a file for a moment, and the last to
+  // leave would take that file for one that lives, and leave it behind.
   reap_all();
   // We leave first and look second: two that leave at once would else each see the other inside.
   os::unlock(topic_file_.fd());

@@ -33,6 +33,11 @@ bool fits_in_place(std::uint64_t fixed_bytes, std::uint64_t tail_bytes) noexcept
   return fixed_bytes + tail_bytes <= inline_bytes_max && (fixed_bytes == 0 || tail_bytes == 0);
 }
 
+// Every message fits its slot and none has a tail.
+bool is_plain(const wire::ParsedType& type, const PublisherOptions& options) {
+  return !type.has_tail && fits_in_place(type.fixed_bytes, options.tail_bytes_max);
+}
+
 Footprint footprint(const wire::ParsedType& type, const PublisherOptions& options) {
   Footprint sum{};
   sum.ring_offset = sizeof(PublisherPage);
@@ -128,14 +133,18 @@ Result<std::unique_ptr<PublisherCore>> PublisherCore::open(std::string_view topi
 
 PublisherCore::PublisherCore(topic::TopicDirectory directory, topic::OwnSegment segment,
                              const PublisherOptions& options)
-    : directory_(std::move(directory)),
+    : ring_(segment.mapping.at<topic::Slot>(segment.mapping.at<PublisherPage>(0)->ring_offset),
+            options.depth),
+      bell_(directory.bell()),
+      asymmetric_(segment.mapping.at<PublisherPage>(0)->asymmetric.load() != 0),
+      sends_fast_(asymmetric_ && is_plain(directory.type(), options)),
+      is_plain_(is_plain(directory.type(), options)),
+      generation_(os::fork_generation()),
+      directory_(std::move(directory)),
       segment_(std::move(segment)),
       page_(segment_.mapping.at<PublisherPage>(0)),
-      ring_(segment_.mapping.at<topic::Slot>(page_->ring_offset), options.depth),
       pool_(page_->frames, options.depth),
-      options_(options),
-      asymmetric_(page_->asymmetric.load() != 0),
-      generation_(os::fork_generation()) {}
+      options_(options) {}
 
 PublisherCore::~PublisherCore() {
   if (is_foreign()) return;
@@ -175,8 +184,13 @@ bool PublisherCore::lend(RawLoan& loan, std::size_t tail_bytes) noexcept {
                                         "the publisher with a larger loans_max.");
     return false;
   }
-  loan.frame_ = nullptr;
-  if (!fits_in_place(page_->fixed_bytes, tail_bytes)) {
+  if (fits_in_place(page_->fixed_bytes, tail_bytes)) {
+    loan.frame_ = nullptr;
+    // All of the slot will be shown; what the message does not fill must not be our stack.
+    if (page_->fixed_bytes + tail_bytes < inline_bytes_max) {
+      std::memset(loan.in_place_, 0, sizeof(loan.in_place_));
+    }
+  } else {
     if (!pool_.has_free() && !make_frames_free()) return false;
     loan.chunk_ = pool_.lend();
     loan.frame_ = segment_.mapping.data() + page_->frames_offset + loan.chunk_ * page_->frame_bytes;
@@ -201,15 +215,9 @@ Result<std::uint64_t> PublisherCore::publish(RawLoan& loan, Deadline deadline) {
     return std::unexpected(
         refuse(Errc::bad_argument, "publish() was given an empty loan or another publisher's."));
   }
-  if (is_foreign()) {
-    return std::unexpected(refuse(Errc::wrong_process,
-                                  "the publisher belongs to the parent of a fork; open one here."));
+  if (!is_fast()) {
+    if (auto room = make_room(deadline); !room) return std::unexpected(std::move(room.error()));
   }
-  if (directory_.bell().epoch.load() != known_epoch_) static_cast<void>(refresh());
-  if (has_reliable_ && ring_.next() >= room_until_ && !has_room()) {
-    if (auto room = wait_for_room(deadline); !room) return std::unexpected(std::move(room.error()));
-  }
-
   const std::uint64_t slot = ring_.slot_index();
   const std::uint64_t position = ring_.next();
   if (loan.frame_ == nullptr) {
@@ -225,13 +233,40 @@ Result<std::uint64_t> PublisherCore::publish(RawLoan& loan, Deadline deadline) {
   loan.owner_ = nullptr;
   --loans_open_;
 
-  if (asymmetric_) {
-    topic::Atomics::compiler_fence();
-  } else {
-    topic::Atomics::full_fence();
-  }
-  if (shm::somebody_sleeps(directory_.bell())) wake_sleepers();
+  ring_the_bell();
   return position;
+}
+
+std::uint64_t PublisherCore::wake_and_answer(std::uint64_t position) noexcept {
+  wake_sleepers();
+  return position;
+}
+
+std::uint64_t PublisherCore::send_slowly(const std::byte* padded, Deadline deadline) noexcept {
+  if (!is_plain_) {
+    why_ = refuse(Errc::bad_argument,
+                  "send_in_place() is for types of at most 48 bytes without a tail.");
+    return RawPublisher::no_position;
+  }
+  if (auto room = make_room(deadline); !room) {
+    why_ = std::move(room.error());
+    return RawPublisher::no_position;
+  }
+  const std::uint64_t position = ring_.next();
+  ring_.publish(topic::slot_meta(topic::SlotKind::in_place, 0), padded);
+  ring_the_bell();
+  return position;
+}
+
+// Off the fast path: looks who is there, and waits for the reliable subscriber that is behind.
+Result<void> PublisherCore::make_room(Deadline deadline) {
+  if (is_foreign()) {
+    return std::unexpected(refuse(Errc::wrong_process,
+                                  "the publisher belongs to the parent of a fork; open one here."));
+  }
+  if (bell_.epoch.load() != known_epoch_) static_cast<void>(refresh());
+  if (ring_.next() < room_until_ || has_room()) return {};
+  return wait_for_room(deadline);
 }
 
 // ---- frames -------------------------------------------------------------------------------------
@@ -255,7 +290,7 @@ void PublisherCore::reclaim() noexcept {
   // pin we miss finds its slot overwritten (shm/pins.hpp).
   topic::Atomics::full_fence();
   // A subscriber whose page we do not know may hold any frame: then nothing is reused.
-  if (directory_.bell().epoch.load() != known_epoch_ && !refresh()) return;
+  if (bell_.epoch.load() != known_epoch_ && !refresh()) return;
   pool_.reclaim([this](auto found) {
     for (const SubscriberLink& link : links_) {
       shm::collect(link.page->pins, segment_.incarnation, found);
@@ -267,7 +302,7 @@ void PublisherCore::reclaim() noexcept {
 
 Result<void> PublisherCore::refresh() {
   // The epoch is read first: whoever joins while we look makes us look again.
-  const std::uint64_t epoch = directory_.bell().epoch.load();
+  const std::uint64_t epoch = bell_.epoch.load();
   auto everyone = directory_.participants();
   if (!everyone) return std::unexpected(std::move(everyone.error()));
   std::erase_if(links_, [&](const SubscriberLink& link) {
@@ -284,11 +319,7 @@ Result<void> PublisherCore::refresh() {
       trouble = std::move(linked.error());
     }
   }
-  has_reliable_ = false;
-  for (SubscriberLink& link : links_) {
-    find_cursor(link);
-    has_reliable_ = has_reliable_ || link.page->reliable != 0;
-  }
+  for (SubscriberLink& link : links_) find_cursor(link);
   room_until_ = 0;
   if (trouble) return std::unexpected(std::move(*trouble));
   known_epoch_ = epoch;
@@ -331,7 +362,7 @@ void PublisherCore::forget_the_dead() noexcept {
 
 std::uint32_t PublisherCore::subscriber_count() {
   if (is_foreign()) return 0;
-  if (directory_.bell().epoch.load() != known_epoch_) static_cast<void>(refresh());
+  if (bell_.epoch.load() != known_epoch_) static_cast<void>(refresh());
   const std::int64_t now = monotonic_now_ns();
   if (now >= look_for_dead_at_ns_) {
     look_for_dead_at_ns_ = now + kLookForDeadEveryNs;
@@ -363,8 +394,7 @@ SubscriberLink* PublisherCore::slowest(std::uint64_t& position) noexcept {
 
 bool PublisherCore::has_room() noexcept {
   std::uint64_t position = 0;
-  slowest(position);
-  room_until_ = position + options_.depth;
+  room_until_ = slowest(position) == nullptr ? UINT64_MAX : position + options_.depth;
   return ring_.next() < room_until_;
 }
 
@@ -385,7 +415,7 @@ Result<void> PublisherCore::wait_for_room(Deadline deadline) {
       forget_the_dead();
       continue;
     }
-    if (directory_.bell().epoch.load() != known_epoch_) {
+    if (bell_.epoch.load() != known_epoch_) {
       static_cast<void>(refresh());
       continue;
     }
@@ -402,8 +432,8 @@ Result<void> PublisherCore::wait_for_room(Deadline deadline) {
 // tells when it has.
 void PublisherCore::sleep_for_room(const SubscriberLink& behind, Deadline deadline) noexcept {
   const bool has_met_us = behind.cursor < shm::cursor_slots;
-  const auto& word = has_met_us ? behind.page->cursors[behind.cursor].position
-                                : std::as_const(directory_.bell()).epoch;
+  const auto& word =
+      has_met_us ? behind.page->cursors[behind.cursor].position : std::as_const(bell_.epoch);
   const auto seen = static_cast<std::uint32_t>(has_met_us ? word.load() : known_epoch_);
   if (has_room()) return;
   const os::FutexWord sleep_on{&word, seen};
@@ -415,14 +445,14 @@ void PublisherCore::sleep_for_room(const SubscriberLink& behind, Deadline deadli
 // ---- sleepers -----------------------------------------------------------------------------------
 
 void PublisherCore::wake_sleepers() noexcept {
-  const std::uint32_t who = shm::answer(directory_.bell());
-  if ((who & shm::sleepers_on_ticket) != 0) os::futex_wake_all(&directory_.bell().ticket);
+  const std::uint32_t who = shm::answer(bell_);
+  if ((who & shm::sleepers_on_ticket) != 0) os::futex_wake_all(&bell_.ticket);
   if ((who & shm::sleepers_on_descriptors) != 0) signal_descriptors();
 }
 
 void PublisherCore::signal_descriptors() noexcept {
   bool all_reached = true;
-  if (directory_.bell().epoch.load() != known_epoch_ && !refresh()) all_reached = false;
+  if (bell_.epoch.load() != known_epoch_ && !refresh()) all_reached = false;
   for (SubscriberLink& link : links_) {
     const std::uint32_t armed = link.page->armed.load();
     if (armed == 0 || armed == link.signalled) continue;
@@ -438,7 +468,7 @@ void PublisherCore::signal_descriptors() noexcept {
     os::send_signal(link.signal);
     link.signalled = armed;
   }
-  if (!all_reached) shm::announce(directory_.bell(), shm::sleepers_on_descriptors);
+  if (!all_reached) shm::announce(bell_, shm::sleepers_on_descriptors);
 }
 
 }  // namespace signalbox

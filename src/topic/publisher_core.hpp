@@ -15,6 +15,7 @@
 #include <optional>
 #include <vector>
 
+#include "shm/doorbell.hpp"
 #include "shm/frame_pool.hpp"
 #include "shm/ring.hpp"
 #include "signalbox/raw_topic.hpp"
@@ -48,6 +49,7 @@ struct PublisherCore {
 
   bool lend(RawLoan& loan, std::size_t tail_bytes) noexcept;
   Result<std::uint64_t> publish(RawLoan& loan, Deadline deadline);
+  std::uint64_t send_in_place(const std::byte* padded, Deadline deadline) noexcept;
   void drop(RawLoan& loan) noexcept;
   std::uint32_t subscriber_count();
   const Error& why() const noexcept { return why_; }
@@ -59,6 +61,12 @@ struct PublisherCore {
   Result<void> link(const topic::Participant& who);
   void find_cursor(SubscriberLink& link) const noexcept;
   void forget_the_dead() noexcept;
+  // Publishing.
+  bool is_fast() const noexcept;
+  void ring_the_bell() noexcept;
+  std::uint64_t wake_and_answer(std::uint64_t position) noexcept;
+  std::uint64_t send_slowly(const std::byte* padded, Deadline deadline) noexcept;
+  Result<void> make_room(Deadline deadline);
   // Frames.
   bool make_frames_free() noexcept;
   void reclaim() noexcept;
@@ -73,21 +81,59 @@ struct PublisherCore {
 
   Error refuse(Errc code, std::string text) const;
 
+  // What every publish() looks at comes first, on one cache line.
+  shm::RingWriter<topic::Atomics> ring_;
+  // Positions below this need no look at the cursors, nor at who we are: 0 in a forked child.
+  std::uint64_t room_until_ = 0;
+  std::uint64_t known_epoch_ = 0;
+  shm::Bell<topic::Atomics>& bell_;
+  bool asymmetric_;  // sleepers pass the heavy half of the barrier
+  bool sends_fast_;  // asymmetric, and neither frames nor tails
+  bool is_plain_;    // neither frames nor tails: what send_in_place() takes for granted
+  unsigned generation_;
+  os::ZeroedInChild room_in_child_{&room_until_, sizeof(room_until_)};
+
   topic::TopicDirectory directory_;
   topic::OwnSegment segment_;
   topic::PublisherPage* page_;
-  shm::RingWriter<topic::Atomics> ring_;
   shm::FramePool pool_;
   PublisherOptions options_;
   std::vector<SubscriberLink> links_;
-  std::uint64_t known_epoch_ = 0;
-  bool has_reliable_ = false;
-  std::uint64_t room_until_ = 0;  // positions below this need no look at the cursors
   std::uint32_t loans_open_ = 0;
   std::int64_t look_for_dead_at_ns_ = 0;
-  bool asymmetric_;
-  unsigned generation_;
   Error why_{};
 };
+
+// ---- the fast path ------------------------------------------------------------------------------
+
+// True while a message can be shown at once: nobody came or went, nobody to wait for, and no fork.
+// The bell comes last: a forked child has no mapping of it.
+inline bool PublisherCore::is_fast() const noexcept {
+  return ring_.next() < room_until_ && bell_.epoch.load() == known_epoch_;
+}
+
+inline void PublisherCore::ring_the_bell() noexcept {
+  if (asymmetric_) [[likely]] {
+    topic::Atomics::compiler_fence();
+  } else {
+    topic::Atomics::full_fence();
+  }
+  if (shm::somebody_sleeps(bell_)) [[unlikely]]
+    wake_sleepers();
+}
+
+// Forty instructions from the caller's call to its next instruction, counted by bench_core; so all
+// that is rare is the last thing done, and needs no stack frame here.
+inline std::uint64_t PublisherCore::send_in_place(const std::byte* padded,
+                                                  Deadline deadline) noexcept {
+  if (!sends_fast_ || !is_fast()) [[unlikely]]
+    return send_slowly(padded, deadline);
+  const std::uint64_t position = ring_.next();
+  ring_.publish(topic::slot_meta(topic::SlotKind::in_place, 0), padded);
+  topic::Atomics::compiler_fence();
+  if (shm::somebody_sleeps(bell_)) [[unlikely]]
+    return wake_and_answer(position);
+  return position;
+}
 
 }  // namespace signalbox

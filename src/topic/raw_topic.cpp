@@ -29,10 +29,6 @@ RawLoan& RawLoan::operator=(RawLoan&& other) noexcept {
 
 void RawLoan::drop() noexcept { owner_->drop(*this); }
 
-std::span<std::byte> RawLoan::data() noexcept {
-  return {frame_ == nullptr ? in_place_ : frame_, data_bytes_};
-}
-
 std::span<std::byte> RawLoan::tail() noexcept {
   if (frame_ != nullptr) return {frame_ + topic::tail_offset(data_bytes_), tail_bytes_};
   return {in_place_ + data_bytes_, tail_bytes_};
@@ -71,6 +67,9 @@ bool RawPublisher::lend(RawLoan& loan, std::size_t tail_bytes) noexcept {
 Result<std::uint64_t> RawPublisher::publish(RawLoan& loan, Deadline deadline) {
   return core_->publish(loan, deadline);
 }
+std::uint64_t RawPublisher::send_in_place(const std::byte* padded, Deadline deadline) noexcept {
+  return core_->send_in_place(padded, deadline);
+}
 Error RawPublisher::why() const { return core_->why(); }
 std::uint32_t RawPublisher::subscriber_count() { return core_->subscriber_count(); }
 
@@ -106,10 +105,6 @@ void RawSample::release() noexcept {
   publisher_ = 0;
 }
 
-std::span<const std::byte> RawSample::data() const noexcept {
-  return {frame_ == nullptr ? in_place_ : frame_, data_bytes_};
-}
-
 std::span<const std::byte> RawSample::tail() const noexcept {
   if (frame_ != nullptr) return {frame_ + topic::tail_offset(data_bytes_), tail_bytes_};
   return {in_place_ + data_bytes_, tail_bytes_};
@@ -130,8 +125,8 @@ RawSubscriber::RawSubscriber(RawSubscriber&&) noexcept = default;
 RawSubscriber& RawSubscriber::operator=(RawSubscriber&&) noexcept = default;
 RawSubscriber::~RawSubscriber() = default;
 
-bool RawSubscriber::take(RawSample& sample) noexcept { return core_->take(sample, false); }
-bool RawSubscriber::take_latest(RawSample& sample) noexcept { return core_->take(sample, true); }
+bool RawSubscriber::take(RawSample& sample) noexcept { return core_->take(sample); }
+bool RawSubscriber::take_latest(RawSample& sample) noexcept { return core_->take_latest(sample); }
 Result<Wake> RawSubscriber::wait(Deadline deadline) { return core_->wait(deadline); }
 Result<int> RawSubscriber::descriptor() { return core_->descriptor(); }
 const Error* RawSubscriber::status() const noexcept { return core_->status(); }

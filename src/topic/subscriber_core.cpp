@@ -74,12 +74,14 @@ Result<std::unique_ptr<SubscriberCore>> SubscriberCore::open(std::string_view to
 
 SubscriberCore::SubscriberCore(std::shared_ptr<SubscriberPresence> presence,
                                const SubscriberOptions& options)
-    : presence_(std::move(presence)),
-      bell_(presence_->directory.bell()),
+    : bell_(presence->directory.bell()),
+      fixed_bytes_(presence->directory.type().fixed_bytes),
+      is_reliable_(options.reliable),
+      tells_asymmetric_(presence->page->asymmetric != 0),
+      generation_(presence->generation),
+      presence_(std::move(presence)),
       page_(presence_->page),
       options_(options),
-      fixed_bytes_(presence_->directory.type().fixed_bytes),
-      generation_(presence_->generation),
       spin_ns_(2'000) {}
 
 SubscriberCore::~SubscriberCore() {
@@ -139,6 +141,7 @@ void SubscriberCore::look_who_is_there() noexcept {
 }
 
 Result<void> SubscriberCore::refresh() {
+  quick_ = nullptr;
   const std::uint64_t epoch = bell_.epoch.load();
   auto everyone = presence_->directory.participants();
   if (!everyone) return std::unexpected(std::move(everyone.error()));
@@ -189,13 +192,14 @@ Result<bool> SubscriberCore::link(const topic::Participant& who) {
   if (!shape) return std::unexpected(std::move(shape.error()));
   const auto* slots = segment->mapping.at<const topic::Slot>(shape->ring_offset);
   auto view = std::make_shared<PublisherView>(presence_, std::move(segment->mapping));
-  PublisherLink link{.who = who,
+  PublisherLink link{.ring = {slots, shape->depth},
+                     .incarnation = who.incarnation,
                      .pid = page->header.pid,
+                     .who = who,
                      .pid_namespace = page->header.pid_namespace,
                      .shape = *shape,
                      .view = std::move(view),
                      .page = page,
-                     .ring = {slots, shape->depth},
                      .file = std::move(segment->file)};
   link.asymmetric = page->asymmetric.load() != 0;
   link.gone = page->stage.load() == Stage::closed || !topic::is_alive(link.file);
@@ -266,6 +270,7 @@ void SubscriberCore::look_for_the_dead() noexcept {
     if (link.gone || topic::is_alive(link.file)) continue;
     link.gone = true;
     link.pidfd.reset();
+    quick_ = nullptr;
   }
 }
 
@@ -295,16 +300,35 @@ std::uint32_t SubscriberCore::publisher_count() {
 
 // ---- taking -------------------------------------------------------------------------------------
 
-bool SubscriberCore::take(RawSample& sample, bool latest) noexcept {
+bool SubscriberCore::take_slowly(RawSample& sample, bool latest) noexcept {
   if (!check_process()) return false;
+  if (sample) sample.release();
+  if (quick_ != nullptr) turn_ = static_cast<std::size_t>(quick_ - links_.data());
+  quick_ = nullptr;
   for (;;) {
     if (bell_.epoch.load() != known_epoch_) look_who_is_there();
-    if (take_in_turn(sample, latest)) return true;
-    if (!event_.is_open()) return false;
+    const bool taken = take_in_turn(sample, latest);
+    if (!event_.is_open()) {
+      find_quick();
+      return taken;
+    }
+    if (taken) return true;
     // A message that could not be taken for want of a pin keeps the descriptor readable.
     if (status_ && status_->code == Errc::limit_reached) return false;
     if (!arm_again()) return false;
   }
+}
+
+// Lets take() be quick until something happens that needs more than a look at one slot.
+void SubscriberCore::find_quick() noexcept {
+  if (links_.empty() || status_ || fixed_bytes_ > inline_bytes_max) return;
+  if (std::ranges::any_of(links_, &PublisherLink::gone)) return;
+  PublisherLink* next = links_.data();
+  for (auto link = links_.rbegin(); link != links_.rend(); ++link) {
+    link->next = next;
+    next = &*link;
+  }
+  quick_ = &links_[turn_ < links_.size() ? turn_ : 0];
 }
 
 // One look at each publisher, beginning with the one after the last that had something.
@@ -316,7 +340,8 @@ bool SubscriberCore::take_in_turn(RawSample& sample, bool latest) noexcept {
     if (link.drained) continue;
     if (latest) skip_to_latest(link);
     if (take_from(link, sample)) {
-      if (status_) status_.reset();
+      if (status_) [[unlikely]]
+        status_.reset();
       return true;
     }
     if (link.gone && !link.ring.is_ready(link.position)) finish(index);
@@ -325,70 +350,74 @@ bool SubscriberCore::take_in_turn(RawSample& sample, bool latest) noexcept {
 }
 
 bool SubscriberCore::take_from(PublisherLink& link, RawSample& sample) noexcept {
-  shm::SlotImage image;
   for (;;) {
-    const shm::Read outcome = link.ring.read(link.position, image);
+    std::uint64_t meta = 0;
+    const shm::Read outcome = link.ring.read(link.position, meta, sample.in_place_);
     if (outcome == shm::Read::nothing) return false;
-    if (outcome == shm::Read::lapped) {
+    if (outcome == shm::Read::lapped) [[unlikely]] {
       skip_lapped(link);
       continue;
     }
-    sample.release();
-    if (topic::slot_kind(image.meta) == topic::SlotKind::in_place) {
-      if (!fill_in_place(link, image, sample)) {
-        advance(link);
-        return false;
-      }
-    } else {
-      const Pinned pinned = pin_frame(link, image, sample);
-      if (pinned == Pinned::lapped) continue;
-      if (pinned == Pinned::refused) return false;
-    }
+    const Filled filled = fill(link, meta, sample);
+    if (filled == Filled::lapped) continue;
+    if (filled == Filled::refused) return false;
     sample.position_ = link.position;
-    sample.publisher_ = link.who.incarnation;
+    sample.publisher_ = link.incarnation;
     advance(link);
     return true;
   }
 }
 
-bool SubscriberCore::fill_in_place(const PublisherLink& link, const shm::SlotImage& image,
-                                   RawSample& sample) noexcept {
-  const std::uint64_t tail_bytes = image.meta >> 8;
-  if (fixed_bytes_ + tail_bytes > inline_bytes_max || (fixed_bytes_ != 0 && tail_bytes != 0)) {
-    status_ = refuse(Errc::damaged, "message " + std::to_string(link.position) + " of publisher " +
-                                        link.who.file + " has an impossible size; it was skipped.");
-    return false;
+// The slot's words are in the sample already; makes a message of them.
+inline SubscriberCore::Filled SubscriberCore::fill(PublisherLink& link, std::uint64_t meta,
+                                                   RawSample& sample) noexcept {
+  if (topic::slot_kind(meta) == topic::SlotKind::in_place) [[likely]] {
+    return fill_in_place(link, meta, sample);
   }
-  std::memcpy(sample.in_place_, image.words, sizeof(image.words));
+  return pin_frame(link, meta, sample);
+}
+
+inline SubscriberCore::Filled SubscriberCore::fill_in_place(PublisherLink& link, std::uint64_t meta,
+                                                            RawSample& sample) noexcept {
+  const std::uint64_t tail_bytes = meta >> 8;
+  if (fixed_bytes_ + tail_bytes > inline_bytes_max || (fixed_bytes_ != 0 && tail_bytes != 0))
+      [[unlikely]] {
+    return refuse_message(link, "has an impossible size");
+  }
   sample.frame_ = nullptr;
   sample.data_bytes_ = fixed_bytes_;
   sample.tail_bytes_ = tail_bytes;
-  return true;
+  return Filled::yes;
 }
 
-SubscriberCore::Pinned SubscriberCore::pin_frame(PublisherLink& link, const shm::SlotImage& image,
+// What a damaged publisher says is told and skipped.
+SubscriberCore::Filled SubscriberCore::refuse_message(PublisherLink& link, std::string_view why) {
+  status_ = refuse(Errc::damaged, "message " + std::to_string(link.position) + " of publisher " +
+                                      link.who.file + " " + std::string(why) + "; it was skipped.");
+  advance(link);
+  return Filled::refused;
+}
+
+SubscriberCore::Filled SubscriberCore::pin_frame(PublisherLink& link, std::uint64_t meta,
                                                  RawSample& sample) noexcept {
-  const std::uint64_t chunk = image.words[0];
-  const std::uint64_t tail_bytes = image.words[1];
-  if (topic::slot_kind(image.meta) != topic::SlotKind::frame || chunk >= link.shape.frames ||
+  std::uint64_t words[2];  // layout.hpp: chunk, tail bytes
+  std::memcpy(words, sample.in_place_, sizeof(words));
+  const auto [chunk, tail_bytes] = words;
+  if (topic::slot_kind(meta) != topic::SlotKind::frame || chunk >= link.shape.frames ||
       tail_bytes > link.shape.tail_bytes_max) {
-    status_ =
-        refuse(Errc::damaged, "message " + std::to_string(link.position) + " of publisher " +
-                                  link.who.file + " names an impossible frame; it was skipped.");
-    advance(link);
-    return Pinned::refused;
+    return refuse_message(link, "names an impossible frame");
   }
   const std::size_t index =
-      shm::pin(page_->pins, shm::pin_word(link.who.incarnation, static_cast<std::uint32_t>(chunk)));
+      shm::pin(page_->pins, shm::pin_word(link.incarnation, static_cast<std::uint32_t>(chunk)));
   if (index == shm::no_pin) {
     status_ = refuse(Errc::limit_reached,
                      "this subscriber holds 64 samples, the most it may; release one.");
-    return Pinned::refused;
+    return Filled::refused;
   }
   auto& word = page_->pins.words[index];
   if (!link.ring.still_holds(link.position)) {
     shm::unpin(word);
-    return Pinned::lapped;
+    return Filled::lapped;
   }
   sample.frame_ =
       link.view->mapping.data() + link.shape.frames_offset + chunk * link.shape.frame_bytes;
@@ -396,7 +425,7 @@ SubscriberCore::Pinned SubscriberCore::pin_frame(PublisherLink& link, const shm:
   sample.tail_bytes_ = tail_bytes;
   sample.pin_ = &word;
   sample.keeps_ = link.view;
-  return Pinned::yes;
+  return Filled::yes;
 }
 
 void SubscriberCore::skip_lapped(PublisherLink& link) noexcept {
@@ -419,20 +448,6 @@ void SubscriberCore::skip_to_latest(PublisherLink& link) noexcept {
     ++link.position;
     ++skipped_;
   }
-}
-
-void SubscriberCore::advance(PublisherLink& link) noexcept {
-  ++link.position;
-  if (!options_.reliable) return;
-  auto& cursor = page_->cursors[link.cursor];
-  shm::advance_cursor(cursor, link.position);
-  if (page_->asymmetric != 0) {
-    topic::Atomics::compiler_fence();  // the publisher passes the heavy half before it sleeps
-  } else {
-    topic::Atomics::full_fence();
-  }
-  const std::uint64_t wanted = link.page->wanted.load();
-  if (wanted != 0 && link.position >= wanted) os::futex_wake_all(&cursor.position);
 }
 
 bool SubscriberCore::anything_ready() noexcept {

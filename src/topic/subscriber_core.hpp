@@ -16,6 +16,8 @@
 
 #include "os/event_descriptor.hpp"
 #include "os/futex.hpp"
+#include "shm/cursors.hpp"
+#include "shm/doorbell.hpp"
 #include "shm/ring.hpp"
 #include "signalbox/raw_topic.hpp"
 #include "topic/directory.hpp"
@@ -54,22 +56,26 @@ struct PublisherShape {
 };
 
 struct PublisherLink {
+  // What every take() looks at comes first, on one cache line.
+  shm::RingReader<topic::Atomics> ring;
+  std::uint64_t position = 0;     // the next message to take
+  std::uint64_t incarnation = 0;  // who.incarnation
+  bool drained = false;           // gone, and all taken: only its file is left
+  bool gone = false;              // it left or died: what it published is still taken
+  bool has_file = true;           // its segment still has a name
+  bool asymmetric = false;        // it leaves the barrier to us
+  std::uint32_t pid = 0;
+  PublisherLink* next = nullptr;           // whose turn comes after this one's
+  std::size_t cursor = shm::cursor_slots;  // our entry for it: says that we have met
+  std::uint64_t counts_from = 0;           // losing a message before this is not our loss
+
   topic::Participant who;
-  std::uint32_t pid;
   std::uint64_t pid_namespace;
   PublisherShape shape;
   std::shared_ptr<const PublisherView> view;
   const topic::PublisherPage* page;
-  shm::RingReader<topic::Atomics> ring;
   os::Fd file;
   os::Fd pidfd{};
-  std::uint64_t position = 0;              // the next message to take
-  std::uint64_t counts_from = 0;           // losing a message before this is not our loss
-  std::size_t cursor = shm::cursor_slots;  // our entry for it: says that we have met
-  bool asymmetric = false;                 // it leaves the barrier to us
-  bool has_file = true;                    // its segment still has a name
-  bool gone = false;                       // it left or died: what it published is still taken
-  bool drained = false;                    // gone, and all taken: only its file is left
 };
 
 struct SubscriberCore {
@@ -81,8 +87,10 @@ struct SubscriberCore {
   SubscriberCore(const SubscriberCore&) = delete;
   SubscriberCore& operator=(const SubscriberCore&) = delete;
 
-  // Fills `sample`; with `latest` it skips to the newest message of the publisher in turn.
-  bool take(RawSample& sample, bool latest) noexcept;
+  // Fills `sample`.
+  bool take(RawSample& sample) noexcept;
+  // As take(), but skips to the newest message of the publisher in turn.
+  bool take_latest(RawSample& sample) noexcept { return take_slowly(sample, true); }
   Result<Wake> wait(Deadline deadline);
   Result<int> descriptor();
   std::uint32_t publisher_count();
@@ -110,15 +118,19 @@ struct SubscriberCore {
   Result<void> join();
 
   // Messages.
+  bool take_slowly(RawSample& sample, bool latest) noexcept;
+  void find_quick() noexcept;
   bool take_in_turn(RawSample& sample, bool latest) noexcept;
   bool take_from(PublisherLink& link, RawSample& sample) noexcept;
-  bool fill_in_place(const PublisherLink& link, const shm::SlotImage& image,
-                     RawSample& sample) noexcept;
-  enum class Pinned { yes, lapped, refused };
-  Pinned pin_frame(PublisherLink& link, const shm::SlotImage& image, RawSample& sample) noexcept;
+  enum class Filled { yes, lapped, refused };
+  Filled fill(PublisherLink& link, std::uint64_t meta, RawSample& sample) noexcept;
+  Filled fill_in_place(PublisherLink& link, std::uint64_t meta, RawSample& sample) noexcept;
+  Filled refuse_message(PublisherLink& link, std::string_view why);
+  Filled pin_frame(PublisherLink& link, std::uint64_t meta, RawSample& sample) noexcept;
   void skip_lapped(PublisherLink& link) noexcept;
   void skip_to_latest(PublisherLink& link) noexcept;
   void advance(PublisherLink& link) noexcept;
+  void tell_reliable_progress(const PublisherLink& link) noexcept;
   bool anything_ready() noexcept;
 
   // Sleeping.
@@ -128,23 +140,74 @@ struct SubscriberCore {
   void arm() noexcept;
   Result<void> watch_death_of(PublisherLink& link);
 
-  std::shared_ptr<SubscriberPresence> presence_;
+  // What every take() looks at comes first, on one cache line.
+  // The publisher in turn while take() has nothing else to look after: all publishers live, there
+  // is no trouble to tell and no descriptor to arm. Null in a forked child.
+  PublisherLink* quick_ = nullptr;
   shm::Bell<topic::Atomics>& bell_;
+  std::uint64_t known_epoch_ = 0;
+  std::uint64_t fixed_bytes_;
+  bool is_reliable_;
+  bool tells_asymmetric_;  // publishers pass the heavy half of the barrier before they sleep
+  unsigned generation_;
+  std::size_t turn_ = 0;
+  std::vector<PublisherLink> links_;
+  os::ZeroedInChild quick_in_child_{&quick_, sizeof(quick_)};
+  std::optional<Error> status_;
+
+  std::shared_ptr<SubscriberPresence> presence_;
   topic::SubscriberPage* page_;
   SubscriberOptions options_;
-  std::uint64_t fixed_bytes_;
-  unsigned generation_;
-  std::vector<PublisherLink> links_;
-  std::size_t turn_ = 0;
-  std::uint64_t known_epoch_ = 0;
   std::uint64_t lost_ = 0;
   std::uint64_t skipped_ = 0;
   bool is_open_ = false;  // the first look is over: publishers found from now on are newer than us
-  std::optional<Error> status_;
   bool refresh_failed_ = false;  // status_ tells of a failed look at who is there
   os::EventDescriptor event_;
   std::int64_t spin_ns_;
   std::int64_t look_for_dead_at_ns_ = 0;
 };
+
+// ---- the fast path ------------------------------------------------------------------------------
+
+inline void SubscriberCore::advance(PublisherLink& link) noexcept {
+  ++link.position;
+  if (is_reliable_) tell_reliable_progress(link);
+}
+
+inline void SubscriberCore::tell_reliable_progress(const PublisherLink& link) noexcept {
+  auto& cursor = page_->cursors[link.cursor];
+  shm::advance_cursor(cursor, link.position);
+  if (tells_asymmetric_) {
+    topic::Atomics::compiler_fence();  // the publisher passes the heavy half before it sleeps
+  } else {
+    topic::Atomics::full_fence();
+  }
+  const std::uint64_t wanted = link.page->wanted.load();
+  if (wanted != 0 && link.position >= wanted) [[unlikely]]
+    os::futex_wake_all(&cursor.position);
+}
+
+// A message in its slot, from the publisher in turn. All else, and all that is rare, is slow.
+inline bool SubscriberCore::take(RawSample& sample) noexcept {
+  PublisherLink* const link = quick_;
+  if (link == nullptr || sample || bell_.epoch.load() != known_epoch_) [[unlikely]] {
+    return take_slowly(sample, false);
+  }
+  std::uint64_t meta = 0;
+  const shm::Read outcome = link->ring.read(link->position, meta, sample.in_place_);
+  if (outcome == shm::Read::nothing && link->next == link) return false;
+  if (outcome != shm::Read::ready || meta != topic::slot_meta(topic::SlotKind::in_place, 0) ||
+      fixed_bytes_ == 0) [[unlikely]] {
+    return take_slowly(sample, false);
+  }
+  sample.frame_ = nullptr;
+  sample.data_bytes_ = fixed_bytes_;
+  sample.tail_bytes_ = 0;
+  sample.position_ = link->position;
+  sample.publisher_ = link->incarnation;
+  quick_ = link->next;
+  advance(*link);
+  return true;
+}
 
 }  // namespace signalbox

@@ -81,6 +81,7 @@ Result<int> SubscriberCore::descriptor() {
       presence_->directory.fd(), topic::fifo_name(presence_->segment.file), topic::file_mode);
   if (!event) return std::unexpected(std::move(event.error()));
   event_ = std::move(*event);
+  quick_ = nullptr;  // take() arms the descriptor again from here on
   for (PublisherLink& link : links_) {
     if (link.gone) continue;
     if (auto watched = watch_death_of(link); !watched) {

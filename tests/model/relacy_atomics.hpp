@@ -31,6 +31,8 @@
 #include <relacy/var.hpp>
 #undef $
 
+#include "shm/atomics.hpp"
+
 namespace signalbox::model {
 
 // What a policy forgets.
@@ -119,7 +121,7 @@ class ModelAtomic {
 };
 
 template <Weakened weakened = Weakened::nothing, int by_thread = every_thread>
-struct RelacyAtomics {
+struct RelacyAtomics : shm::WordByWord {
   template <class T>
   using atomic = ModelAtomic<T, weakened, by_thread>;
 

@@ -153,9 +153,12 @@ def test_the_statistics_add_up(start):
     assert said["frames_in"] == said["latency_count"] == 12
     assert said["latency_us_log2"].sum() == 12
     assert 0 < said["latency_max_ns"] <= said["latency_sum_ns"]
-    assert said["wakes_ready"] >= 1
     assert 0 < said["work_cpu_ns"] < said["total_cpu_ns"]
     assert said["started_ns"] < said["updated_ns"]
+    while said["wakes_ready"] == 0:  # on a busy machine the next frame is there before it sleeps
+        before = said["frames_out"].item()
+        camera.show(ANIMALS)
+        said = detector.stats_until(lambda stats, seen=before: stats["frames_out"] > seen)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
