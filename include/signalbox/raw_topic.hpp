@@ -4,6 +4,7 @@
 // Thread, crash, fork and limit rules are those of topic.hpp.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -14,6 +15,7 @@
 
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
+#include "signalbox/waitable.hpp"
 
 namespace signalbox {
 
@@ -59,6 +61,9 @@ struct SubscriberOptions {
   Start start = Start::latest;
   bool reliable = false;  // publishers wait for this subscriber instead of overwriting
   std::string domain{};
+  // How long wait() may look again and again before it sleeps; it looks less long where that does
+  // not pay. 0: it sleeps at once, which saves power and costs a wake-up's latency.
+  std::chrono::nanoseconds spin_max = std::chrono::microseconds(30);
 };
 
 // How a wait ended. None of these is an error.
@@ -166,6 +171,7 @@ class RawSubscriber {
   std::uint64_t lost_count() const noexcept;
   std::uint64_t skipped_count() const noexcept;
   std::uint32_t publisher_count();
+  Waitable waitable() const noexcept;
 
  private:
   explicit RawSubscriber(std::unique_ptr<struct SubscriberCore> core) noexcept;

@@ -172,6 +172,10 @@ class Subscriber {
   // belongs to the subscriber. Take until empty: that last take() arms it again.
   Result<int> descriptor() { return raw_.descriptor(); }
 
+  // For a WaitSet: ready exactly while take() would succeed. Names the subscriber without owning
+  // it; it may be moved or closed while it is watched.
+  Waitable waitable() const noexcept { return raw_.waitable(); }
+
   // Set when take() was empty for a reason other than "nothing new": limit_reached (pins_max
   // samples are held), damaged, wrong_process. Cleared by the next successful take().
   const Error* status() const noexcept { return raw_.status(); }

@@ -1,4 +1,4 @@
-// file.hpp: descriptors, directories and files of a tmpfs domain.
+// file.hpp: directories and files of a tmpfs domain.
 //
 //   Threads  an Fd belongs to one thread at a time
 //   Crash    the kernel closes descriptors; an unnamed file that was never linked vanishes
@@ -8,32 +8,12 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "signalbox/error.hpp"
+#include "signalbox/os/fd.hpp"
 
 namespace signalbox::os {
-
-// Owns a descriptor. Not convertible to bool: 0 is a valid descriptor.
-class Fd {
- public:
-  Fd() = default;
-  explicit Fd(int fd) noexcept : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&& other) noexcept {
-    if (this != &other) reset(std::exchange(other.fd_, -1));
-    return *this;
-  }
-  ~Fd() { reset(); }
-  int get() const noexcept { return fd_; }
-  bool is_open() const noexcept { return fd_ >= 0; }
-  void reset(int fd = -1) noexcept;
-  int release() noexcept { return std::exchange(fd_, -1); }
-
- private:
-  int fd_ = -1;
-};
 
 struct FileFacts {
   std::uint64_t bytes;

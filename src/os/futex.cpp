@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <climits>
 #include <ctime>
+#include <string_view>
 
 #include "os/failure.hpp"
 
@@ -19,14 +20,7 @@ timespec to_timespec(Deadline deadline) noexcept {
   return {.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
 }
 
-}  // namespace
-
-Result<FutexWake> futex_wait(const FutexWord& word, Deadline deadline) {
-  const timespec until = to_timespec(deadline);
-  const timespec* limit = deadline.is_never() ? nullptr : &until;
-  // FUTEX_WAIT_BITSET because its deadline is absolute and on the monotonic clock.
-  const long answer = ::syscall(SYS_futex, word.address, FUTEX_WAIT_BITSET, word.expected, limit,
-                                nullptr, FUTEX_BITSET_MATCH_ANY);
+Result<FutexWake> how_it_ended(long answer, std::string_view call) {
   if (answer >= 0) return FutexWake::woken;
   switch (errno) {
     case EAGAIN:
@@ -36,8 +30,42 @@ Result<FutexWake> futex_wait(const FutexWord& word, Deadline deadline) {
     case EINTR:
       return FutexWake::interrupted;
     default:
-      return std::unexpected(failure(errno, "futex", "sleep until a topic changes"));
+      return std::unexpected(failure(errno, call, "sleep until a topic changes"));
   }
+}
+
+}  // namespace
+
+Result<FutexWake> futex_wait(const FutexWord& word, Deadline deadline) {
+  const timespec until = to_timespec(deadline);
+  const timespec* limit = deadline.is_never() ? nullptr : &until;
+  // FUTEX_WAIT_BITSET because its deadline is absolute and on the monotonic clock.
+  const long answer = ::syscall(SYS_futex, word.address, FUTEX_WAIT_BITSET, word.expected, limit,
+                                nullptr, FUTEX_BITSET_MATCH_ANY);
+  return how_it_ended(answer, "futex");
+}
+
+bool can_wait_on_several() noexcept {
+  // No word at all is refused by a kernel that knows the call, and the call by one that does not.
+  // Where a sandbox forbids it, it is as good as absent.
+  static const bool can =
+      ::syscall(SYS_futex_waitv, nullptr, 0, 0, nullptr, CLOCK_MONOTONIC) < 0 && errno == EINVAL;
+  return can;
+}
+
+Result<FutexWake> futex_wait_any(std::span<const FutexWord> words, Deadline deadline) {
+  if (words.size() == 1) return futex_wait(words.front(), deadline);
+  futex_waitv several[futex_words_max];  // only as much of it as is needed is filled in
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    several[i] = {.val = words[i].expected,
+                  .uaddr = reinterpret_cast<std::uintptr_t>(words[i].address),
+                  .flags = FUTEX_32,
+                  .__reserved = 0};
+  }
+  const timespec until = to_timespec(deadline);
+  const timespec* limit = deadline.is_never() ? nullptr : &until;
+  const long answer = ::syscall(SYS_futex_waitv, several, words.size(), 0, limit, CLOCK_MONOTONIC);
+  return how_it_ended(answer, "futex_waitv");
 }
 
 void futex_wake_all(const void* address) noexcept {

@@ -3,11 +3,12 @@
 //   Threads  any
 //   Crash    a dead waiter is simply gone
 //   Fork     safe: the words are shared between processes
-//   Limits   none
-//   Manual   futex(2)
+//   Limits   futex_words_max words in one sleep; several need Linux 5.16
+//   Manual   futex(2) futex_waitv(2)
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
@@ -23,6 +24,16 @@ enum class FutexWake { woken, value_differed, timed_out, interrupted };
 
 // Sleeps until the word is woken or no longer holds what was expected.
 Result<FutexWake> futex_wait(const FutexWord& word, Deadline deadline);
+
+// The kernel's limit on the words of one sleep.
+inline constexpr std::size_t futex_words_max = 128;
+
+// Can this kernel sleep on more than one word?
+bool can_wait_on_several() noexcept;
+
+// Sleeps until any of 1 to futex_words_max words is woken or no longer holds what was expected.
+// Error not_supported: several, and the kernel cannot.
+Result<FutexWake> futex_wait_any(std::span<const FutexWord> words, Deadline deadline);
 
 // Wakes every sleeper on the word.
 void futex_wake_all(const void* address) noexcept;

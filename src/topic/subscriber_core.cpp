@@ -82,9 +82,11 @@ SubscriberCore::SubscriberCore(std::shared_ptr<SubscriberPresence> presence,
       presence_(std::move(presence)),
       page_(presence_->page),
       options_(options),
-      spin_ns_(2'000) {}
+      spin_(options.spin_max.count()),
+      source_(std::make_shared<TopicSource>(this)) {}
 
 SubscriberCore::~SubscriberCore() {
+  source_->close();
   if (is_foreign()) return;
   // Samples may live on and keep the page; publishers stop waiting for us and counting us now.
   page_->stage.store(Stage::closed);
@@ -274,6 +276,12 @@ void SubscriberCore::look_for_the_dead() noexcept {
   }
 }
 
+void SubscriberCore::look_for_the_dead_if_due(std::int64_t now_ns) noexcept {
+  if (now_ns < look_for_dead_at_ns_) return;
+  look_for_dead_at_ns_ = now_ns + kLookForDeadEveryNs;
+  look_for_the_dead();
+}
+
 // Called when a publisher that is gone has nothing more to take: its file may go, unless somebody
 // else has not met it; then our entry stays as long as the file does.
 void SubscriberCore::finish(std::size_t index) noexcept {
@@ -290,11 +298,7 @@ void SubscriberCore::finish(std::size_t index) noexcept {
 std::uint32_t SubscriberCore::publisher_count() {
   if (!check_process()) return 0;
   if (bell_.epoch.load() != known_epoch_) look_who_is_there();
-  const std::int64_t now = monotonic_now_ns();
-  if (now >= look_for_dead_at_ns_) {
-    look_for_dead_at_ns_ = now + kLookForDeadEveryNs;
-    look_for_the_dead();
-  }
+  look_for_the_dead_if_due(monotonic_now_ns());
   return static_cast<std::uint32_t>(std::ranges::count(links_, false, &PublisherLink::gone));
 }
 

@@ -22,6 +22,8 @@
 #include "signalbox/raw_topic.hpp"
 #include "topic/directory.hpp"
 #include "topic/layout.hpp"
+#include "topic/ticket_sleep.hpp"
+#include "topic/topic_source.hpp"
 
 namespace signalbox {
 
@@ -97,9 +99,20 @@ struct SubscriberCore {
   const Error* status() const noexcept { return status_ ? &*status_ : nullptr; }
   std::uint64_t lost_count() const noexcept { return lost_; }
   std::uint64_t skipped_count() const noexcept { return skipped_; }
+  Waitable waitable() const noexcept { return {-1, source_}; }
+
+  // For those who sleep until it has something: ticket_sleep.cpp, wait_set.cpp.
+  bool anything_ready() noexcept;
+  shm::Bell<topic::Atomics>& bell() noexcept { return bell_; }
+  bool meets_asymmetric_publisher() const noexcept;
+  void look_for_the_dead_if_due(std::int64_t now_ns) noexcept;
+  bool arm_again() noexcept;
+  std::int64_t spin_max_ns() const noexcept { return options_.spin_max.count(); }
+  // Grows with each message that was taken or passed over.
+  std::uint64_t progress() const noexcept;
+  bool is_foreign() const noexcept { return generation_ != os::fork_generation(); }
 
  private:
-  bool is_foreign() const noexcept { return generation_ != os::fork_generation(); }
   Error refuse(Errc code, std::string text) const;
   bool check_process() noexcept;
 
@@ -131,12 +144,9 @@ struct SubscriberCore {
   void skip_to_latest(PublisherLink& link) noexcept;
   void advance(PublisherLink& link) noexcept;
   void tell_reliable_progress(const PublisherLink& link) noexcept;
-  bool anything_ready() noexcept;
 
   // Sleeping.
-  bool spin(Deadline deadline) noexcept;
   bool barrier_before_sleep() noexcept;
-  bool arm_again() noexcept;
   void arm() noexcept;
   Result<void> watch_death_of(PublisherLink& link);
 
@@ -163,8 +173,9 @@ struct SubscriberCore {
   bool is_open_ = false;  // the first look is over: publishers found from now on are newer than us
   bool refresh_failed_ = false;  // status_ tells of a failed look at who is there
   os::EventDescriptor event_;
-  std::int64_t spin_ns_;
+  AdaptiveSpin spin_;
   std::int64_t look_for_dead_at_ns_ = 0;
+  std::shared_ptr<TopicSource> source_;
 };
 
 // ---- the fast path ------------------------------------------------------------------------------

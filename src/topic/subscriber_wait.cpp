@@ -1,67 +1,30 @@
-// How a subscriber sleeps: on the bell's ticket when it is alone, on one descriptor in an event
+// How a subscriber sleeps: on its bell's ticket when it is alone, on one descriptor in an event
 // loop.
 #include <algorithm>
 
-#include "shm/cursors.hpp"
 #include "shm/doorbell.hpp"
 #include "topic/subscriber_core.hpp"
 
 namespace signalbox {
 
-namespace {
-
-constexpr std::int64_t kLookForDeadEveryNs = 100'000'000;
-// Without a heavy barrier a wake can be missed in a window of nanoseconds; sleep short instead.
-constexpr std::int64_t kSleepWithoutBarrierNs = 1'000'000;
-// Spinning pays while messages follow one another faster than a sleeper can be woken, so its
-// length follows what the last waits were like.
-constexpr std::int64_t kSpinMinNs = 500;
-constexpr std::int64_t kSpinMaxNs = 30'000;
-
-void relax_processor() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
-
-}  // namespace
-
 Result<Wake> SubscriberCore::wait(Deadline deadline) {
   if (!check_process()) return std::unexpected(*status_);
   if (anything_ready()) return Wake::ready;
   if (deadline.passed()) return Wake::timed_out;
-  if (spin(deadline)) return Wake::ready;
-  for (;;) {
-    const std::uint32_t ticket = shm::announce(bell_, shm::sleepers_on_ticket);
-    const bool safe = barrier_before_sleep();
-    if (anything_ready()) return Wake::ready;
-    const std::int64_t longest = safe ? kLookForDeadEveryNs : kSleepWithoutBarrierNs;
-    const std::int64_t now = monotonic_now_ns();
-    if (!deadline.is_never() && now >= deadline.monotonic_ns()) return Wake::timed_out;
-    const os::FutexWord word{&bell_.ticket, ticket};
-    auto woken = os::futex_wait(word, std::min(deadline, Deadline::at_ns(now + longest)));
-    if (!woken) return std::unexpected(std::move(woken.error()));
-    if (anything_ready()) return Wake::ready;
-    if (*woken == os::FutexWake::interrupted) return Wake::interrupted;
-    if (*woken == os::FutexWake::timed_out) look_for_the_dead();
-  }
+  if (spin_.until(deadline, [this] { return anything_ready(); })) return Wake::ready;
+  SubscriberCore* const alone[] = {this};
+  os::FutexWord word[1];
+  return sleep_on_tickets({.topics = alone, .words = word}, deadline);
 }
 
-bool SubscriberCore::spin(Deadline deadline) noexcept {
-  const std::int64_t until = std::min(monotonic_now_ns() + spin_ns_, deadline.monotonic_ns());
-  do {
-    for (int i = 0; i < 16; ++i) {
-      if (anything_ready()) {
-        spin_ns_ = std::min(spin_ns_ * 2, kSpinMaxNs);
-        return true;
-      }
-      relax_processor();
-    }
-  } while (monotonic_now_ns() < until);
-  spin_ns_ = std::max(spin_ns_ / 2, kSpinMinNs);
-  return false;
+bool SubscriberCore::meets_asymmetric_publisher() const noexcept {
+  return std::ranges::any_of(links_, &PublisherLink::asymmetric);
+}
+
+std::uint64_t SubscriberCore::progress() const noexcept {
+  std::uint64_t sum = lost_ + skipped_;
+  for (const PublisherLink& link : links_) sum += link.position;
+  return sum;
 }
 
 // Orders our announcement before the looks that follow. The barrier is always the heavy one,
@@ -69,7 +32,7 @@ bool SubscriberCore::spin(Deadline deadline) noexcept {
 // one does, and this process may not call membarrier.
 bool SubscriberCore::barrier_before_sleep() noexcept {
   topic::Atomics::full_fence();
-  return os::heavy_barrier() || std::ranges::none_of(links_, &PublisherLink::asymmetric);
+  return os::heavy_barrier() || !meets_asymmetric_publisher();
 }
 
 // ---- in an event loop ---------------------------------------------------------------------------

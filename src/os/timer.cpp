@@ -1,0 +1,76 @@
+#include "signalbox/os/timer.hpp"
+
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "os/failure.hpp"
+
+namespace signalbox::os {
+
+namespace {
+
+timespec to_timespec(std::int64_t ns) noexcept {
+  return {.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
+}
+
+Result<void> start(const Fd& fd, int flags, const itimerspec& when) {
+  if (::timerfd_settime(fd.get(), flags, &when, nullptr) == 0) return {};
+  return std::unexpected(failure(errno, "timerfd_settime", "start a timer"));
+}
+
+}  // namespace
+
+Result<Timer> Timer::make() {
+  Timer made;
+  made.fd_ = Fd(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+  if (!made.fd_.is_open()) return std::unexpected(failure(errno, "timerfd_create", "make a timer"));
+  return made;
+}
+
+Result<Timer> Timer::once(Deadline at) {
+  auto made = make();
+  if (!made) return made;
+  if (auto started = made->set_once(at); !started) {
+    return std::unexpected(std::move(started.error()));
+  }
+  return made;
+}
+
+Result<Timer> Timer::every(std::chrono::nanoseconds period) {
+  auto made = make();
+  if (!made) return made;
+  if (auto started = made->set_every(period); !started) {
+    return std::unexpected(std::move(started.error()));
+  }
+  return made;
+}
+
+Result<void> Timer::set_once(Deadline at) {
+  itimerspec when{};
+  // All zero would mean "never"; the first nanosecond after boot has passed just as well.
+  if (!at.is_never()) when.it_value = to_timespec(std::max<std::int64_t>(1, at.monotonic_ns()));
+  return start(fd_, TFD_TIMER_ABSTIME, when);
+}
+
+Result<void> Timer::set_every(std::chrono::nanoseconds period) {
+  if (period.count() <= 0) {
+    return std::unexpected(Error{Errc::bad_argument,
+                                 0,
+                                 {},
+                                 "cannot start a timer: its period is " +
+                                     std::to_string(period.count()) + " ns; use more than 0."});
+  }
+  const itimerspec when{.it_interval = to_timespec(period.count()),
+                        .it_value = to_timespec(period.count())};
+  return start(fd_, 0, when);
+}
+
+std::uint64_t Timer::take() noexcept {
+  std::uint64_t times = 0;
+  return ::read(fd_.get(), &times, sizeof(times)) == sizeof(times) ? times : 0;
+}
+
+}  // namespace signalbox::os
