@@ -32,6 +32,7 @@ const (
 	ErrNotSupported     Code = 18 // this kernel or file system lacks what is needed
 	ErrOutOfMemory      Code = 19 // memory or address space is used up
 	ErrSystem           Code = 20 // any other errno: see Error.Errno
+	ErrEvicted          Code = 21 // this reliable subscriber was too slow and was left behind
 )
 
 var codeNames = [...]string{
@@ -56,6 +57,7 @@ var codeNames = [...]string{
 	ErrNotSupported:     "not_supported",
 	ErrOutOfMemory:      "out_of_memory",
 	ErrSystem:           "system",
+	ErrEvicted:          "evicted",
 }
 
 // String is the code's name as every text of Signalbox writes it, for example "type_mismatch".

@@ -36,6 +36,7 @@ enum class Errc : int {
   not_supported = 18,     // this kernel or file system lacks what is needed
   out_of_memory = 19,     // memory or address space is used up
   system = 20,            // any other errno: see Error::sys_errno
+  evicted = 21,           // this reliable subscriber was too slow and was left behind
 };
 
 // The name of a code as it appears in every text, for example "type_mismatch".

@@ -32,12 +32,21 @@ struct TypeDescription {
   std::string text;
 };
 
+// What publish() does when a reliable subscriber is a whole ring behind.
+enum class WhenBehind : std::uint8_t {
+  wait,  // for it, until the deadline: error timed_out, or would_block if the deadline has passed
+  drop_new,  // gives this message up at once, for all: error would_block, counted in
+             // dropped_count()
+  evict,     // leaves the subscriber behind: it gets error evicted, and must open the topic again
+};
+
 struct PublisherOptions {
   std::uint32_t depth = 16;          // messages kept for slow and late subscribers; power of two
   std::uint32_t loans_max = 1;       // messages being filled at once
   std::uint32_t held_max = 4;        // frames subscribers may hold, all together, beyond the ring
   std::uint64_t tail_bytes_max = 0;  // largest tail; the type must have one
   std::string domain{};              // empty: $SIGNALBOX_DIR, else $SIGNALBOX_DOMAIN, "default"
+  WhenBehind when_behind = WhenBehind::wait;
 };
 
 // Where a subscriber begins.
@@ -114,8 +123,13 @@ class RawPublisher {
   // there is and a Result travels through memory.
   static constexpr std::uint64_t no_position = UINT64_MAX;
   std::uint64_t send_in_place(const std::byte* padded, Deadline deadline) noexcept;
+  // The same for `count` messages, each of the type's own size and right behind the one before.
+  // Sleepers are woken once. Answers how many were published; fewer than asked: why() says why.
+  std::size_t send_batch(const std::byte* messages, std::size_t count, Deadline deadline) noexcept;
   Error why() const;
   std::uint32_t subscriber_count();
+  std::uint64_t dropped_count() const noexcept;
+  std::uint64_t evicted_count() const noexcept;
 
  private:
   explicit RawPublisher(std::unique_ptr<struct PublisherCore> core) noexcept;
@@ -165,6 +179,9 @@ class RawSubscriber {
   // in place, because a sample of 48 bytes is dear to move three times at this speed.
   bool take(RawSample& sample) noexcept;
   bool take_latest(RawSample& sample) noexcept;
+  // Copies the fixed parts of up to `room` messages, one behind the other, and answers how many.
+  // A reliable subscriber's progress is told once, at the end.
+  std::size_t take_batch(std::byte* messages, std::size_t room) noexcept;
   Result<Wake> wait(Deadline deadline);
   Result<int> descriptor();
   const Error* status() const noexcept;

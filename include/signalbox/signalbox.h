@@ -61,7 +61,8 @@ typedef enum sbx_code {
   SBX_WRONG_PROCESS = 17,
   SBX_NOT_SUPPORTED = 18,
   SBX_OUT_OF_MEMORY = 19,
-  SBX_SYSTEM = 20
+  SBX_SYSTEM = 20,
+  SBX_EVICTED = 21
 } sbx_code;
 
 typedef struct sbx_error {

@@ -123,13 +123,36 @@ class Publisher {
     }
   }
 
-  // Why the last loan() was empty, or what the last send() that failed answered.
+  // send() for many at once: one look at the sleepers, who are woken once. Answers how many were
+  // published, in order; fewer than asked when a reliable subscriber is a whole ring behind and the
+  // deadline passes, or when the first of the rest cannot be lent: why() says which.
+  std::size_t send_batch(std::span<const T> values, Deadline deadline = Deadline::immediate()) {
+    if constexpr (has_tail<T> || sizeof(T) > inline_bytes_max) {
+      std::size_t sent = 0;
+      while (sent < values.size() && send_counted(values[sent], deadline)) ++sent;
+      return sent;
+    } else {
+      return raw_.send_batch(reinterpret_cast<const std::byte*>(values.data()), values.size(),
+                             deadline);
+    }
+  }
+
+  // Why the last loan() was empty, or what the last publish() or send() that failed answered.
   Error why() const { return raw_.why(); }
   // Subscribers attached now. Enters the kernel only when somebody joined or left.
   std::uint32_t subscriber_count() { return raw_.subscriber_count(); }
+  // Messages given up (WhenBehind::drop_new) and subscribers left behind (WhenBehind::evict).
+  std::uint64_t dropped_count() const noexcept { return raw_.dropped_count(); }
+  std::uint64_t evicted_count() const noexcept { return raw_.evicted_count(); }
 
  private:
   explicit Publisher(RawPublisher raw) noexcept : raw_(std::move(raw)) {}
+  bool send_counted(const T& value, Deadline deadline) {
+    RawLoan loan;
+    if (!raw_.lend(loan, 0)) return false;
+    std::memcpy(loan.data().data(), &value, sizeof(T));
+    return raw_.publish(loan, deadline).has_value();
+  }
   Result<std::uint64_t> sent(std::uint64_t position) const {
     if (position == RawPublisher::no_position) return std::unexpected(raw_.why());
     return position;
@@ -164,6 +187,12 @@ class Subscriber {
     return sample;
   }
 
+  // Copies as many messages as there are, up to the span's size, in order; answers how many. Tails
+  // are not copied. Cheaper than take() where messages are small and many.
+  std::size_t take_batch(std::span<T> values) noexcept {
+    return raw_.take_batch(reinterpret_cast<std::byte*>(values.data()), values.size());
+  }
+
   // Sleeps until take() would find a message, the deadline passes or a signal handler ran; the
   // last two are results, not errors.
   Result<Wake> wait(Deadline deadline) { return raw_.wait(deadline); }
@@ -177,7 +206,8 @@ class Subscriber {
   Waitable waitable() const noexcept { return raw_.waitable(); }
 
   // Set when take() was empty for a reason other than "nothing new": limit_reached (pins_max
-  // samples are held), damaged, wrong_process. Cleared by the next successful take().
+  // samples are held), damaged, wrong_process. Cleared by the next successful take(). For evicted
+  // there is none: a reliable subscriber that was left behind takes nothing any more.
   const Error* status() const noexcept { return raw_.status(); }
 
   std::uint64_t lost_count() const noexcept { return raw_.lost_count(); }

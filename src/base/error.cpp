@@ -44,6 +44,8 @@ std::string_view to_string(Errc code) noexcept {
       return "out_of_memory";
     case Errc::system:
       return "system";
+    case Errc::evicted:
+      return "evicted";
   }
   return "unknown";
 }

@@ -33,6 +33,7 @@ static_assert(SBX_WRONG_PROCESS == static_cast<int>(Errc::wrong_process));
 static_assert(SBX_NOT_SUPPORTED == static_cast<int>(Errc::not_supported));
 static_assert(SBX_OUT_OF_MEMORY == static_cast<int>(Errc::out_of_memory));
 static_assert(SBX_SYSTEM == static_cast<int>(Errc::system));
+static_assert(SBX_EVICTED == static_cast<int>(Errc::evicted));
 
 static_assert(SBX_NEVER == signalbox::Deadline::never().monotonic_ns());
 static_assert(SBX_IMMEDIATE == signalbox::Deadline::immediate().monotonic_ns());

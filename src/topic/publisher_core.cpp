@@ -216,7 +216,10 @@ Result<std::uint64_t> PublisherCore::publish(RawLoan& loan, Deadline deadline) {
         refuse(Errc::bad_argument, "publish() was given an empty loan or another publisher's."));
   }
   if (!is_fast()) {
-    if (auto room = make_room(deadline); !room) return std::unexpected(std::move(room.error()));
+    if (const auto room = make_room(deadline); !room) {
+      why_ = room.error();
+      return std::unexpected(room.error());
+    }
   }
   const std::uint64_t slot = ring_.slot_index();
   const std::uint64_t position = ring_.next();
@@ -258,6 +261,44 @@ std::uint64_t PublisherCore::send_slowly(const std::byte* padded, Deadline deadl
   return position;
 }
 
+std::size_t PublisherCore::send_batch(const std::byte* messages, std::size_t count,
+                                      Deadline deadline) noexcept {
+  const std::uint64_t bytes = directory_.type().fixed_bytes;
+  std::size_t sent = 0;
+  while (sent < count) {
+    if (!is_plain_ || !is_fast()) {
+      // send_slowly() may sleep for room: whoever is to make it must know what is there already.
+      if (sent != 0) ring_the_bell();
+      alignas(16) std::byte padded[inline_bytes_max]{};
+      if (is_plain_) std::memcpy(padded, messages + sent * bytes, bytes);
+      if (send_slowly(padded, deadline) == RawPublisher::no_position) return sent;
+      ++sent;
+    } else {
+      sent += fill_slots(messages + sent * bytes, count - sent);
+    }
+  }
+  ring_the_bell();
+  return sent;
+}
+
+// As many as go the fast way.
+std::size_t PublisherCore::fill_slots(const std::byte* messages, std::size_t count) noexcept {
+  constexpr std::uint64_t meta = topic::slot_meta(topic::SlotKind::in_place, 0);
+  const std::uint64_t bytes = directory_.type().fixed_bytes;
+  alignas(16) std::byte padded[inline_bytes_max]{};
+  std::size_t filled = 0;
+  // Whoever joins in the middle of a batch is met at the next message, as everywhere.
+  for (; filled < count && is_fast(); ++filled) {
+    const std::byte* message = messages + filled * bytes;
+    if (bytes != inline_bytes_max) {
+      std::memcpy(padded, message, bytes);
+      message = padded;
+    }
+    ring_.publish(meta, message);
+  }
+  return filled;
+}
+
 // Off the fast path: looks who is there, and waits for the reliable subscriber that is behind.
 Result<void> PublisherCore::make_room(Deadline deadline) {
   if (is_foreign()) {
@@ -266,7 +307,7 @@ Result<void> PublisherCore::make_room(Deadline deadline) {
   }
   if (bell_.epoch.load() != known_epoch_) static_cast<void>(refresh());
   if (ring_.next() < room_until_ || has_room()) return {};
-  return wait_for_room(deadline);
+  return find_room(deadline);
 }
 
 // ---- frames -------------------------------------------------------------------------------------
@@ -379,7 +420,7 @@ SubscriberLink* PublisherCore::slowest(std::uint64_t& position) noexcept {
   SubscriberLink* last = nullptr;
   position = ring_.next();
   for (SubscriberLink& link : links_) {
-    if (link.page->reliable == 0 || !link.is_ready()) continue;
+    if (link.page->reliable == 0 || link.is_evicted || !link.is_ready()) continue;
     // One that is ready but has no entry for us yet has taken nothing of ours.
     std::uint64_t at = 0;
     if (link.cursor < shm::cursor_slots) at = shm::cursor_position(link.page->cursors[link.cursor]);
@@ -398,20 +439,45 @@ bool PublisherCore::has_room() noexcept {
   return ring_.next() < room_until_;
 }
 
+Error PublisherCore::behind(Errc code, const SubscriberLink& who, std::string_view what) const {
+  return refuse(code, "reliable subscriber " + who.who.file + " (pid " +
+                          std::to_string(who.page->header.pid) + ") is a whole ring of " +
+                          std::to_string(options_.depth) + " messages behind; " +
+                          std::string(what));
+}
+
+// A reliable subscriber is a whole ring behind: what happens now is this publisher's policy.
+Result<void> PublisherCore::find_room(Deadline deadline) {
+  if (options_.when_behind == WhenBehind::wait) return wait_for_room(deadline);
+  std::uint64_t position = 0;
+  for (;;) {
+    SubscriberLink* const slow = slowest(position);
+    if (slow == nullptr || has_room()) return {};
+    if (!topic::is_alive(slow->file)) {
+      forget_the_dead();
+    } else if (options_.when_behind == WhenBehind::evict) {
+      // It finds its next message overwritten, and that is how it is told.
+      slow->is_evicted = true;
+      page_->evicted.fetch_add(1);
+    } else {
+      page_->dropped.fetch_add(1);
+      return std::unexpected(behind(Errc::would_block, *slow,
+                                    "this message was dropped, as the publisher was told to do."));
+    }
+  }
+}
+
 Result<void> PublisherCore::wait_for_room(Deadline deadline) {
   while (!has_room()) {
     std::uint64_t position = 0;
-    const SubscriberLink* const behind = slowest(position);
-    if (behind == nullptr) return {};
+    const SubscriberLink* const slow = slowest(position);
+    if (slow == nullptr) return {};
     if (deadline.passed()) {
       const bool tried = deadline != Deadline::immediate();
-      return std::unexpected(refuse(tried ? Errc::timed_out : Errc::would_block,
-                                    "reliable subscriber " + behind->who.file + " (pid " +
-                                        std::to_string(behind->page->header.pid) +
-                                        ") is a whole ring of " + std::to_string(options_.depth) +
-                                        " messages behind; let it take, or wait longer."));
+      return std::unexpected(behind(tried ? Errc::timed_out : Errc::would_block, *slow,
+                                    "let it take, or wait longer."));
     }
-    if (!topic::is_alive(behind->file)) {
+    if (!topic::is_alive(slow->file)) {
       forget_the_dead();
       continue;
     }
@@ -419,10 +485,11 @@ Result<void> PublisherCore::wait_for_room(Deadline deadline) {
       static_cast<void>(refresh());
       continue;
     }
+    if (spin_.until(deadline, [this] { return has_room(); })) return {};
     // Ask to be woken when half of the ring is free again, not at every single message.
     page_->wanted.store(position + std::max(1U, options_.depth / 2));
     os::heavy_barrier();  // meets the subscriber's half after it advanced its cursor
-    sleep_for_room(*behind, deadline);
+    sleep_for_room(*slow, deadline);
     page_->wanted.store(0);
   }
   return {};

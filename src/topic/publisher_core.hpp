@@ -21,6 +21,7 @@
 #include "signalbox/raw_topic.hpp"
 #include "topic/directory.hpp"
 #include "topic/layout.hpp"
+#include "topic/ticket_sleep.hpp"
 
 namespace signalbox {
 
@@ -33,6 +34,7 @@ struct SubscriberLink {
   os::Fd signal{};              // its named pipe, opened when it first armed a descriptor
   std::uint32_t signalled = 0;  // the arming that was answered last
   std::size_t cursor = shm::cursor_slots;  // our entry in its table, once it has one
+  bool is_evicted = false;                 // was too slow: its cursor counts no more
 
   bool is_ready() const noexcept { return page->stage.load() == topic::Stage::ready; }
 };
@@ -50,8 +52,11 @@ struct PublisherCore {
   bool lend(RawLoan& loan, std::size_t tail_bytes) noexcept;
   Result<std::uint64_t> publish(RawLoan& loan, Deadline deadline);
   std::uint64_t send_in_place(const std::byte* padded, Deadline deadline) noexcept;
+  std::size_t send_batch(const std::byte* messages, std::size_t count, Deadline deadline) noexcept;
   void drop(RawLoan& loan) noexcept;
   std::uint32_t subscriber_count();
+  std::uint64_t dropped_count() const noexcept { return page_->dropped.load(); }
+  std::uint64_t evicted_count() const noexcept { return page_->evicted.load(); }
   const Error& why() const noexcept { return why_; }
   bool is_foreign() const noexcept { return generation_ != os::fork_generation(); }
 
@@ -65,6 +70,7 @@ struct PublisherCore {
   bool is_fast() const noexcept;
   void ring_the_bell() noexcept;
   std::uint64_t wake_and_answer(std::uint64_t position) noexcept;
+  std::size_t fill_slots(const std::byte* messages, std::size_t count) noexcept;
   std::uint64_t send_slowly(const std::byte* padded, Deadline deadline) noexcept;
   Result<void> make_room(Deadline deadline);
   // Frames.
@@ -73,7 +79,9 @@ struct PublisherCore {
   // Reliable subscribers.
   bool has_room() noexcept;
   SubscriberLink* slowest(std::uint64_t& position) noexcept;
+  Result<void> find_room(Deadline deadline);
   Result<void> wait_for_room(Deadline deadline);
+  Error behind(Errc code, const SubscriberLink& who, std::string_view what) const;
   void sleep_for_room(const SubscriberLink& behind, Deadline deadline) noexcept;
   // Sleepers.
   void wake_sleepers() noexcept;
@@ -101,6 +109,7 @@ struct PublisherCore {
   std::vector<SubscriberLink> links_;
   std::uint32_t loans_open_ = 0;
   std::int64_t look_for_dead_at_ns_ = 0;
+  AdaptiveSpin spin_{30'000};  // before it sleeps for room
   Error why_{};
 };
 

@@ -70,8 +70,14 @@ Result<std::uint64_t> RawPublisher::publish(RawLoan& loan, Deadline deadline) {
 std::uint64_t RawPublisher::send_in_place(const std::byte* padded, Deadline deadline) noexcept {
   return core_->send_in_place(padded, deadline);
 }
+std::size_t RawPublisher::send_batch(const std::byte* messages, std::size_t count,
+                                     Deadline deadline) noexcept {
+  return core_->send_batch(messages, count, deadline);
+}
 Error RawPublisher::why() const { return core_->why(); }
 std::uint32_t RawPublisher::subscriber_count() { return core_->subscriber_count(); }
+std::uint64_t RawPublisher::dropped_count() const noexcept { return core_->dropped_count(); }
+std::uint64_t RawPublisher::evicted_count() const noexcept { return core_->evicted_count(); }
 
 // ---- RawSample ----------------------------------------------------------------------------------
 
@@ -127,6 +133,9 @@ RawSubscriber::~RawSubscriber() = default;
 
 bool RawSubscriber::take(RawSample& sample) noexcept { return core_->take(sample); }
 bool RawSubscriber::take_latest(RawSample& sample) noexcept { return core_->take_latest(sample); }
+std::size_t RawSubscriber::take_batch(std::byte* messages, std::size_t room) noexcept {
+  return core_->take_batch(messages, room);
+}
 Result<Wake> RawSubscriber::wait(Deadline deadline) { return core_->wait(deadline); }
 Result<int> RawSubscriber::descriptor() { return core_->descriptor(); }
 const Error* RawSubscriber::status() const noexcept { return core_->status(); }

@@ -134,6 +134,7 @@ bool SubscriberCore::check_process() noexcept {
 // A look whose trouble, if any, is told by status(): there is no caller to tell.
 void SubscriberCore::look_who_is_there() noexcept {
   auto known = refresh();
+  if (is_evicted_) return;  // that stays what status() tells
   if (!known) {
     status_ = std::move(known.error());
   } else if (refresh_failed_) {
@@ -307,6 +308,7 @@ std::uint32_t SubscriberCore::publisher_count() {
 bool SubscriberCore::take_slowly(RawSample& sample, bool latest) noexcept {
   if (!check_process()) return false;
   if (sample) sample.release();
+  if (is_evicted_) return false;
   if (quick_ != nullptr) turn_ = static_cast<std::size_t>(quick_ - links_.data());
   quick_ = nullptr;
   for (;;) {
@@ -321,6 +323,39 @@ bool SubscriberCore::take_slowly(RawSample& sample, bool latest) noexcept {
     if (status_ && status_->code == Errc::limit_reached) return false;
     if (!arm_again()) return false;
   }
+}
+
+std::size_t SubscriberCore::take_batch(std::byte* messages, std::size_t room) noexcept {
+  std::size_t taken = take_run(messages, room);
+  RawSample sample;
+  // One at a time: what the run had to leave to take(), and several publishers in turn.
+  while (taken < room && take(sample)) {
+    std::memcpy(messages + taken * fixed_bytes_, sample.data().data(), fixed_bytes_);
+    sample.release();
+    ++taken;
+    taken += take_run(messages + taken * fixed_bytes_, room - taken);
+  }
+  return taken;
+}
+
+// Messages in their slots, one after the other, of the only publisher there is.
+std::size_t SubscriberCore::take_run(std::byte* messages, std::size_t room) noexcept {
+  PublisherLink* const link = quick_;
+  if (link == nullptr || link->next != link || bell_.epoch.load() != known_epoch_) return 0;
+  std::size_t taken = 0;
+  alignas(16) std::byte padded[inline_bytes_max];
+  const bool is_whole_slot = fixed_bytes_ == inline_bytes_max;
+  for (; taken < room; ++taken) {
+    std::byte* const message = messages + taken * fixed_bytes_;
+    std::byte* const words = is_whole_slot ? message : padded;
+    std::uint64_t meta = 0;
+    if (link->ring.read(link->position + taken, meta, words) != shm::Read::ready) break;
+    if (meta != topic::slot_meta(topic::SlotKind::in_place, 0)) break;
+    if (!is_whole_slot) std::memcpy(message, padded, fixed_bytes_);
+  }
+  link->position += taken;
+  if (is_reliable_ && taken != 0) tell_reliable_progress(*link);
+  return taken;
 }
 
 // Lets take() be quick until something happens that needs more than a look at one slot.
@@ -360,6 +395,7 @@ bool SubscriberCore::take_from(PublisherLink& link, RawSample& sample) noexcept 
     if (outcome == shm::Read::nothing) return false;
     if (outcome == shm::Read::lapped) [[unlikely]] {
       skip_lapped(link);
+      if (is_evicted_) return false;
       continue;
     }
     const Filled filled = fill(link, meta, sample);
@@ -433,11 +469,29 @@ SubscriberCore::Filled SubscriberCore::pin_frame(PublisherLink& link, std::uint6
 }
 
 void SubscriberCore::skip_lapped(PublisherLink& link) noexcept {
+  if (is_reliable_ && link.position >= link.counts_from) return note_eviction(link);
   const std::uint64_t from = std::max(link.position, link.counts_from);
   // A reliable subscriber is lapped by no more than the one message of settle_start(), so it steps;
   // a lossy one leaps ahead of the writer.
   link.position = options_.reliable ? link.position + 1 : link.ring.after_lap(link.position);
   if (link.position > from) lost_ += link.position - from;
+}
+
+// No publisher overwrites what a reliable subscriber has not taken, unless it left it behind. From
+// here on we take nothing, so nobody must wait for us any more.
+void SubscriberCore::note_eviction(PublisherLink& link) noexcept {
+  is_evicted_ = true;
+  const std::uint64_t next = link.ring.find_next();
+  lost_ += next > link.position ? next - link.position : 0;
+  status_ =
+      refuse(Errc::evicted, "publisher " + link.who.file + " (pid " + std::to_string(link.pid) +
+                                ") went on without this reliable " +
+                                "subscriber, which was a whole ring behind at message " +
+                                std::to_string(link.position) +
+                                "; open it again, and take faster or publish with a larger "
+                                "depth.");
+  page_->stage.store(Stage::closed);
+  presence_->directory.announce_change();
 }
 
 void SubscriberCore::skip_to_latest(PublisherLink& link) noexcept {
@@ -455,6 +509,7 @@ void SubscriberCore::skip_to_latest(PublisherLink& link) noexcept {
 }
 
 bool SubscriberCore::anything_ready() noexcept {
+  if (is_evicted_) return false;
   if (bell_.epoch.load() != known_epoch_) look_who_is_there();
   return std::ranges::any_of(links_, [](const PublisherLink& link) {
     return !link.drained && link.ring.sequence_at(link.position) >= shm::ready(link.position);

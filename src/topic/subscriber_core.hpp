@@ -93,6 +93,7 @@ struct SubscriberCore {
   bool take(RawSample& sample) noexcept;
   // As take(), but skips to the newest message of the publisher in turn.
   bool take_latest(RawSample& sample) noexcept { return take_slowly(sample, true); }
+  std::size_t take_batch(std::byte* messages, std::size_t room) noexcept;
   Result<Wake> wait(Deadline deadline);
   Result<int> descriptor();
   std::uint32_t publisher_count();
@@ -133,6 +134,7 @@ struct SubscriberCore {
   // Messages.
   bool take_slowly(RawSample& sample, bool latest) noexcept;
   void find_quick() noexcept;
+  std::size_t take_run(std::byte* messages, std::size_t room) noexcept;
   bool take_in_turn(RawSample& sample, bool latest) noexcept;
   bool take_from(PublisherLink& link, RawSample& sample) noexcept;
   enum class Filled { yes, lapped, refused };
@@ -141,6 +143,7 @@ struct SubscriberCore {
   Filled refuse_message(PublisherLink& link, std::string_view why);
   Filled pin_frame(PublisherLink& link, std::uint64_t meta, RawSample& sample) noexcept;
   void skip_lapped(PublisherLink& link) noexcept;
+  void note_eviction(PublisherLink& link) noexcept;
   void skip_to_latest(PublisherLink& link) noexcept;
   void advance(PublisherLink& link) noexcept;
   void tell_reliable_progress(const PublisherLink& link) noexcept;
@@ -170,6 +173,7 @@ struct SubscriberCore {
   SubscriberOptions options_;
   std::uint64_t lost_ = 0;
   std::uint64_t skipped_ = 0;
+  bool is_evicted_ = false;  // was too slow for a publisher, which went on without us
   bool is_open_ = false;  // the first look is over: publishers found from now on are newer than us
   bool refresh_failed_ = false;  // status_ tells of a failed look at who is there
   os::EventDescriptor event_;

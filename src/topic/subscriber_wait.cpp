@@ -8,7 +8,7 @@
 namespace signalbox {
 
 Result<Wake> SubscriberCore::wait(Deadline deadline) {
-  if (!check_process()) return std::unexpected(*status_);
+  if (!check_process() || is_evicted_) return std::unexpected(*status_);
   if (anything_ready()) return Wake::ready;
   if (deadline.passed()) return Wake::timed_out;
   if (spin_.until(deadline, [this] { return anything_ready(); })) return Wake::ready;
