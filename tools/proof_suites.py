@@ -35,6 +35,21 @@ SUITES = (
         seeded={"SIGNALBOX_KILLS": "300"},
     ),
     Suite(
+        name="kill",
+        says="A participant is killed at each instruction of each operation that changed anything.",
+        targets=("crash_kill_driver_test",),
+        program="tests/crash/crash_kill_driver_test",
+        long={"SIGNALBOX_EVERY_INSTRUCTION": "1"},
+    ),
+    Suite(
+        name="kill_clang",
+        says="The same, with the library and the victim compiled by clang.",
+        targets=("crash_kill_driver_test",),
+        program="tests/crash/crash_kill_driver_test",
+        preset="clang-release",
+        long={"SIGNALBOX_EVERY_INSTRUCTION": "1"},
+    ),
+    Suite(
         name="relacy",
         says="The lock-free templates run in Relacy, under every schedule with few switches.",
         targets=("model_test",),
