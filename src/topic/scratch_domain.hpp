@@ -1,5 +1,6 @@
 // scratch_domain.hpp: for tests: a private SIGNALBOX_DIR on tmpfs that must be empty again at the
-// end.
+// end. It lies in $SBX_SCRATCH, where a runner names a folder that it removes after a crash, else
+// in /dev/shm.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -14,8 +15,9 @@ namespace signalbox {
 class ScratchDomain {
  public:
   ScratchDomain() {
-    char path[] = "/dev/shm/signalbox-test-XXXXXX";
-    root_ = ::mkdtemp(path);
+    const char* const parent = std::getenv("SBX_SCRATCH");
+    root_ = std::string(parent == nullptr ? "/dev/shm" : parent) + "/signalbox-test-XXXXXX";
+    if (::mkdtemp(root_.data()) == nullptr) std::abort();
     ::setenv("SIGNALBOX_DIR", root_.c_str(), 1);
   }
   ~ScratchDomain() {

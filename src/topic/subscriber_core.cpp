@@ -263,7 +263,8 @@ bool SubscriberCore::begin_cursor(PublisherLink& link) noexcept {
 void SubscriberCore::forget(std::size_t index) noexcept {
   shm::end_cursor(page_->cursors[links_[index].cursor]);
   links_.erase(links_.begin() + static_cast<std::ptrdiff_t>(index));
-  turn_ = 0;
+  // Those behind it moved up by one: whoever was next is still next.
+  if (turn_ > index) --turn_;
 }
 
 // Marks publishers without a life lock as gone. What they published has all become visible by

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "../proof_counts.hpp"
 #include "crew.hpp"
 #include "signalbox/deadline.hpp"
 #include "topic/scratch_domain.hpp"
@@ -89,6 +90,7 @@ class RandomKill : public ::testing::TestWithParam<bool> {
     for (const Worker& worker : crew_) before.push_back(progress_of(worker));
     for (std::size_t i = 0; i < crew_.size(); ++i) {
       if (!eventually([&] { return progress_of(crew_[i]) > before[i]; })) {
+        proof::count({{"hangs", 1}});
         ADD_FAILURE() << "worker " << i << " (pid " << crew_[i].pid << ") hangs, seed " << seed_;
         return false;
       }
@@ -124,6 +126,7 @@ TEST_P(RandomKill, SurvivorsGoOnAndLoseNothing) {
       EXPECT_TRUE(eventually([&] { return report_.received[victim.spawn] >= committed; }))
           << "of " << committed << " committed messages only " << report_.received[victim.spawn]
           << " arrived; kill " << i << ", seed " << seed_;
+      if (HasFailure()) proof::count({{"lost", committed - report_.received[victim.spawn]}});
     }
     employ(victim);
     if (i % 10 == 0) everybody_goes_on();
@@ -133,6 +136,13 @@ TEST_P(RandomKill, SurvivorsGoOnAndLoseNothing) {
   EXPECT_EQ(report_.disordered, 0U);
   EXPECT_EQ(report_.lost, 0U);
   EXPECT_EQ(report_.errors, 0U);
+  std::uint64_t messages = 0;
+  for (const auto& published : report_.published) messages += published;
+  proof::count({{"random_kills", kills},
+                {"messages", messages},
+                {"torn", report_.torn},
+                {"doubled", report_.disordered},
+                {"lost", report_.lost}});
   for (const Worker& worker : crew_) dismiss(worker);
   crew_.clear();
   EXPECT_TRUE(crew::visit(GetParam())) << "the next to come finds a usable topic";
@@ -160,6 +170,7 @@ TEST(KilledHolder, GivesItsFramesBack) {
     }
   }
   EXPECT_EQ(report.torn, 0U);
+  proof::count({{"random_kills", 100}, {"torn", report.torn}});
 }
 
 INSTANTIATE_TEST_SUITE_P(Messages, RandomKill, ::testing::Values(false, true),

@@ -9,6 +9,7 @@
 #include <ostream>
 #include <utility>
 
+#include "../proof_counts.hpp"
 #include "relacy_atomics.hpp"
 
 namespace signalbox::model {
@@ -38,6 +39,7 @@ rl::test_result_e search(rl::scheduler_type_e how, unsigned switches, std::uint6
   parameters.output_stream = &report;
   parameters.progress_stream = &nowhere;
   rl::simulate<Model>(parameters);
+  proof::count({{"schedules", parameters.stop_iteration}});
   return parameters.test_result;
 }
 

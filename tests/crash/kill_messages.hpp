@@ -1,0 +1,110 @@
+// kill_messages.hpp: the messages of the kill driver, and the book that a reader keeps about them.
+//
+// A message says who wrote it and which of his it is; every other word follows from the two, so
+// that any mixture of two messages shows.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "kill_verdict.hpp"
+#include "signalbox/topic.hpp"
+
+namespace kill_driver {
+
+struct Small {  // travels in its slot
+  std::uint64_t author, number, words[4];
+};
+struct Framed {  // lies in a frame
+  std::uint64_t author, number, words[14];
+};
+
+inline std::uint64_t word_of(std::uint64_t author, std::uint64_t number, std::uint64_t index) {
+  return (author * 0x9e3779b97f4a7c15) ^ (number * 0xc2b2ae3d27d4eb4f) ^ (index + 1);
+}
+
+template <class T>
+void fill(T& message, std::uint64_t author, std::uint64_t number) {
+  message.author = author;
+  message.number = number;
+  std::uint64_t index = 0;
+  for (std::uint64_t& word : message.words) word = word_of(author, number, index++);
+}
+
+template <class T>
+bool is_whole(const T& message) {
+  std::uint64_t index = 0;
+  for (const std::uint64_t word : message.words) {
+    if (word != word_of(message.author, message.number, index++)) return false;
+  }
+  return true;
+}
+
+// What a reader has had from one author: the numbers from `first` up to, not including, `next`.
+struct Had {
+  std::uint64_t first = 0;
+  std::uint64_t next = 0;
+};
+
+template <class T>
+class Reader {
+ public:
+  Reader(signalbox::Subscriber<T>& in, Verdict& verdict) : in_(in), verdict_(verdict) {}
+
+  // Takes and judges one message; the sample is empty when there is none.
+  signalbox::Sample<T> take() {
+    auto sample = in_.take();
+    if (!sample) {
+      if (in_.status() != nullptr) verdict_.fault(&Tally::lost, in_.status()->text);
+      return sample;
+    }
+    ++verdict_.tally.messages;
+    if (!is_whole(*sample)) {
+      verdict_.fault(&Tally::torn, "message " + std::to_string(sample->number) + " is torn");
+      return sample;
+    }
+    auto [had, is_new] = had_.try_emplace(sample->author, Had{sample->number, sample->number});
+    Had& book = had->second;
+    if (sample->number < book.next) verdict_.fault(&Tally::doubled, "an old number came again");
+    if (sample->number > book.next) verdict_.fault(&Tally::lost, "a number was left out");
+    book.next = sample->number + 1;
+    return sample;
+  }
+
+  void take_all() {
+    // As many as one round can hold: a contender goes on publishing while we take.
+    for (int i = 0; i < 256 && take(); ++i) {
+    }
+  }
+
+  // Takes until it has had everything of the author before `next`. The deadline is a watchdog.
+  bool take_until(std::uint64_t author, std::uint64_t next) {
+    using namespace std::chrono_literals;
+    const auto deadline = signalbox::Deadline::after(10s);
+    while (had(author).next < next) {
+      if (take()) continue;
+      if (deadline.passed()) return false;
+      static_cast<void>(in_.wait(signalbox::Deadline::after(10ms)));
+    }
+    return true;
+  }
+
+  // The next message by this author is another's: one that came later under the same number.
+  void forget(std::uint64_t author) { had_.erase(author); }
+
+  Had had(std::uint64_t author) const {
+    const auto found = had_.find(author);
+    return found == had_.end() ? Had{} : found->second;
+  }
+
+ private:
+  signalbox::Subscriber<T>& in_;
+  Verdict& verdict_;
+  std::map<std::uint64_t, Had> had_;
+};
+
+}  // namespace kill_driver
+
+SBX_DESCRIBE(kill_driver::Small, author, number, words);
+SBX_DESCRIBE(kill_driver::Framed, author, number, words);

@@ -1,0 +1,218 @@
+#include "kill_operations.hpp"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+#include <ostream>
+
+#include "kill_messages.hpp"
+#include "signalbox/topic.hpp"
+
+namespace kill_driver {
+
+namespace {
+
+using signalbox::Deadline;
+using signalbox::Loan;
+using signalbox::Publisher;
+using signalbox::PublisherOptions;
+using signalbox::Sample;
+using signalbox::Start;
+using signalbox::Subscriber;
+using namespace std::chrono_literals;
+
+constexpr auto kSleep = 30ms;  // of the operations that must sleep; nobody wakes them
+
+// Asks the kernel and not the C library, so that little is stepped that is not the operation.
+void rest() { ::kill(::getpid(), SIGSTOP); }
+
+template <class T>
+class Victim {
+ public:
+  Victim(std::uint64_t author, Report& report) : author_(author), report_(report) {}
+
+  void perform(Work work) {
+    prepare(work);
+    rest();
+    act(work);
+    rest();
+  }
+
+ private:
+  void prepare(Work work) {
+    switch (work) {
+      case Work::open_publisher:
+      case Work::open_subscriber:
+        return;
+      case Work::lend:
+      case Work::publish:
+        // The ring has gone round, and half of what it shows has been taken.
+        open_publisher();
+        for (std::uint32_t i = 0; i < victim_depth; ++i) publish(next_loan());
+        rest();
+        for (std::uint32_t i = 0; i < victim_depth / 2; ++i) publish(next_loan());
+        if (work == Work::publish) loan_ = next_loan();
+        return;
+      case Work::publish_without_room:
+        open_publisher();
+        for (std::uint32_t i = 0; i < victim_depth; ++i) publish(next_loan());
+        loan_ = next_loan();
+        return;
+      case Work::close_publisher:
+        open_publisher();
+        publish(next_loan());
+        return;
+      case Work::take:
+      case Work::wait_ready:
+      case Work::arm_descriptor:
+      case Work::close_subscriber:
+        open_subscriber(Start::oldest);
+        return;
+      case Work::wait_sleeping:
+        open_subscriber(Start::next);
+        return;
+      case Work::release:
+        open_subscriber(Start::oldest);
+        take();
+        return;
+    }
+  }
+
+  void act(Work work) {
+    switch (work) {
+      case Work::open_publisher:
+        return open_publisher();
+      case Work::open_subscriber:
+        return open_subscriber(Start::oldest);
+      case Work::lend:
+        loan_ = next_loan();
+        return;
+      case Work::publish:
+        return publish(std::move(loan_));
+      case Work::publish_without_room:
+        // It is no trouble that this ends in timed_out.
+        if (out_->publish(std::move(loan_), Deadline::after(kSleep))) ++report_.committed;
+        return;
+      case Work::take:
+        return take();
+      case Work::release:
+        sample_ = {};
+        return;
+      case Work::wait_ready:
+      case Work::wait_sleeping:
+        if (!in_->wait(Deadline::after(kSleep))) fail("wait");
+        return;
+      case Work::arm_descriptor:
+        if (!in_->descriptor()) fail("descriptor");
+        return;
+      case Work::close_publisher:
+        return out_.reset();
+      case Work::close_subscriber:
+        return in_.reset();
+    }
+  }
+
+  void open_publisher() {
+    auto out = Publisher<T>::open("kill", {.depth = victim_depth, .loans_max = 1, .held_max = 1});
+    if (!out) return fail(out.error().text.c_str());
+    out_ = std::move(*out);
+  }
+  void open_subscriber(Start start) {
+    auto in = Subscriber<T>::open("kill", {.start = start, .reliable = true});
+    if (!in) return fail(in.error().text.c_str());
+    in_ = std::move(*in);
+  }
+  Loan<T> next_loan() {
+    auto loan = out_->loan();
+    if (!loan) fail(out_->why().text.c_str());
+    return loan;
+  }
+  void publish(Loan<T> loan) {
+    fill(*loan, author_, report_.committed);
+    if (out_->publish(std::move(loan))) {
+      ++report_.committed;
+    } else {
+      fail("publish");
+    }
+  }
+  void take() {
+    sample_ = in_->take();
+    if (!sample_ || !is_whole(*sample_)) fail("take");
+  }
+  void fail(const char* what) {
+    std::fprintf(stderr, "victim: %s\n", what);
+    ++report_.trouble;
+    std::_Exit(1);
+  }
+
+  std::uint64_t author_;
+  Report& report_;
+  std::optional<Publisher<T>> out_;
+  std::optional<Subscriber<T>> in_;
+  Loan<T> loan_;
+  Sample<T> sample_;
+};
+
+template <class T>
+[[noreturn]] void be_a_corpse(std::uint64_t author) {
+  auto out = Publisher<T>::open("kill", {.depth = victim_depth, .loans_max = 1, .held_max = 1});
+  auto in = Subscriber<T>::open("kill", {.start = Start::oldest, .reliable = true});
+  if (!out || !in) std::_Exit(1);
+  const auto held = in->take();
+  static_cast<void>(in->descriptor());
+  auto loan = out->loan();
+  if (!loan) std::_Exit(1);
+  fill(*loan, author, 0);
+  if (!out->publish(std::move(loan))) std::_Exit(1);
+  rest();
+  std::_Exit(1);
+}
+
+template <class T>
+[[noreturn]] void contend_with(std::uint64_t author) {
+  auto out = Publisher<T>::open("kill", {.depth = victim_depth, .loans_max = 1, .held_max = 2});
+  auto in = Subscriber<T>::open("kill", {.start = Start::next});
+  if (!out || !in) std::_Exit(1);
+  for (std::uint64_t number = 0;;) {
+    if (auto loan = out->loan()) {
+      fill(*loan, author, number);
+      if (out->publish(std::move(loan))) ++number;
+    }
+    while (const auto sample = in->take()) {
+      if (!is_whole(*sample)) std::abort();
+    }
+  }
+}
+
+}  // namespace
+
+std::ostream& operator<<(std::ostream& out, const Operation& operation) {
+  return out << operation.name;
+}
+
+int rests_before(Work work) { return work == Work::lend || work == Work::publish ? 1 : 0; }
+
+void live(const Operation& operation, std::uint64_t author, Report& report) {
+  // Never destroyed: the victim dies with its handles open, unless closing them is the operation.
+  if (operation.framed) {
+    (new Victim<Framed>(author, report))->perform(operation.work);
+  } else {
+    (new Victim<Small>(author, report))->perform(operation.work);
+  }
+  std::_Exit(0);
+}
+
+void live_to_be_a_corpse(bool framed, std::uint64_t author) {
+  if (framed) be_a_corpse<Framed>(author);
+  be_a_corpse<Small>(author);
+}
+
+void contend(bool framed, std::uint64_t author) {
+  if (framed) contend_with<Framed>(author);
+  contend_with<Small>(author);
+}
+
+}  // namespace kill_driver

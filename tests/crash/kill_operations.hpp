@@ -1,0 +1,62 @@
+// kill_operations.hpp: what the victim of the kill driver is doing when it dies.
+//
+// A victim prepares itself, rests (it stops itself, which its tracer sees), performs one operation
+// and rests again. The tracer kills it between the last two rests.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <iosfwd>
+
+namespace kill_driver {
+
+inline constexpr std::uint32_t victim_depth = 4;
+
+enum class Work {
+  open_publisher,
+  open_subscriber,
+  lend,
+  publish,
+  publish_without_room,  // a reliable subscriber is a ring behind: it waits, bounded
+  take,
+  release,
+  wait_ready,     // a message is there
+  wait_sleeping,  // none is: announces itself and sleeps, bounded
+  arm_descriptor,
+  close_publisher,
+  close_subscriber
+};
+
+// What the rest of the topic looks like.
+enum class Company {
+  survivors,  // a publisher and a reliable subscriber that live on
+  nobody,     // the victim makes the topic, or is the last in it
+  a_corpse    // survivors, and a publisher and a subscriber that were killed before
+};
+
+struct Operation {
+  const char* name;
+  Work work;
+  bool framed;
+  Company company;
+};
+std::ostream& operator<<(std::ostream& out, const Operation& operation);
+
+// Written by the victim, outlives it.
+struct Report {
+  std::atomic<std::uint64_t> committed;  // messages whose publish() returned
+  std::atomic<std::uint64_t> trouble;    // calls that failed though they must not
+};
+
+// The victim's whole life. It rests `rests_before(work)` times before the operation, for the
+// survivors to take what it published, and then once at the operation's beginning and end.
+[[noreturn]] void live(const Operation& operation, std::uint64_t author, Report& report);
+int rests_before(Work work);
+
+// Opens a publisher and a subscriber, holds a message, publishes one: ready to be killed.
+[[noreturn]] void live_to_be_a_corpse(bool framed, std::uint64_t author);
+
+// Publishes and takes at full speed for ever.
+[[noreturn]] void contend(bool framed, std::uint64_t author);
+
+}  // namespace kill_driver
