@@ -10,6 +10,19 @@
 
 namespace signalbox {
 
+namespace {
+
+// What the layers below say of a lock or a timer does not know for which topic it was: here is
+// where every failure gets that name.
+template <class T>
+Result<T> about(std::string_view topic, Result<T> result) {
+  if (result || result.error().text.find(topic) != std::string::npos) return result;
+  result.error().text.insert(0, "topic \"" + std::string(topic) + "\": ");
+  return result;
+}
+
+}  // namespace
+
 // ---- RawLoan ------------------------------------------------------------------------------------
 
 RawLoan::RawLoan(RawLoan&& other) noexcept { *this = std::move(other); }
@@ -51,7 +64,7 @@ Result<void> RawLoan::shorten(std::size_t tail_bytes) {
 
 Result<RawPublisher> RawPublisher::open(std::string_view topic, const TypeDescription& type,
                                         const PublisherOptions& options) {
-  auto core = PublisherCore::open(topic, type, options);
+  auto core = about(topic, PublisherCore::open(topic, type, options));
   if (!core) return std::unexpected(std::move(core.error()));
   return RawPublisher(std::move(*core));
 }
@@ -114,7 +127,7 @@ std::span<const std::byte> RawSample::tail() const noexcept {
 
 Result<RawSubscriber> RawSubscriber::open(std::string_view topic, const TypeDescription& type,
                                           const SubscriberOptions& options) {
-  auto core = SubscriberCore::open(topic, type, options);
+  auto core = about(topic, SubscriberCore::open(topic, type, options));
   if (!core) return std::unexpected(std::move(core.error()));
   return RawSubscriber(std::move(*core));
 }
@@ -127,8 +140,10 @@ RawSubscriber::~RawSubscriber() = default;
 
 bool RawSubscriber::take(RawSample& sample) noexcept { return core_->take(sample); }
 bool RawSubscriber::take_latest(RawSample& sample) noexcept { return core_->take_latest(sample); }
-Result<Wake> RawSubscriber::wait(Deadline deadline) { return core_->wait(deadline); }
-Result<int> RawSubscriber::descriptor() { return core_->descriptor(); }
+Result<Wake> RawSubscriber::wait(Deadline deadline) {
+  return about(core_->topic(), core_->wait(deadline));
+}
+Result<int> RawSubscriber::descriptor() { return about(core_->topic(), core_->descriptor()); }
 const Error* RawSubscriber::status() const noexcept { return core_->status(); }
 std::uint64_t RawSubscriber::lost_count() const noexcept { return core_->lost_count(); }
 std::uint64_t RawSubscriber::skipped_count() const noexcept { return core_->skipped_count(); }

@@ -136,6 +136,7 @@ void SubscriberCore::look_who_is_there() noexcept {
   auto known = refresh();
   if (!known) {
     status_ = std::move(known.error());
+    status_->text.insert(0, "topic \"" + topic() + "\": ");
   } else if (refresh_failed_) {
     status_.reset();  // what stood in the way (no descriptors left, say) is over
   }
@@ -218,6 +219,7 @@ Result<bool> SubscriberCore::link(const topic::Participant& who) {
   links_.push_back(std::move(link));
   if (event_.is_open() && !links_.back().gone) {
     if (auto watched = watch_death_of(links_.back()); !watched) {
+      forget(links_.size() - 1);  // the next look meets it anew, and watches it
       return std::unexpected(std::move(watched.error()));
     }
   }
