@@ -356,7 +356,8 @@ bool SubscriberCore::take_in_turn(RawSample& sample, bool latest) noexcept {
 }
 
 bool SubscriberCore::take_from(PublisherLink& link, RawSample& sample) noexcept {
-  for (;;) {
+  // An honest writer laps us once or twice; one that scribbles must not keep us here.
+  for (std::uint64_t steps = 0; steps <= link.shape.depth; ++steps) {
     std::uint64_t meta = 0;
     const shm::Read outcome = link.ring.read(link.position, meta, sample.in_place_);
     if (outcome == shm::Read::nothing) return false;
@@ -372,6 +373,7 @@ bool SubscriberCore::take_from(PublisherLink& link, RawSample& sample) noexcept 
     advance(link);
     return true;
   }
+  return false;
 }
 
 // The slot's words are in the sample already; makes a message of them.
