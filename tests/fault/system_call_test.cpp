@@ -35,6 +35,7 @@ struct Report {
   char again[512];  // a whole new attempt after everything was closed
   Holdings before;
   Holdings after;
+  std::size_t files_made;  // by an operation that failed
   std::size_t files_left;  // after everything was closed, before the new attempt
 };
 
@@ -54,10 +55,13 @@ void play(const Operation& operation, const fs::path& root, Report& report) {
   {
     Scene scene;
     operation.prepare(scene);
+    const std::size_t files_before = files_in(root);
     kernel_boundary::open_window();
     const std::string answer = operation.act(scene);
     kernel_boundary::close_window();
     note(report.answer, answer);
+    const std::size_t files_now = files_in(root);
+    if (answer != "ok" && files_now > files_before) report.files_made = files_now - files_before;
     if (answer != "ok" && !operation.closes) note(report.repeated, operation.act(scene));
     note(report.exchange, fault::exchange(scene));
   }
@@ -99,6 +103,7 @@ class SystemCall : public testing::TestWithParam<Operation> {
     if (answer != "ok") {
       EXPECT_NE(error, EINTR) << "an interruption is no failure: " << answer;
       expect_helpful(answer);
+      EXPECT_EQ(report_->files_made, 0U) << "it failed, and its files are there: " << answer;
       EXPECT_TRUE(GetParam().closes || std::strcmp(report_->repeated, "ok") == 0)
           << "the second attempt fails: " << report_->repeated;
     }
