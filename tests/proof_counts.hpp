@@ -35,4 +35,12 @@ inline void count(std::initializer_list<std::pair<std::string_view, std::uint64_
   ::close(file);
 }
 
+inline std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise) {
+  const char* const text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+// The long form of a suite, for `./dev proof --long`: hours.
+inline bool long_form() { return number_from_environment("SBX_PROOF_LONG", 0) != 0; }
+
 }  // namespace proof

@@ -39,6 +39,16 @@ void read_all(const Fd& fd) noexcept {
 
 Result<EventDescriptor> EventDescriptor::create(const Fd& directory, const std::string& fifo_name,
                                                 unsigned mode) {
+  auto made = open_over_new_fifo(directory, fifo_name, mode);
+  // The name is the caller's alone, so a pipe that no descriptor came of is in the way of the next
+  // attempt and of nobody else.
+  if (!made) unlink_file(directory, fifo_name);
+  return made;
+}
+
+Result<EventDescriptor> EventDescriptor::open_over_new_fifo(const Fd& directory,
+                                                            const std::string& fifo_name,
+                                                            unsigned mode) {
   if (auto made = make_fifo(directory, fifo_name, mode); !made) {
     return std::unexpected(std::move(made.error()));
   }
@@ -86,8 +96,10 @@ bool EventDescriptor::drain() noexcept {
 void EventDescriptor::signal_self() noexcept { send_signal(fifo_); }
 
 Result<Fd> open_signal(const Fd& directory, const std::string& fifo_name) {
-  const int fd =
-      ::openat(directory.get(), fifo_name.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+  const int fd = retried([&] {
+    return ::openat(directory.get(), fifo_name.c_str(),
+                    O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+  });
   if (fd < 0) return std::unexpected(failure(errno, "openat", "open named pipe " + fifo_name));
   return Fd(fd);
 }
@@ -95,7 +107,8 @@ Result<Fd> open_signal(const Fd& directory, const std::string& fifo_name) {
 void send_signal(const Fd& fifo) noexcept {
   const char byte = 1;
   // EAGAIN means the pipe is full, and then its reader will wake anyway.
-  [[maybe_unused]] const ssize_t sent = ::write(fifo.get(), &byte, 1);
+  while (::write(fifo.get(), &byte, 1) < 0 && errno == EINTR) {
+  }
 }
 
 bool is_readable(const Fd& fd) noexcept {

@@ -34,6 +34,8 @@ class EventDescriptor {
   void signal_self() noexcept;
 
  private:
+  static Result<EventDescriptor> open_over_new_fifo(const Fd& directory,
+                                                    const std::string& fifo_name, unsigned mode);
   Fd epoll_;
   Fd fifo_;
   Fd timer_;

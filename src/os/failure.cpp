@@ -57,8 +57,17 @@ std::string_view advice(int sys_errno) noexcept {
       return "Memory or address space is used up: ask for less depth or smaller frames.";
     case EOPNOTSUPP:
       return "The file system lacks what Signalbox needs: set SIGNALBOX_DIR to a tmpfs directory.";
+    case ENOLCK:
+      return "The machine has too many file locks: see fcntl(2).";
+    case ENOSYS:
+      return "This kernel does not offer it to this process; Signalbox needs Linux 5.4 or later, "
+             "and a sandbox must allow the call.";
+    case ENOENT:
+    case EEXIST:
+    case ENOTEMPTY:
+      return "Somebody else may be making or removing it: try again.";
     default:
-      return "";
+      return "Try again; if it stays, look at the kernel's log (dmesg).";
   }
 }
 
@@ -67,7 +76,7 @@ std::string_view advice(int sys_errno) noexcept {
 Error failure(int sys_errno, std::string_view call, std::string tried) {
   std::string text = "cannot " + std::move(tried) + ": " + std::string(call) + " says " +
                      std::strerror(sys_errno) + ".";
-  if (const auto hint = advice(sys_errno); !hint.empty()) text.append(" ").append(hint);
+  text.append(" ").append(advice(sys_errno));
   return {code_of(sys_errno), sys_errno, call, std::move(text)};
 }
 

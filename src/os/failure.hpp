@@ -3,6 +3,7 @@
 //   Threads  any     Crash  nothing to lose     Fork  safe     Limits  none
 #pragma once
 
+#include <cerrno>
 #include <string>
 #include <string_view>
 
@@ -16,5 +17,15 @@ Errc code_of(int sys_errno) noexcept;
 // "cannot <tried>: <call> says <strerror>. <advice for this errno>"
 // `tried` is the rest of the sentence "cannot ...", for example "create topic file /dev/shm/x".
 Error failure(int sys_errno, std::string_view call, std::string tried);
+
+// Makes a call again that a signal handler interrupted: for calls that nobody waits in, so that an
+// interruption is not worth telling.
+template <class Call>
+auto retried(Call call) noexcept {
+  for (;;) {
+    const auto answer = call();
+    if (answer >= 0 || errno != EINTR) return answer;
+  }
+}
 
 }  // namespace signalbox::os

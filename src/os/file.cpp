@@ -68,7 +68,8 @@ Result<void> make_directories(const std::string& path, unsigned mode) {
 }
 
 Result<Fd> open_directory(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  const int fd = retried(
+      [&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW); });
   if (fd < 0) {
     const int refused = errno;
     return std::unexpected(
@@ -79,15 +80,17 @@ Result<Fd> open_directory(const std::string& path) {
 
 Result<Fd> open_file(const Fd& directory, const std::string& name, Access access) {
   const int mode = access == Access::read ? O_RDONLY : O_RDWR;
-  const int fd =
-      ::openat(directory.get(), name.c_str(), mode | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  const int fd = retried([&] {
+    return ::openat(directory.get(), name.c_str(), mode | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  });
   if (fd < 0) return std::unexpected(failure(errno, "openat", "open file " + name));
   return Fd(fd);
 }
 
 Result<Fd> create_unnamed(const Fd& directory, const std::string& path, std::uint64_t bytes,
                           unsigned mode) {
-  Fd file(::openat(directory.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode));
+  Fd file(retried(
+      [&] { return ::openat(directory.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode); }));
   if (!file.is_open()) {
     return std::unexpected(failure(errno, "open(O_TMPFILE)", "create a file for " + path));
   }
@@ -156,7 +159,8 @@ bool remove_directory(const std::string& path) noexcept { return ::rmdir(path.c_
 
 Result<std::vector<std::string>> list_directory(const Fd& directory, const std::string& path) {
   // A second open file description, because readdir moves the offset of the one it is given.
-  const int fd = ::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int fd =
+      retried([&] { return ::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
   if (fd < 0) return std::unexpected(failure(errno, "openat", "list directory " + path));
   DIR* stream = ::fdopendir(fd);
   if (stream == nullptr) {
@@ -179,10 +183,10 @@ Result<std::vector<std::string>> list_directory(const Fd& directory, const std::
 }
 
 std::string read_small_file(const char* path) {
-  const Fd file(::open(path, O_RDONLY | O_CLOEXEC));
+  const Fd file(retried([&] { return ::open(path, O_RDONLY | O_CLOEXEC); }));
   if (!file.is_open()) return {};
   char text[1024];
-  const ssize_t got = ::read(file.get(), text, sizeof(text));
+  const ssize_t got = retried([&] { return ::read(file.get(), text, sizeof(text)); });
   if (got <= 0) return {};
   std::string content(text, static_cast<std::size_t>(got));
   if (content.back() == '\n') content.pop_back();

@@ -34,6 +34,13 @@ Error type_mismatch(const std::string& topic, const std::string& their_name,
               " bytes). Rebuild the older program, or stop every user of the topic first."};
 }
 
+// A subscriber's page that is gone or damaged belongs to nobody who will come; one that we only
+// failed to look at (no descriptors left, say) may well.
+bool is_ours_to_miss(const Error& error) noexcept {
+  return error.code != Errc::not_found && error.code != Errc::damaged &&
+         error.code != Errc::layout_mismatch;
+}
+
 }  // namespace
 
 Result<TopicDirectory> TopicDirectory::attach(std::string_view topic, const TypeDescription& type,
@@ -87,6 +94,7 @@ Result<void> TopicDirectory::check_root() const {
 // One try. False: the directory went away under our hands.
 Result<bool> TopicDirectory::try_attach(const TypeDescription& type) {
   topic_file_.close();
+  is_valid_ = false;
   if (place_.root_is_ours) {
     if (auto ours = check_root(); !ours) return std::unexpected(std::move(ours.error()));
   }
@@ -148,6 +156,7 @@ Result<void> TopicDirectory::open_or_create_topic(const TypeDescription& type) {
     return std::unexpected(std::move(linked.error()));
   }
   topic_file_ = os::LifeFd(std::move(fresh->file));
+  is_valid_ = true;
   return {};
 }
 
@@ -230,7 +239,8 @@ Result<void> TopicDirectory::open_or_create_bell() {
 }
 
 TopicDirectory::~TopicDirectory() {
-  if (!directory_.is_open() || generation_ != os::fork_generation()) return;
+  const bool was_moved_from = place_.topic_path.empty();
+  if (was_moved_from || generation_ != os::fork_generation()) return;
   if (!topic_file_.fd().is_open() || !is_valid_) {
     remove_empty_directories();  // what else is in it is not ours to judge
     return;
@@ -255,6 +265,7 @@ void TopicDirectory::remove_everything() noexcept {
   if (const auto everyone = participants()) {
     for (const Participant& who : *everyone) reap(who, true);
   }
+  remove_orphaned_pipes();
   const auto bell = os::open_file(directory_, kBellFile, os::Access::read);
   if (bell && looks_like_segment(*bell, SegmentKind::bell)) {
     os::unlink_file(directory_, kBellFile);
@@ -262,6 +273,18 @@ void TopicDirectory::remove_everything() noexcept {
   os::unlink_file(directory_, kTopicFile);
   remove_empty_directories();
   topic_file_.close();
+}
+
+// A subscriber's page is what its pipe is found by; a pipe that could not be removed before its
+// page was has nobody left to remove it.
+void TopicDirectory::remove_orphaned_pipes() noexcept {
+  const auto names = os::list_directory(directory_, place_.topic_path);
+  if (!names) return;
+  for (const std::string& name : *names) {
+    const std::size_t page_name_bytes = name.rfind('.');
+    const auto owner = participant_of(name.substr(0, page_name_bytes));
+    if (owner && name == fifo_name(owner->file)) os::unlink_file(directory_, name);
+  }
 }
 
 // Safe at any time: the kernel refuses to remove a directory that holds anything, and a joiner who
@@ -308,6 +331,7 @@ bool TopicDirectory::everyone_met(std::uint64_t publisher) const noexcept {
     if (who.role != Role::subscriber) continue;
     const auto segment = open_segment(directory_, who.file, who.file, SegmentKind::subscriber,
                                       sizeof(SubscriberPage), os::Access::read);
+    if (!segment && is_ours_to_miss(segment.error())) return false;
     if (!segment || !is_alive(segment->file)) continue;
     const auto& page = *segment->mapping.at<const SubscriberPage>(0);
     if (page.stage.load() != Stage::ready) continue;

@@ -76,6 +76,7 @@ class TopicDirectory {
   bool reap(const Participant& who, bool even_if_unmet) noexcept;
   bool try_become_last() noexcept;
   void remove_everything() noexcept;
+  void remove_orphaned_pipes() noexcept;
   void remove_empty_directories() noexcept;
 
   Place place_;

@@ -143,7 +143,9 @@ PublisherCore::PublisherCore(topic::TopicDirectory directory, topic::OwnSegment 
       directory_(std::move(directory)),
       segment_(std::move(segment)),
       page_(segment_.mapping.at<PublisherPage>(0)),
-      pool_(page_->frames, options.depth),
+      shape_{page_->frames, page_->frame_bytes, page_->frames_offset, page_->fixed_bytes,
+             page_->tail_bytes_max},
+      pool_(shape_.frames, options.depth),
       options_(options) {}
 
 PublisherCore::~PublisherCore() {
@@ -170,11 +172,11 @@ bool PublisherCore::lend(RawLoan& loan, std::size_t tail_bytes) noexcept {
                   "the publisher belongs to the parent of a fork; open one here.");
     return false;
   }
-  if (tail_bytes > page_->tail_bytes_max) {
+  if (tail_bytes > shape_.tail_bytes_max) {
     why_ = refuse(Errc::too_large, "a tail of " + std::to_string(tail_bytes) +
                                        " bytes was asked for, the publisher was opened with "
                                        "tail_bytes_max " +
-                                       std::to_string(page_->tail_bytes_max) + ".");
+                                       std::to_string(shape_.tail_bytes_max) + ".");
     return false;
   }
   if (loans_open_ >= options_.loans_max) {
@@ -184,18 +186,18 @@ bool PublisherCore::lend(RawLoan& loan, std::size_t tail_bytes) noexcept {
                                         "the publisher with a larger loans_max.");
     return false;
   }
-  if (fits_in_place(page_->fixed_bytes, tail_bytes)) {
+  if (fits_in_place(shape_.fixed_bytes, tail_bytes)) {
     loan.frame_ = nullptr;
     // All of the slot will be shown; what the message does not fill must not be our stack.
-    if (page_->fixed_bytes + tail_bytes < inline_bytes_max) {
+    if (shape_.fixed_bytes + tail_bytes < inline_bytes_max) {
       std::memset(loan.in_place_, 0, sizeof(loan.in_place_));
     }
   } else {
     if (!pool_.has_free() && !make_frames_free()) return false;
     loan.chunk_ = pool_.lend();
-    loan.frame_ = segment_.mapping.data() + page_->frames_offset + loan.chunk_ * page_->frame_bytes;
+    loan.frame_ = segment_.mapping.data() + shape_.frames_offset + loan.chunk_ * shape_.frame_bytes;
   }
-  loan.data_bytes_ = page_->fixed_bytes;
+  loan.data_bytes_ = shape_.fixed_bytes;
   loan.tail_bytes_ = tail_bytes;
   loan.owner_ = this;
   ++loans_open_;
@@ -230,7 +232,7 @@ Result<std::uint64_t> PublisherCore::publish(RawLoan& loan, Deadline deadline) {
     ring_.publish(topic::slot_meta(topic::SlotKind::frame, 0),
                   reinterpret_cast<const std::byte*>(words));
   }
-  if (page_->frames != 0) {
+  if (shape_.frames != 0) {
     pool_.show(slot, loan.frame_ == nullptr ? shm::FramePool::none : loan.chunk_);
   }
   loan.owner_ = nullptr;
@@ -321,7 +323,7 @@ bool PublisherCore::make_frames_free() noexcept {
   if (pool_.has_free()) return true;
   why_ =
       refuse(Errc::would_block,
-             "subscribers hold every one of the " + std::to_string(page_->frames) +
+             "subscribers hold every one of the " + std::to_string(shape_.frames) +
                  " frames; release samples sooner, or open the publisher with a larger held_max.");
   return false;
 }
@@ -372,8 +374,10 @@ Result<void> PublisherCore::link(const topic::Participant& who) {
       topic::open_segment(directory_.fd(), who.file, directory_.path_of(who.file),
                           topic::SegmentKind::subscriber, sizeof(SubscriberPage), os::Access::read);
   if (!segment) {
-    // A damaged page is nobody's: its owner, if any, sees its own error and cannot hold frames.
+    // A damaged page is nobody's: its owner, if any, sees its own error and cannot hold frames. Nor
+    // can one of another layout, whom the topic's own file would have turned away.
     if (segment.error().code == Errc::damaged) return {};
+    if (segment.error().code == Errc::layout_mismatch) return {};
     return std::unexpected(std::move(segment.error()));
   }
   SubscriberLink link{

@@ -39,6 +39,16 @@ struct SubscriberLink {
   bool is_ready() const noexcept { return page->stage.load() == topic::Stage::ready; }
 };
 
+// The sizes of our own segment. Its header says the same, but whoever may write the file may change
+// that, and we would lend memory that is not ours.
+struct OwnShape {
+  std::uint32_t frames;
+  std::uint64_t frame_bytes;
+  std::uint64_t frames_offset;
+  std::uint64_t fixed_bytes;
+  std::uint64_t tail_bytes_max;
+};
+
 struct PublisherCore {
   static Result<std::unique_ptr<PublisherCore>> open(std::string_view topic,
                                                      const TypeDescription& type,
@@ -104,6 +114,7 @@ struct PublisherCore {
   topic::TopicDirectory directory_;
   topic::OwnSegment segment_;
   topic::PublisherPage* page_;
+  const OwnShape shape_;
   shm::FramePool pool_;
   PublisherOptions options_;
   std::vector<SubscriberLink> links_;

@@ -10,6 +10,19 @@
 
 namespace signalbox {
 
+namespace {
+
+// What the layers below say of a lock or a timer does not know for which topic it was: here is
+// where every failure gets that name.
+template <class T>
+Result<T> about(std::string_view topic, Result<T> result) {
+  if (result || result.error().text.find(topic) != std::string::npos) return result;
+  result.error().text.insert(0, "topic \"" + std::string(topic) + "\": ");
+  return result;
+}
+
+}  // namespace
+
 // ---- RawLoan ------------------------------------------------------------------------------------
 
 RawLoan::RawLoan(RawLoan&& other) noexcept { *this = std::move(other); }
@@ -51,7 +64,7 @@ Result<void> RawLoan::shorten(std::size_t tail_bytes) {
 
 Result<RawPublisher> RawPublisher::open(std::string_view topic, const TypeDescription& type,
                                         const PublisherOptions& options) {
-  auto core = PublisherCore::open(topic, type, options);
+  auto core = about(topic, PublisherCore::open(topic, type, options));
   if (!core) return std::unexpected(std::move(core.error()));
   return RawPublisher(std::move(*core));
 }
@@ -120,7 +133,7 @@ std::span<const std::byte> RawSample::tail() const noexcept {
 
 Result<RawSubscriber> RawSubscriber::open(std::string_view topic, const TypeDescription& type,
                                           const SubscriberOptions& options) {
-  auto core = SubscriberCore::open(topic, type, options);
+  auto core = about(topic, SubscriberCore::open(topic, type, options));
   if (!core) return std::unexpected(std::move(core.error()));
   return RawSubscriber(std::move(*core));
 }
@@ -136,8 +149,10 @@ bool RawSubscriber::take_latest(RawSample& sample) noexcept { return core_->take
 std::size_t RawSubscriber::take_batch(std::byte* messages, std::size_t room) noexcept {
   return core_->take_batch(messages, room);
 }
-Result<Wake> RawSubscriber::wait(Deadline deadline) { return core_->wait(deadline); }
-Result<int> RawSubscriber::descriptor() { return core_->descriptor(); }
+Result<Wake> RawSubscriber::wait(Deadline deadline) {
+  return about(core_->topic(), core_->wait(deadline));
+}
+Result<int> RawSubscriber::descriptor() { return about(core_->topic(), core_->descriptor()); }
 const Error* RawSubscriber::status() const noexcept { return core_->status(); }
 std::uint64_t RawSubscriber::lost_count() const noexcept { return core_->lost_count(); }
 std::uint64_t RawSubscriber::skipped_count() const noexcept { return core_->skipped_count(); }

@@ -137,6 +137,7 @@ void SubscriberCore::look_who_is_there() noexcept {
   if (is_evicted_) return;  // that stays what status() tells
   if (!known) {
     status_ = std::move(known.error());
+    status_->text.insert(0, "topic \"" + topic() + "\": ");
   } else if (refresh_failed_) {
     status_.reset();  // what stood in the way (no descriptors left, say) is over
   }
@@ -219,6 +220,7 @@ Result<bool> SubscriberCore::link(const topic::Participant& who) {
   links_.push_back(std::move(link));
   if (event_.is_open() && !links_.back().gone) {
     if (auto watched = watch_death_of(links_.back()); !watched) {
+      forget(links_.size() - 1);  // the next look meets it anew, and watches it
       return std::unexpected(std::move(watched.error()));
     }
   }
@@ -390,7 +392,8 @@ bool SubscriberCore::take_in_turn(RawSample& sample, bool latest) noexcept {
 }
 
 bool SubscriberCore::take_from(PublisherLink& link, RawSample& sample) noexcept {
-  for (;;) {
+  // An honest writer laps us once or twice; one that scribbles must not keep us here.
+  for (std::uint64_t steps = 0; steps <= link.shape.depth; ++steps) {
     std::uint64_t meta = 0;
     const shm::Read outcome = link.ring.read(link.position, meta, sample.in_place_);
     if (outcome == shm::Read::nothing) return false;
@@ -407,6 +410,7 @@ bool SubscriberCore::take_from(PublisherLink& link, RawSample& sample) noexcept 
     advance(link);
     return true;
   }
+  return false;
 }
 
 // The slot's words are in the sample already; makes a message of them.

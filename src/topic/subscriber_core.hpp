@@ -97,6 +97,7 @@ struct SubscriberCore {
   Result<Wake> wait(Deadline deadline);
   Result<int> descriptor();
   std::uint32_t publisher_count();
+  const std::string& topic() const noexcept { return presence_->directory.name(); }
   const Error* status() const noexcept { return status_ ? &*status_ : nullptr; }
   std::uint64_t lost_count() const noexcept { return lost_; }
   std::uint64_t skipped_count() const noexcept { return skipped_; }

@@ -48,6 +48,9 @@ Result<int> SubscriberCore::descriptor() {
   for (PublisherLink& link : links_) {
     if (link.gone) continue;
     if (auto watched = watch_death_of(link); !watched) {
+      // Half a descriptor would be handed out as a whole one by the next call.
+      event_ = os::EventDescriptor();
+      os::unlink_file(presence_->directory.fd(), topic::fifo_name(presence_->segment.file));
       return std::unexpected(std::move(watched.error()));
     }
   }
@@ -60,7 +63,7 @@ Result<int> SubscriberCore::descriptor() {
 // A killed publisher rings nobody, so its death itself must make the descriptor readable.
 Result<void> SubscriberCore::watch_death_of(PublisherLink& link) {
   static const std::uint64_t our_namespace = os::identity_of_this_process().pid_namespace;
-  if (link.pid_namespace == our_namespace) {
+  if (our_namespace != 0 && link.pid_namespace == our_namespace) {
     auto pidfd = os::open_pidfd(link.pid);
     // The number may be another's by now: it is the publisher's only if its lock still lives.
     if (pidfd && topic::is_alive(link.file)) {

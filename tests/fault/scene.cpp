@@ -1,0 +1,226 @@
+#include "scene.hpp"
+
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+
+SBX_DESCRIBE(fault::Small, number);
+SBX_DESCRIBE(fault::Large, number, words);
+
+namespace fault {
+
+namespace {
+
+using signalbox::Deadline;
+using signalbox::Errc;
+using signalbox::Publisher;
+using signalbox::PublisherOptions;
+using signalbox::Start;
+using signalbox::Subscriber;
+using signalbox::SubscriberOptions;
+using namespace std::chrono_literals;
+
+constexpr char kSmall[] = "fault/small";
+constexpr char kLarge[] = "fault/large";
+const PublisherOptions kShort{.depth = 2, .held_max = 1};
+
+template <class T>
+std::string outcome(const signalbox::Result<T>& result) {
+  if (result) return "ok";
+  return std::string(to_string(result.error().code)) + ": " + result.error().text;
+}
+
+template <class Handle, class... Options>
+std::string open(std::optional<Handle>& handle, const char* topic, const Options&... options) {
+  auto opened = Handle::open(topic, options...);
+  if (opened) handle = std::move(*opened);
+  return outcome(opened);
+}
+
+std::string told(const signalbox::Error* error) {
+  return error == nullptr ? "ok" : std::string(to_string(error->code)) + ": " + error->text;
+}
+
+void nothing(Scene&) {}
+void a_publisher(Scene& s) { open(s.out, kSmall, kShort); }
+void a_subscriber(Scene& s) { open(s.in, kSmall); }
+void a_pair(Scene& s) {
+  a_publisher(s);
+  a_subscriber(s);
+}
+void a_reliable_pair(Scene& s) {
+  a_publisher(s);
+  open(s.in, kSmall, SubscriberOptions{.reliable = true});
+}
+void an_armed_pair(Scene& s) {
+  a_pair(s);
+  static_cast<void>(s.in->descriptor());
+  static_cast<void>(s.in->take());
+}
+void a_full_reliable_pair(Scene& s) {
+  a_reliable_pair(s);
+  for (std::uint64_t i = 0; i < kShort.depth; ++i) static_cast<void>(s.out->send({i}));
+}
+void frames(Scene& s) {
+  open(s.frames_out, kLarge, kShort);
+  open(s.frames_in, kLarge, SubscriberOptions{.start = Start::oldest});
+}
+// All frames of the publisher are shown, retired or held by a subscriber.
+void frames_used_up(Scene& s) {
+  frames(s);
+  for (std::uint64_t i = 0; i < 8; ++i) {
+    auto loan = s.frames_out->loan();
+    if (!loan) break;
+    loan->number = i;
+    static_cast<void>(s.frames_out->publish(std::move(loan)));
+    if (s.held.size() < kShort.held_max) s.held.push_back(s.frames_in->take());
+  }
+}
+
+// A process that opens both sides, waits in an event loop, publishes and is gone without closing.
+void somebody_died(Scene&) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    Scene s;
+    a_pair(s);
+    if (s.in) static_cast<void>(s.in->descriptor());
+    if (s.out) static_cast<void>(s.out->send({1}));
+    ::_exit(0);
+  }
+  ::waitpid(child, nullptr, 0);
+}
+void a_publisher_beside_the_dead(Scene& s) {
+  a_publisher(s);
+  somebody_died(s);
+}
+void a_subscriber_beside_the_dead(Scene& s) {
+  a_subscriber(s);
+  somebody_died(s);
+}
+void the_dead_was_met(Scene& s) {
+  a_subscriber(s);
+  static_cast<void>(s.in->descriptor());
+  somebody_died(s);
+  static_cast<void>(s.in->publisher_count());
+}
+
+std::string open_publisher(Scene& s) { return open(s.other_out, kSmall, kShort); }
+std::string open_subscriber(Scene& s) { return open(s.other_in, kSmall); }
+std::string open_frames(Scene& s) { return open(s.frames_out, kLarge, kShort); }
+std::string describe(Scene& s) { return outcome(s.in->descriptor()); }
+
+std::string send(Scene& s) { return outcome(s.out->send({7})); }
+std::string loan(Scene& s) {
+  auto loan = s.frames_out->loan();
+  if (!loan) {
+    const auto why = s.frames_out->why();
+    // The frame is held, and that is no fault.
+    return why.code == Errc::would_block ? "ok" : told(&why);
+  }
+  return outcome(s.frames_out->publish(std::move(loan)));
+}
+std::string send_and_wait(Scene& s) {
+  const auto sent = s.out->send({7}, Deadline::after(2ms));
+  return !sent && sent.error().code == Errc::timed_out ? "ok" : outcome(sent);
+}
+std::string take(Scene& s) {
+  if (s.in->take()) return "ok";
+  return told(s.in->status());
+}
+std::string wait(Scene& s) { return outcome(s.in->wait(Deadline::after(2ms))); }
+// Long enough for a look at who is dead.
+std::string wait_long(Scene& s) {
+  while (s.in->take()) {
+  }
+  auto waited = s.in->wait(Deadline::after(101ms));
+  static_cast<void>(s.in->take());
+  return outcome(waited);
+}
+std::string count_publishers(Scene& s) {
+  static_cast<void>(s.in->publisher_count());
+  return told(s.in->status());
+}
+std::string count_subscribers(Scene& s) {
+  static_cast<void>(s.out->subscriber_count());
+  return "ok";
+}
+std::string close_publisher(Scene& s) {
+  s.out.reset();
+  return "ok";
+}
+std::string close_subscriber(Scene& s) {
+  s.in.reset();
+  return "ok";
+}
+
+}  // namespace
+
+const std::vector<Operation>& operations() {
+  static const std::vector<Operation> all{
+      {"OpenPublisher", nothing, open_publisher},
+      {"OpenSubscriber", nothing, open_subscriber},
+      {"OpenFrames", nothing, open_frames},
+      {"OpenPublisherBesideOthers", an_armed_pair, open_publisher},
+      {"OpenSubscriberBesideOthers", an_armed_pair, open_subscriber},
+      {"OpenSubscriberBesideReliable", a_full_reliable_pair, open_subscriber},
+      {"OpenPublisherReapsTheDead", a_publisher_beside_the_dead, open_publisher},
+      {"OpenSubscriberReapsTheDead", somebody_died, open_subscriber},
+      {"Descriptor", a_pair, describe},
+      {"DescriptorBesideTheDead", a_subscriber_beside_the_dead, describe},
+      {"Loan", frames, loan},
+      {"LoanWhenFramesAreUsedUp", frames_used_up, loan},
+      {"Publish", a_pair, send},
+      {"PublishToADescriptor", an_armed_pair, send},
+      {"PublishAndWaitForRoom", a_full_reliable_pair, send_and_wait},
+      {"Take", a_pair, take},
+      {"TakeInAnEventLoop", an_armed_pair, take},
+      {"TakeWhatTheDeadLeft", the_dead_was_met, take},
+      {"Wait", a_pair, wait},
+      {"WaitBesideTheDead", a_subscriber_beside_the_dead, wait_long},
+      {"CountPublishers", a_subscriber_beside_the_dead, count_publishers},
+      {"CountSubscribers", a_publisher_beside_the_dead, count_subscribers},
+      {"ClosePublisher", a_pair, close_publisher, true},
+      {"CloseSubscriber", an_armed_pair, close_subscriber, true},
+      {"CloseTheLast", a_publisher, close_publisher, true},
+  };
+  return all;
+}
+
+std::string exchange(Scene& s) {
+  constexpr std::uint64_t kNumber = 4711;
+  for (auto* in : {&s.in, &s.other_in}) {
+    while (*in && (*in)->take()) {
+    }
+  }
+  for (auto* out : {&s.out, &s.other_out}) {
+    if (!*out) continue;
+    if (const auto sent = (*out)->send({kNumber}); !sent) return "send: " + sent.error().text;
+    for (auto* in : {&s.in, &s.other_in}) {
+      if (!*in) continue;
+      if (const auto woken = (*in)->wait(Deadline::after(5s)); !woken) return woken.error().text;
+      const auto sample = (*in)->take();
+      if (!sample) return "nothing to take: " + told((*in)->status());
+      if (sample->number != kNumber) return "took " + std::to_string(sample->number);
+    }
+  }
+  return "";
+}
+
+Holdings holdings() {
+  namespace fs = std::filesystem;
+  Holdings all{};
+  for ([[maybe_unused]] const auto& entry : fs::directory_iterator("/proc/self/fd")) {
+    ++all.descriptors;
+  }
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    all.mappings += line.find("/dev/shm/") == std::string::npos ? 0 : 1;
+  }
+  return all;
+}
+
+}  // namespace fault

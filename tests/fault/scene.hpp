@@ -1,0 +1,58 @@
+// scene.hpp: the operations that are made to fail, and what a process looks like before and after.
+#pragma once
+
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "signalbox/topic.hpp"
+
+namespace fault {
+
+struct Small {
+  std::uint64_t number;
+};
+struct Large {
+  std::uint64_t number;
+  std::uint64_t words[63];
+};
+
+// What an operation works on. One topic for small messages, one for frames.
+struct Scene {
+  std::optional<signalbox::Publisher<Small>> out;
+  std::optional<signalbox::Publisher<Small>> other_out;
+  std::optional<signalbox::Subscriber<Small>> in;
+  std::optional<signalbox::Subscriber<Small>> other_in;
+  std::optional<signalbox::Publisher<Large>> frames_out;
+  std::optional<signalbox::Subscriber<Large>> frames_in;
+  std::vector<signalbox::Sample<Large>> held;
+};
+
+// "ok", or the code's name and the error's text.
+using Act = std::string (*)(Scene&);
+
+struct Operation {
+  const char* name;
+  void (*prepare)(Scene&);
+  Act act;
+  bool closes = false;  // what it fails to remove, the next visitor removes
+};
+
+inline std::ostream& operator<<(std::ostream& out, const Operation& operation) {
+  return out << operation.name;
+}
+const std::vector<Operation>& operations();
+
+// Everybody in the scene sends and receives; "" if all is well, else what is not.
+std::string exchange(Scene& scene);
+
+// Descriptors of this process, and mappings of files on /dev/shm.
+struct Holdings {
+  std::size_t descriptors;
+  std::size_t mappings;
+  bool operator==(const Holdings&) const = default;
+};
+Holdings holdings();
+
+}  // namespace fault
