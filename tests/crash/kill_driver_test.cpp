@@ -178,7 +178,7 @@ class KillDriver : public ::testing::TestWithParam<Operation> {
     }
     std::signal(SIGALRM, end_a_hang);
   }
-  ~KillDriver() override { ::alarm(0); }
+  void TearDown() override { ::alarm(0); }
 };
 
 TEST_P(KillDriver, EveryoneDies) {

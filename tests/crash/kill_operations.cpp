@@ -18,7 +18,6 @@ namespace {
 using signalbox::Deadline;
 using signalbox::Loan;
 using signalbox::Publisher;
-using signalbox::PublisherOptions;
 using signalbox::Sample;
 using signalbox::Start;
 using signalbox::Subscriber;
