@@ -152,7 +152,8 @@ PublisherCore::~PublisherCore() {
   if (is_foreign()) return;
   page_->stage.store(Stage::closed);
   // A subscriber that has not met us yet finds the file, takes what we published, and reaps it.
-  if (directory_.everyone_met(segment_.incarnation)) {
+  const bool said_nothing = ring_.next() == 0;
+  if (said_nothing || directory_.everyone_met(segment_.incarnation)) {
     os::unlink_file(directory_.fd(), segment_.file);
   }
   segment_.life.close();

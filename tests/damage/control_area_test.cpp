@@ -16,8 +16,8 @@
 #include <functional>
 #include <random>
 
+#include "../proof_counts.hpp"
 #include "live_topic.hpp"
-#include "proof_counts.hpp"
 #include "topic/scratch_domain.hpp"
 
 namespace {

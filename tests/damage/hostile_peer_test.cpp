@@ -14,8 +14,8 @@
 #include <cstring>
 #include <random>
 
+#include "../proof_counts.hpp"
 #include "live_topic.hpp"
-#include "proof_counts.hpp"
 #include "topic/scratch_domain.hpp"
 
 namespace {

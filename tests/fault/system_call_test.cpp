@@ -12,8 +12,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "../proof_counts.hpp"
 #include "kernel_boundary.hpp"
-#include "proof_counts.hpp"
 #include "scene.hpp"
 #include "topic/scratch_domain.hpp"
 

@@ -13,8 +13,8 @@
 #include <thread>
 #include <vector>
 
+#include "../proof_counts.hpp"
 #include "participant.hpp"
-#include "proof_counts.hpp"
 #include "topic/scratch_domain.hpp"
 
 namespace {

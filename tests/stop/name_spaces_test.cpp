@@ -15,8 +15,8 @@
 #include <ctime>
 #include <fstream>
 
+#include "../proof_counts.hpp"
 #include "participant.hpp"
-#include "proof_counts.hpp"
 #include "topic/scratch_domain.hpp"
 
 namespace {

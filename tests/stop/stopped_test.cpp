@@ -9,8 +9,8 @@
 #include <random>
 #include <thread>
 
+#include "../proof_counts.hpp"
 #include "participant.hpp"
-#include "proof_counts.hpp"
 #include "topic/scratch_domain.hpp"
 
 namespace {
