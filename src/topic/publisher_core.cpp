@@ -118,6 +118,7 @@ Result<std::unique_ptr<PublisherCore>> PublisherCore::open(std::string_view topi
   page->fixed_bytes = directory->type().fixed_bytes;
   page->tail_bytes_max = options.tail_bytes_max;
   page->asymmetric.store(os::register_for_heavy_barrier() ? 1 : 0);
+  page->silent.store(options.wake == WakeSleepers::no ? 1 : 0);
   page->stage.store(Stage::ready);
   auto core = std::make_unique<PublisherCore>(std::move(*directory), std::move(*segment), options);
   if (auto linked =
@@ -170,6 +171,7 @@ bool PublisherCore::lend(RawLoan& loan, std::size_t tail_bytes) noexcept {
                   "the publisher belongs to the parent of a fork; open one here.");
     return false;
   }
+  if (is_silent() && bell_.epoch.load() != known_epoch_) static_cast<void>(refresh());
   if (tail_bytes > page_->tail_bytes_max) {
     why_ = refuse(Errc::too_large, "a tail of " + std::to_string(tail_bytes) +
                                        " bytes was asked for, the publisher was opened with "
@@ -216,7 +218,7 @@ Result<std::uint64_t> PublisherCore::publish(RawLoan& loan, Deadline deadline) {
         refuse(Errc::bad_argument, "publish() was given an empty loan or another publisher's."));
   }
   if (!is_fast()) {
-    if (const auto room = make_room(deadline); !room) {
+    if (const auto room = make_room(deadline, is_silent() ? MayLook::no : MayLook::yes); !room) {
       why_ = room.error();
       return std::unexpected(room.error());
     }
@@ -251,7 +253,7 @@ std::uint64_t PublisherCore::send_slowly(const std::byte* padded, Deadline deadl
                   "send_in_place() is for types of at most 48 bytes without a tail.");
     return RawPublisher::no_position;
   }
-  if (auto room = make_room(deadline); !room) {
+  if (auto room = make_room(deadline, MayLook::yes); !room) {
     why_ = std::move(room.error());
     return RawPublisher::no_position;
   }
@@ -300,12 +302,14 @@ std::size_t PublisherCore::fill_slots(const std::byte* messages, std::size_t cou
 }
 
 // Off the fast path: looks who is there, and waits for the reliable subscriber that is behind.
-Result<void> PublisherCore::make_room(Deadline deadline) {
+Result<void> PublisherCore::make_room(Deadline deadline, MayLook may_look) {
   if (is_foreign()) {
     return std::unexpected(refuse(Errc::wrong_process,
                                   "the publisher belongs to the parent of a fork; open one here."));
   }
-  if (bell_.epoch.load() != known_epoch_) static_cast<void>(refresh());
+  if (may_look == MayLook::yes && bell_.epoch.load() != known_epoch_) {
+    static_cast<void>(refresh());
+  }
   if (ring_.next() < room_until_ || has_room()) return {};
   return find_room(deadline);
 }
@@ -512,6 +516,8 @@ void PublisherCore::sleep_for_room(const SubscriberLink& behind, Deadline deadli
 // ---- sleepers -----------------------------------------------------------------------------------
 
 void PublisherCore::wake_sleepers() noexcept {
+  // Asked here, where somebody sleeps, it costs the fast path nothing. That we leave is told.
+  if (is_silent() && page_->stage.load() != Stage::closed) return;
   const std::uint32_t who = shm::answer(bell_);
   if ((who & shm::sleepers_on_ticket) != 0) os::futex_wake_all(&bell_.ticket);
   if ((who & shm::sleepers_on_descriptors) != 0) signal_descriptors();

@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -230,6 +231,26 @@ TEST_P(WaitSetTest, AMessageTakenBetweenTwoWaitsBeginsThePeriodAnew) {
   const auto ready = must(set_.wait(Deadline::immediate()));
   ASSERT_EQ(keys_of(ready), Keys{2}) << "descriptors have periods too";
   EXPECT_EQ(ready[0].events, Events::deadline_missed);
+}
+
+TEST_P(WaitSetTest, AMessageThatWakesNobodyIsFoundByTheNextLook) {
+  auto out = must(Publisher<Number>::open("silent", {.wake = WakeSleepers::no}));
+  auto in = must(Subscriber<Number>::open("silent", Start::next));
+  Watch watch = must(set_.watch(in.waitable(), 1));
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    const std::jthread writer([&] { must(out.send({i})); });
+    EXPECT_THAT(keys_of(must(set_.wait(Deadline::never()))), UnorderedElementsAre(1));
+    EXPECT_EQ(in.take()->value, i);
+  }
+  watch.end();
+  const std::jthread writer([&] { must(out.send({3})); });
+  EXPECT_EQ(must(in.wait(Deadline::never())), Wake::ready);
+  EXPECT_EQ(in.take()->value, 3U);
+  pollfd loop{.fd = must(in.descriptor()), .events = POLLIN, .revents = 0};
+  must(out.send({4}));
+  do {
+    ASSERT_EQ(::poll(&loop, 1, 60'000), 1) << "also in an event loop of one's own";
+  } while (!in.take());
 }
 
 TEST_P(WaitSetTest, ABlockedSetSleeps) {
