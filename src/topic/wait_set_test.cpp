@@ -93,6 +93,16 @@ TEST_P(WaitSetTest, WakeIsRememberedAndEndsOneWait) {
   }
 }
 
+TEST_P(WaitSetTest, WakeEndsASleepThatNothingBounds) {
+  for (int i = 0; i < 200; ++i) {  // no topic is watched: a wake that is lost is never made good
+    const std::jthread waker([&] {
+      for (int pause = 0; pause < i * 50; ++pause) std::this_thread::yield();
+      set_.wake();
+    });
+    EXPECT_THAT(keys_of(must(set_.wait(Deadline::never()))), IsEmpty());
+  }
+}
+
 const WaitSet* set_to_wake = nullptr;
 
 TEST_P(WaitSetTest, WakeMayBeCalledByASignalHandler) {
@@ -256,11 +266,16 @@ TEST_P(WaitSetTest, AMessageThatWakesNobodyIsFoundByTheNextLook) {
 TEST_P(WaitSetTest, ABlockedSetSleeps) {
   Topic one("one");
   const Watch watch = must(set_.watch(one.in->waitable(), 1));
+  // Its descriptor fires, and nobody finds it empty before the set does.
+  EXPECT_THAT(ready_now(set_), IsEmpty());
+  must(one.out.send({1}));
+  EXPECT_TRUE(one.in->take());
   rusage before{};
   rusage after{};
   ::getrusage(RUSAGE_THREAD, &before);
   EXPECT_THAT(keys_of(must(set_.wait(Deadline::after(400ms)))), IsEmpty());
   ::getrusage(RUSAGE_THREAD, &after);
+  EXPECT_GE(after.ru_nvcsw - before.ru_nvcsw, 1) << "it did not sleep at all";
   // Four sleeps of 100 ms; a slower machine makes fewer. What else blocks a thread is a handful.
   EXPECT_LE(after.ru_nvcsw - before.ru_nvcsw, 10);
 }

@@ -115,10 +115,11 @@ auto publishing(WakeSleepers wake, Subscribed subscribed) {
 }
 
 class PublishCalls : public ::testing::TestWithParam<Subscribed> {
- protected:
-  // What the dead child left is removed by who comes next.
  public:
+  // What the dead child left is removed by who comes next.
   ~PublishCalls() override { static_cast<void>(Subscriber<Large>::open("topic")); }
+
+ protected:
   ScratchDomain domain_;
 };
 INSTANTIATE_TEST_SUITE_P(With, PublishCalls,
