@@ -40,6 +40,16 @@ enum class WhenBehind : std::uint8_t {
   evict,     // leaves the subscriber behind: it gets error evicted, and must open the topic again
 };
 
+// Does a publish wake those who sleep?
+enum class WakeSleepers : std::uint8_t {
+  yes,
+  // publish() never enters the kernel; whoever sleeps finds the message when he next looks by
+  // himself, after at most 100 ms. What else needs the kernel (who joined, which frames are free)
+  // is done by loan() and by send(). A reliable subscriber that joins between a loan and its
+  // publish may count as lost what was overwritten meanwhile.
+  no
+};
+
 struct PublisherOptions {
   std::uint32_t depth = 16;          // messages kept for slow and late subscribers; power of two
   std::uint32_t loans_max = 1;       // messages being filled at once
@@ -47,6 +57,7 @@ struct PublisherOptions {
   std::uint64_t tail_bytes_max = 0;  // largest tail; the type must have one
   std::string domain{};              // empty: $SIGNALBOX_DIR, else $SIGNALBOX_DOMAIN, "default"
   WhenBehind when_behind = WhenBehind::wait;
+  WakeSleepers wake = WakeSleepers::yes;
 };
 
 // Where a subscriber begins.

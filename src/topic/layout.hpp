@@ -93,6 +93,7 @@ enum class Stage : std::uint32_t { joining = 0, ready = 1, closed = 2 };
 //  192 type hash (16)   | 208 depth (4)      | 212 frames (4)       | 216 frame bytes (8)
 //  224 ring offset (8)  | 232 frames offset (8) | 240 fixed bytes (8) | 248 tail bytes max (8)
 //  256 stage (4) | 260 barrier (4: 1 = others use a heavy barrier) ...
+//  264 silent (4: 1 = wakes nobody) ...
 //  272 dropped (8): messages given up | 280 evicted (8): subscribers left behind ...
 //  320 wanted (8): the cursor this publisher sleeps for, 0 = none ...
 //  384 ...ring at its offset: depth slots of 64 bytes; frames at theirs, page-aligned
@@ -108,6 +109,7 @@ struct PublisherPage {
   std::uint64_t tail_bytes_max;
   alignas(64) std::atomic<Stage> stage;
   AtomicU32 asymmetric;
+  AtomicU32 silent;
   alignas(16) AtomicU64 dropped;
   AtomicU64 evicted;
   alignas(64) AtomicU64 wanted;

@@ -18,9 +18,6 @@ using topic::SubscriberPage;
 
 namespace {
 
-// Nobody rings when a participant is killed, so those who wait look for the dead this often.
-constexpr std::int64_t kLookForDeadEveryNs = 100'000'000;
-
 struct Footprint {
   std::uint64_t frames;
   std::uint64_t frame_bytes;
@@ -118,6 +115,7 @@ Result<std::unique_ptr<PublisherCore>> PublisherCore::open(std::string_view topi
   page->fixed_bytes = directory->type().fixed_bytes;
   page->tail_bytes_max = options.tail_bytes_max;
   page->asymmetric.store(os::register_for_heavy_barrier() ? 1 : 0);
+  page->silent.store(options.wake == WakeSleepers::no ? 1 : 0);
   page->stage.store(Stage::ready);
   auto core = std::make_unique<PublisherCore>(std::move(*directory), std::move(*segment), options);
   if (auto linked =
@@ -173,6 +171,7 @@ bool PublisherCore::lend(RawLoan& loan, std::size_t tail_bytes) noexcept {
                   "the publisher belongs to the parent of a fork; open one here.");
     return false;
   }
+  if (is_silent() && bell_.epoch.load() != known_epoch_) static_cast<void>(refresh());
   if (tail_bytes > shape_.tail_bytes_max) {
     why_ = refuse(Errc::too_large, "a tail of " + std::to_string(tail_bytes) +
                                        " bytes was asked for, the publisher was opened with "
@@ -219,7 +218,7 @@ Result<std::uint64_t> PublisherCore::publish(RawLoan& loan, Deadline deadline) {
         refuse(Errc::bad_argument, "publish() was given an empty loan or another publisher's."));
   }
   if (!is_fast()) {
-    if (const auto room = make_room(deadline); !room) {
+    if (const auto room = make_room(deadline, is_silent() ? MayLook::no : MayLook::yes); !room) {
       why_ = room.error();
       return std::unexpected(room.error());
     }
@@ -254,7 +253,7 @@ std::uint64_t PublisherCore::send_slowly(const std::byte* padded, Deadline deadl
                   "send_in_place() is for types of at most 48 bytes without a tail.");
     return RawPublisher::no_position;
   }
-  if (auto room = make_room(deadline); !room) {
+  if (auto room = make_room(deadline, MayLook::yes); !room) {
     why_ = std::move(room.error());
     return RawPublisher::no_position;
   }
@@ -303,12 +302,14 @@ std::size_t PublisherCore::fill_slots(const std::byte* messages, std::size_t cou
 }
 
 // Off the fast path: looks who is there, and waits for the reliable subscriber that is behind.
-Result<void> PublisherCore::make_room(Deadline deadline) {
+Result<void> PublisherCore::make_room(Deadline deadline, MayLook may_look) {
   if (is_foreign()) {
     return std::unexpected(refuse(Errc::wrong_process,
                                   "the publisher belongs to the parent of a fork; open one here."));
   }
-  if (bell_.epoch.load() != known_epoch_) static_cast<void>(refresh());
+  if (may_look == MayLook::yes && bell_.epoch.load() != known_epoch_) {
+    static_cast<void>(refresh());
+  }
   if (ring_.next() < room_until_ || has_room()) return {};
   return find_room(deadline);
 }
@@ -411,112 +412,18 @@ std::uint32_t PublisherCore::subscriber_count() {
   if (bell_.epoch.load() != known_epoch_) static_cast<void>(refresh());
   const std::int64_t now = monotonic_now_ns();
   if (now >= look_for_dead_at_ns_) {
-    look_for_dead_at_ns_ = now + kLookForDeadEveryNs;
+    look_for_dead_at_ns_ = now + look_again_every_ns;
     forget_the_dead();
   }
   return static_cast<std::uint32_t>(
       std::ranges::count_if(links_, [](const SubscriberLink& link) { return link.is_ready(); }));
 }
 
-// ---- reliable subscribers -----------------------------------------------------------------------
-
-// The reliable subscriber that is furthest behind, and its position.
-SubscriberLink* PublisherCore::slowest(std::uint64_t& position) noexcept {
-  SubscriberLink* last = nullptr;
-  position = ring_.next();
-  for (SubscriberLink& link : links_) {
-    if (link.page->reliable == 0 || link.is_evicted || !link.is_ready()) continue;
-    // One that is ready but has no entry for us yet has taken nothing of ours.
-    std::uint64_t at = 0;
-    if (link.cursor < shm::cursor_slots) at = shm::cursor_position(link.page->cursors[link.cursor]);
-    at = shm::clamp_cursor(at, ring_.next(), options_.depth);
-    if (last == nullptr || at < position) {
-      last = &link;
-      position = at;
-    }
-  }
-  return last;
-}
-
-bool PublisherCore::has_room() noexcept {
-  std::uint64_t position = 0;
-  room_until_ = slowest(position) == nullptr ? UINT64_MAX : position + options_.depth;
-  return ring_.next() < room_until_;
-}
-
-Error PublisherCore::behind(Errc code, const SubscriberLink& who, std::string_view what) const {
-  return refuse(code, "reliable subscriber " + who.who.file + " (pid " +
-                          std::to_string(who.page->header.pid) + ") is a whole ring of " +
-                          std::to_string(options_.depth) + " messages behind; " +
-                          std::string(what));
-}
-
-// A reliable subscriber is a whole ring behind: what happens now is this publisher's policy.
-Result<void> PublisherCore::find_room(Deadline deadline) {
-  if (options_.when_behind == WhenBehind::wait) return wait_for_room(deadline);
-  std::uint64_t position = 0;
-  for (;;) {
-    SubscriberLink* const slow = slowest(position);
-    if (slow == nullptr || has_room()) return {};
-    if (!topic::is_alive(slow->file)) {
-      forget_the_dead();
-    } else if (options_.when_behind == WhenBehind::evict) {
-      // It finds its next message overwritten, and that is how it is told.
-      slow->is_evicted = true;
-      page_->evicted.fetch_add(1);
-    } else {
-      page_->dropped.fetch_add(1);
-      return std::unexpected(behind(Errc::would_block, *slow,
-                                    "this message was dropped, as the publisher was told to do."));
-    }
-  }
-}
-
-Result<void> PublisherCore::wait_for_room(Deadline deadline) {
-  while (!has_room()) {
-    std::uint64_t position = 0;
-    const SubscriberLink* const slow = slowest(position);
-    if (slow == nullptr) return {};
-    if (deadline.passed()) {
-      const bool tried = deadline != Deadline::immediate();
-      return std::unexpected(behind(tried ? Errc::timed_out : Errc::would_block, *slow,
-                                    "let it take, or wait longer."));
-    }
-    if (!topic::is_alive(slow->file)) {
-      forget_the_dead();
-      continue;
-    }
-    if (bell_.epoch.load() != known_epoch_) {
-      static_cast<void>(refresh());
-      continue;
-    }
-    if (spin_.until(deadline, [this] { return has_room(); })) return {};
-    // Ask to be woken when half of the ring is free again, not at every single message.
-    page_->wanted.store(position + std::max(1U, options_.depth / 2));
-    os::heavy_barrier();  // meets the subscriber's half after it advanced its cursor
-    sleep_for_room(*slow, deadline);
-    page_->wanted.store(0);
-  }
-  return {};
-}
-
-// Sleeps on the cursor of the one who is behind; or, while it has not met us yet, on the epoch that
-// tells when it has.
-void PublisherCore::sleep_for_room(const SubscriberLink& behind, Deadline deadline) noexcept {
-  const bool has_met_us = behind.cursor < shm::cursor_slots;
-  const auto& word =
-      has_met_us ? behind.page->cursors[behind.cursor].position : std::as_const(bell_.epoch);
-  const auto seen = static_cast<std::uint32_t>(has_met_us ? word.load() : known_epoch_);
-  if (has_room()) return;
-  const os::FutexWord sleep_on{&word, seen};
-  const Deadline bounded =
-      std::min(deadline, Deadline::at_ns(monotonic_now_ns() + kLookForDeadEveryNs));
-  static_cast<void>(os::futex_wait(sleep_on, bounded));
-}
-
 // ---- sleepers -----------------------------------------------------------------------------------
 
 void PublisherCore::wake_sleepers() noexcept {
+  // Asked here, where somebody sleeps, it costs the fast path nothing. That we leave is told.
+  if (is_silent() && page_->stage.load() != Stage::closed) return;
   const std::uint32_t who = shm::answer(bell_);
   if ((who & shm::sleepers_on_ticket) != 0) os::futex_wake_all(&bell_.ticket);
   if ((who & shm::sleepers_on_descriptors) != 0) signal_descriptors();

@@ -69,6 +69,8 @@ struct PublisherCore {
   std::uint64_t evicted_count() const noexcept { return page_->evicted.load(); }
   const Error& why() const noexcept { return why_; }
   bool is_foreign() const noexcept { return generation_ != os::fork_generation(); }
+  // Publishes without entering the kernel: looks at who joined when it lends instead.
+  bool is_silent() const noexcept { return options_.wake == WakeSleepers::no; }
 
  private:
   // Who is there.
@@ -82,7 +84,8 @@ struct PublisherCore {
   std::uint64_t wake_and_answer(std::uint64_t position) noexcept;
   std::size_t fill_slots(const std::byte* messages, std::size_t count) noexcept;
   std::uint64_t send_slowly(const std::byte* padded, Deadline deadline) noexcept;
-  Result<void> make_room(Deadline deadline);
+  enum class MayLook : bool { no, yes };  // who is there: a look enters the kernel
+  Result<void> make_room(Deadline deadline, MayLook may_look);
   // Frames.
   bool make_frames_free() noexcept;
   void reclaim() noexcept;

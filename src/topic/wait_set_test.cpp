@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -88,6 +89,16 @@ TEST_P(WaitSetTest, WakeIsRememberedAndEndsOneWait) {
   EXPECT_TRUE(one.in->take());
   for (int i = 0; i < 100; ++i) {
     const std::jthread waker([&] { set_.wake(); });
+    EXPECT_THAT(keys_of(must(set_.wait(Deadline::never()))), IsEmpty());
+  }
+}
+
+TEST_P(WaitSetTest, WakeEndsASleepThatNothingBounds) {
+  for (int i = 0; i < 200; ++i) {  // no topic is watched: a wake that is lost is never made good
+    const std::jthread waker([&] {
+      for (int pause = 0; pause < i * 50; ++pause) std::this_thread::yield();
+      set_.wake();
+    });
     EXPECT_THAT(keys_of(must(set_.wait(Deadline::never()))), IsEmpty());
   }
 }
@@ -232,14 +243,39 @@ TEST_P(WaitSetTest, AMessageTakenBetweenTwoWaitsBeginsThePeriodAnew) {
   EXPECT_EQ(ready[0].events, Events::deadline_missed);
 }
 
+TEST_P(WaitSetTest, AMessageThatWakesNobodyIsFoundByTheNextLook) {
+  auto out = must(Publisher<Number>::open("silent", {.wake = WakeSleepers::no}));
+  auto in = must(Subscriber<Number>::open("silent", Start::next));
+  Watch watch = must(set_.watch(in.waitable(), 1));
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    const std::jthread writer([&] { must(out.send({i})); });
+    EXPECT_THAT(keys_of(must(set_.wait(Deadline::never()))), UnorderedElementsAre(1));
+    EXPECT_EQ(in.take()->value, i);
+  }
+  watch.end();
+  const std::jthread writer([&] { must(out.send({3})); });
+  EXPECT_EQ(must(in.wait(Deadline::never())), Wake::ready);
+  EXPECT_EQ(in.take()->value, 3U);
+  pollfd loop{.fd = must(in.descriptor()), .events = POLLIN, .revents = 0};
+  must(out.send({4}));
+  do {
+    ASSERT_EQ(::poll(&loop, 1, 60'000), 1) << "also in an event loop of one's own";
+  } while (!in.take());
+}
+
 TEST_P(WaitSetTest, ABlockedSetSleeps) {
   Topic one("one");
   const Watch watch = must(set_.watch(one.in->waitable(), 1));
+  // Its descriptor fires, and nobody finds it empty before the set does.
+  EXPECT_THAT(ready_now(set_), IsEmpty());
+  must(one.out.send({1}));
+  EXPECT_TRUE(one.in->take());
   rusage before{};
   rusage after{};
   ::getrusage(RUSAGE_THREAD, &before);
   EXPECT_THAT(keys_of(must(set_.wait(Deadline::after(400ms)))), IsEmpty());
   ::getrusage(RUSAGE_THREAD, &after);
+  EXPECT_GE(after.ru_nvcsw - before.ru_nvcsw, 1) << "it did not sleep at all";
   // Four sleeps of 100 ms; a slower machine makes fewer. What else blocks a thread is a handful.
   EXPECT_LE(after.ru_nvcsw - before.ru_nvcsw, 10);
 }

@@ -183,8 +183,7 @@ TEST_P(ControlArea, AnyWordMayHoldANastyValue) {
     }
   }
   suffer_all(harms, names);
-  proof::count(
-      {{"tries", harms.size()}, {"hangs", HasFailure() ? 1U : 0U}});
+  proof::count({{"tries", harms.size()}, {"hangs", HasFailure() ? 1U : 0U}});
 }
 
 TEST_P(ControlArea, AnyBytesMayStandThere) {
@@ -210,8 +209,7 @@ TEST_P(ControlArea, AnyBytesMayStandThere) {
     });
   }
   suffer_all(harms, names);
-  proof::count(
-      {{"tries", harms.size()}, {"hangs", HasFailure() ? 1U : 0U}});
+  proof::count({{"tries", harms.size()}, {"hangs", HasFailure() ? 1U : 0U}});
 }
 
 INSTANTIATE_TEST_SUITE_P(Of, ControlArea, testing::ValuesIn(damage::kinds),

@@ -190,10 +190,10 @@ TEST(Killed, IsNoticedBesideBusyLoops) {
     }
   }
   static_cast<void>(Publisher<Beat>::open(stop::beats));
-  std::printf("%llu deaths beside 16 busy loops: noticed after at most %llu ms, traffic after %llu\n",
-              static_cast<unsigned long long>(rounds),
-              static_cast<unsigned long long>(longest_notice_ms),
-              static_cast<unsigned long long>(longest_traffic_ms));
+  std::printf(
+      "%llu deaths beside 16 busy loops: noticed after at most %llu ms, traffic after %llu\n",
+      static_cast<unsigned long long>(rounds), static_cast<unsigned long long>(longest_notice_ms),
+      static_cast<unsigned long long>(longest_traffic_ms));
   proof::count({{"true_kills", rounds}});
 }
 

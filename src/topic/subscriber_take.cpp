@@ -1,0 +1,229 @@
+// How a subscriber takes: the publishers in turn, a slot's words or a pinned frame, and what was
+// lost.
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "shm/pins.hpp"
+#include "topic/subscriber_core.hpp"
+
+namespace signalbox {
+
+using topic::Stage;
+
+bool SubscriberCore::take_slowly(RawSample& sample, bool latest) noexcept {
+  if (!check_process()) return false;
+  if (sample) sample.release();
+  if (is_evicted_) return false;
+  if (quick_ != nullptr) turn_ = static_cast<std::size_t>(quick_ - links_.data());
+  quick_ = nullptr;
+  for (;;) {
+    if (bell_.epoch.load() != known_epoch_) look_who_is_there();
+    const bool taken = take_in_turn(sample, latest);
+    if (!event_.is_open()) {
+      find_quick();
+      return taken;
+    }
+    if (taken) return true;
+    // A message that could not be taken for want of a pin keeps the descriptor readable.
+    if (status_ && status_->code == Errc::limit_reached) return false;
+    if (!arm_again()) return false;
+  }
+}
+
+std::size_t SubscriberCore::take_batch(std::byte* messages, std::size_t room) noexcept {
+  std::size_t taken = take_run(messages, room);
+  RawSample sample;
+  // One at a time: what the run had to leave to take(), and several publishers in turn.
+  while (taken < room && take(sample)) {
+    std::memcpy(messages + taken * fixed_bytes_, sample.data().data(), fixed_bytes_);
+    sample.release();
+    ++taken;
+    taken += take_run(messages + taken * fixed_bytes_, room - taken);
+  }
+  return taken;
+}
+
+// Messages in their slots, one after the other, of the only publisher there is.
+std::size_t SubscriberCore::take_run(std::byte* messages, std::size_t room) noexcept {
+  PublisherLink* const link = quick_;
+  if (link == nullptr || link->next != link || bell_.epoch.load() != known_epoch_) return 0;
+  std::size_t taken = 0;
+  alignas(16) std::byte padded[inline_bytes_max];
+  const bool is_whole_slot = fixed_bytes_ == inline_bytes_max;
+  for (; taken < room; ++taken) {
+    std::byte* const message = messages + taken * fixed_bytes_;
+    std::byte* const words = is_whole_slot ? message : padded;
+    std::uint64_t meta = 0;
+    if (link->ring.read(link->position + taken, meta, words) != shm::Read::ready) break;
+    if (meta != topic::slot_meta(topic::SlotKind::in_place, 0)) break;
+    if (!is_whole_slot) std::memcpy(message, padded, fixed_bytes_);
+  }
+  link->position += taken;
+  if (is_reliable_ && taken != 0) tell_reliable_progress(*link);
+  return taken;
+}
+
+// Lets take() be quick until something happens that needs more than a look at one slot.
+void SubscriberCore::find_quick() noexcept {
+  if (links_.empty() || status_ || fixed_bytes_ > inline_bytes_max) return;
+  if (std::ranges::any_of(links_, &PublisherLink::gone)) return;
+  PublisherLink* next = links_.data();
+  for (auto link = links_.rbegin(); link != links_.rend(); ++link) {
+    link->next = next;
+    next = &*link;
+  }
+  quick_ = &links_[turn_ < links_.size() ? turn_ : 0];
+}
+
+// One look at each publisher, beginning with the one after the last that had something.
+bool SubscriberCore::take_in_turn(RawSample& sample, bool latest) noexcept {
+  for (std::size_t left = links_.size(); left > 0; --left) {
+    const std::size_t index = turn_ < links_.size() ? turn_ : 0;
+    PublisherLink& link = links_[index];
+    turn_ = index + 1;
+    if (link.drained) continue;
+    if (latest) skip_to_latest(link);
+    if (take_from(link, sample)) {
+      if (status_) [[unlikely]]
+        status_.reset();
+      return true;
+    }
+    if (link.gone && !link.ring.is_ready(link.position)) finish(index);
+  }
+  return false;
+}
+
+bool SubscriberCore::take_from(PublisherLink& link, RawSample& sample) noexcept {
+  // An honest writer laps us once or twice; one that scribbles must not keep us here.
+  for (std::uint64_t steps = 0; steps <= link.shape.depth; ++steps) {
+    std::uint64_t meta = 0;
+    const shm::Read outcome = link.ring.read(link.position, meta, sample.in_place_);
+    if (outcome == shm::Read::nothing) return false;
+    if (outcome == shm::Read::lapped) [[unlikely]] {
+      skip_lapped(link);
+      if (is_evicted_) return false;
+      continue;
+    }
+    const Filled filled = fill(link, meta, sample);
+    if (filled == Filled::lapped) continue;
+    if (filled == Filled::refused) return false;
+    sample.position_ = link.position;
+    sample.publisher_ = link.incarnation;
+    advance(link);
+    return true;
+  }
+  return false;
+}
+
+// The slot's words are in the sample already; makes a message of them.
+inline SubscriberCore::Filled SubscriberCore::fill(PublisherLink& link, std::uint64_t meta,
+                                                   RawSample& sample) noexcept {
+  if (topic::slot_kind(meta) == topic::SlotKind::in_place) [[likely]] {
+    return fill_in_place(link, meta, sample);
+  }
+  return pin_frame(link, meta, sample);
+}
+
+inline SubscriberCore::Filled SubscriberCore::fill_in_place(PublisherLink& link, std::uint64_t meta,
+                                                            RawSample& sample) noexcept {
+  const std::uint64_t tail_bytes = meta >> 8;
+  if (fixed_bytes_ + tail_bytes > inline_bytes_max || (fixed_bytes_ != 0 && tail_bytes != 0))
+      [[unlikely]] {
+    return refuse_message(link, "has an impossible size");
+  }
+  sample.frame_ = nullptr;
+  sample.data_bytes_ = fixed_bytes_;
+  sample.tail_bytes_ = tail_bytes;
+  return Filled::yes;
+}
+
+// What a damaged publisher says is told and skipped.
+SubscriberCore::Filled SubscriberCore::refuse_message(PublisherLink& link, std::string_view why) {
+  status_ = refuse(Errc::damaged, "message " + std::to_string(link.position) + " of publisher " +
+                                      link.who.file + " " + std::string(why) + "; it was skipped.");
+  advance(link);
+  return Filled::refused;
+}
+
+SubscriberCore::Filled SubscriberCore::pin_frame(PublisherLink& link, std::uint64_t meta,
+                                                 RawSample& sample) noexcept {
+  std::uint64_t words[2];  // layout.hpp: chunk, tail bytes
+  std::memcpy(words, sample.in_place_, sizeof(words));
+  const auto [chunk, tail_bytes] = words;
+  if (topic::slot_kind(meta) != topic::SlotKind::frame || chunk >= link.shape.frames ||
+      tail_bytes > link.shape.tail_bytes_max) {
+    return refuse_message(link, "names an impossible frame");
+  }
+  const std::size_t index =
+      shm::pin(page_->pins, shm::pin_word(link.incarnation, static_cast<std::uint32_t>(chunk)));
+  if (index == shm::no_pin) {
+    status_ = refuse(Errc::limit_reached,
+                     "this subscriber holds 64 samples, the most it may; release one.");
+    return Filled::refused;
+  }
+  auto& word = page_->pins.words[index];
+  if (!link.ring.still_holds(link.position)) {
+    shm::unpin(word);
+    return Filled::lapped;
+  }
+  sample.frame_ =
+      link.view->mapping.data() + link.shape.frames_offset + chunk * link.shape.frame_bytes;
+  sample.data_bytes_ = fixed_bytes_;
+  sample.tail_bytes_ = tail_bytes;
+  sample.pin_ = &word;
+  sample.keeps_ = link.view;
+  return Filled::yes;
+}
+
+void SubscriberCore::skip_lapped(PublisherLink& link) noexcept {
+  const bool is_evicted =
+      is_reliable_ && link.position >= link.counts_from && link.page->evicted.load() != 0;
+  if (is_evicted) return note_eviction(link);
+  const std::uint64_t from = std::max(link.position, link.counts_from);
+  // A reliable subscriber is lapped by no more than the one message of settle_start(), so it steps;
+  // a lossy one leaps ahead of the writer.
+  link.position = options_.reliable ? link.position + 1 : link.ring.after_lap(link.position);
+  if (link.position > from) lost_ += link.position - from;
+}
+
+// A publisher that evicts overwrote what we, a reliable subscriber, had not taken. From here on we
+// take nothing, so nobody must wait for us any more.
+void SubscriberCore::note_eviction(PublisherLink& link) noexcept {
+  is_evicted_ = true;
+  const std::uint64_t next = link.ring.find_next();
+  lost_ += next > link.position ? next - link.position : 0;
+  status_ =
+      refuse(Errc::evicted, "publisher " + link.who.file + " (pid " + std::to_string(link.pid) +
+                                ") went on without this reliable " +
+                                "subscriber, which was a whole ring behind at message " +
+                                std::to_string(link.position) +
+                                "; open it again, and take faster or publish with a larger "
+                                "depth.");
+  page_->stage.store(Stage::closed);
+  presence_->directory.announce_change();
+}
+
+void SubscriberCore::skip_to_latest(PublisherLink& link) noexcept {
+  if (link.ring.sequence_at(link.position) > shm::ready(link.position)) {
+    const std::uint64_t next = link.ring.find_next();
+    if (next > link.position + 1) {
+      skipped_ += next - 1 - link.position;
+      link.position = next - 1;
+    }
+  }
+  while (link.ring.is_ready(link.position + 1)) {
+    ++link.position;
+    ++skipped_;
+  }
+}
+
+bool SubscriberCore::anything_ready() noexcept {
+  if (is_evicted_) return false;
+  if (bell_.epoch.load() != known_epoch_) look_who_is_there();
+  return std::ranges::any_of(links_, [](const PublisherLink& link) {
+    return !link.drained && link.ring.sequence_at(link.position) >= shm::ready(link.position);
+  });
+}
+
+}  // namespace signalbox
