@@ -37,7 +37,7 @@ enum class WhenBehind : std::uint8_t {
   wait,  // for it, until the deadline: error timed_out, or would_block if the deadline has passed
   drop_new,  // gives this message up at once, for all: error would_block, counted in
              // dropped_count()
-  evict,     // leaves the subscriber behind: it gets error evicted, and must open the topic again
+  evict,  // leaves the subscriber behind: it is told evicted, and takes no more of this publisher
 };
 
 // Does a publish wake those who sleep?

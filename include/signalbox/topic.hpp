@@ -207,8 +207,9 @@ class Subscriber {
   Waitable waitable() const noexcept { return raw_.waitable(); }
 
   // Set when take() was empty for a reason other than "nothing new": limit_reached (pins_max
-  // samples are held), damaged, wrong_process. Cleared by the next successful take(). For evicted
-  // there is none: a reliable subscriber that was left behind takes nothing any more.
+  // samples are held), damaged, wrong_process. Cleared by the next successful take(). Of
+  // a publisher that evicted this reliable subscriber nothing is taken any more; wait() says so
+  // once.
   const Error* status() const noexcept { return raw_.status(); }
 
   std::uint64_t lost_count() const noexcept { return raw_.lost_count(); }

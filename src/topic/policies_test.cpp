@@ -95,13 +95,20 @@ TEST_F(Policies, AnEvictedSubscriberIsToldAndFenced) {
   ASSERT_NE(slow.status(), nullptr);
   EXPECT_EQ(slow.status()->code, Errc::evicted);
   EXPECT_EQ(slow.lost_count(), 3 * kDepth);
-  // It stays so, also for new messages and in a wait, and nobody counts on it any more.
+  // It stays so, also for new messages, and a wait says it once.
   ASSERT_TRUE(out.send({1000}));
   EXPECT_FALSE(slow.take());
   const auto waited = slow.wait(Deadline::never());
   ASSERT_FALSE(waited);
   EXPECT_EQ(waited.error().code, Errc::evicted);
-  EXPECT_EQ(out.subscriber_count(), 1U);
+  EXPECT_EQ(slow.wait(Deadline::immediate()).value(), Wake::timed_out);
+  // Other publishers are not concerned.
+  auto other = publisher(WhenBehind::wait);
+  ASSERT_TRUE(other.send({7}));
+  EXPECT_EQ(slow.wait(Deadline::never()).value(), Wake::ready);
+  EXPECT_EQ(slow.take()->number, 7U);
+  EXPECT_EQ(quick.take()->number, 1000U);
+  EXPECT_EQ(quick.take()->number, 7U);
   // Opening it again is a new life.
   slow = subscriber(true);
   ASSERT_TRUE(out.send({1001}));

@@ -127,7 +127,6 @@ bool SubscriberCore::check_process() noexcept {
 // A look whose trouble, if any, is told by status(): there is no caller to tell.
 void SubscriberCore::look_who_is_there() noexcept {
   auto known = refresh();
-  if (is_evicted_) return;  // that stays what status() tells
   if (!known) {
     status_ = std::move(known.error());
     status_->text.insert(0, "topic \"" + topic() + "\": ");

@@ -66,6 +66,7 @@ struct PublisherLink {
   bool gone = false;              // it left or died: what it published is still taken
   bool has_file = true;           // its segment still has a name
   bool asymmetric = false;        // it leaves the barrier to us
+  bool is_evicted = false;        // it went on without us: nothing of it is taken any more
   std::uint32_t pid = 0;
   PublisherLink* next = nullptr;           // whose turn comes after this one's
   std::size_t cursor = shm::cursor_slots;  // our entry for it: says that we have met
@@ -174,7 +175,7 @@ struct SubscriberCore {
   SubscriberOptions options_;
   std::uint64_t lost_ = 0;
   std::uint64_t skipped_ = 0;
-  bool is_evicted_ = false;  // was too slow for a publisher, which went on without us
+  std::optional<Error> eviction_;  // of which wait() has not told yet
   bool is_open_ = false;  // the first look is over: publishers found from now on are newer than us
   bool refresh_failed_ = false;  // status_ tells of a failed look at who is there
   os::EventDescriptor event_;

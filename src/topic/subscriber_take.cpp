@@ -14,7 +14,6 @@ using topic::Stage;
 bool SubscriberCore::take_slowly(RawSample& sample, bool latest) noexcept {
   if (!check_process()) return false;
   if (sample) sample.release();
-  if (is_evicted_) return false;
   if (quick_ != nullptr) turn_ = static_cast<std::size_t>(quick_ - links_.data());
   quick_ = nullptr;
   for (;;) {
@@ -67,7 +66,8 @@ std::size_t SubscriberCore::take_run(std::byte* messages, std::size_t room) noex
 // Lets take() be quick until something happens that needs more than a look at one slot.
 void SubscriberCore::find_quick() noexcept {
   if (links_.empty() || status_ || fixed_bytes_ > inline_bytes_max) return;
-  if (std::ranges::any_of(links_, &PublisherLink::gone)) return;
+  const auto needs_care = [](const PublisherLink& link) { return link.gone || link.is_evicted; };
+  if (std::ranges::any_of(links_, needs_care)) return;
   PublisherLink* next = links_.data();
   for (auto link = links_.rbegin(); link != links_.rend(); ++link) {
     link->next = next;
@@ -82,7 +82,8 @@ bool SubscriberCore::take_in_turn(RawSample& sample, bool latest) noexcept {
     const std::size_t index = turn_ < links_.size() ? turn_ : 0;
     PublisherLink& link = links_[index];
     turn_ = index + 1;
-    if (link.drained) continue;
+    if (link.is_evicted && link.gone) finish(index);
+    if (link.drained || link.is_evicted) continue;
     if (latest) skip_to_latest(link);
     if (take_from(link, sample)) {
       if (status_) [[unlikely]]
@@ -102,7 +103,7 @@ bool SubscriberCore::take_from(PublisherLink& link, RawSample& sample) noexcept 
     if (outcome == shm::Read::nothing) return false;
     if (outcome == shm::Read::lapped) [[unlikely]] {
       skip_lapped(link);
-      if (is_evicted_) return false;
+      if (link.is_evicted) return false;
       continue;
     }
     const Filled filled = fill(link, meta, sample);
@@ -187,21 +188,21 @@ void SubscriberCore::skip_lapped(PublisherLink& link) noexcept {
   if (link.position > from) lost_ += link.position - from;
 }
 
-// A publisher that evicts overwrote what we, a reliable subscriber, had not taken. From here on we
-// take nothing, so nobody must wait for us any more.
+// A publisher that evicts overwrote what we, a reliable subscriber, had not taken: from here on we
+// take nothing of it. Others are not concerned, or a hostile one could cut us off from all.
 void SubscriberCore::note_eviction(PublisherLink& link) noexcept {
-  is_evicted_ = true;
+  link.is_evicted = true;
+  quick_ = nullptr;
   const std::uint64_t next = link.ring.find_next();
   lost_ += next > link.position ? next - link.position : 0;
-  status_ =
+  eviction_ =
       refuse(Errc::evicted, "publisher " + link.who.file + " (pid " + std::to_string(link.pid) +
-                                ") went on without this reliable " +
-                                "subscriber, which was a whole ring behind at message " +
+                                ") went on without this reliable subscriber, which was a "
+                                "whole ring behind at message " +
                                 std::to_string(link.position) +
                                 "; open it again, and take faster or publish with a larger "
                                 "depth.");
-  page_->stage.store(Stage::closed);
-  presence_->directory.announce_change();
+  status_ = eviction_;
 }
 
 void SubscriberCore::skip_to_latest(PublisherLink& link) noexcept {
@@ -219,10 +220,10 @@ void SubscriberCore::skip_to_latest(PublisherLink& link) noexcept {
 }
 
 bool SubscriberCore::anything_ready() noexcept {
-  if (is_evicted_) return false;
   if (bell_.epoch.load() != known_epoch_) look_who_is_there();
   return std::ranges::any_of(links_, [](const PublisherLink& link) {
-    return !link.drained && link.ring.sequence_at(link.position) >= shm::ready(link.position);
+    return !link.drained && !link.is_evicted &&
+           link.ring.sequence_at(link.position) >= shm::ready(link.position);
   });
 }
 

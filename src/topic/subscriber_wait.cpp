@@ -1,6 +1,8 @@
 // How a subscriber sleeps: on its bell's ticket when it is alone, on one descriptor in an event
 // loop.
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "shm/doorbell.hpp"
 #include "topic/subscriber_core.hpp"
@@ -8,7 +10,8 @@
 namespace signalbox {
 
 Result<Wake> SubscriberCore::wait(Deadline deadline) {
-  if (!check_process() || is_evicted_) return std::unexpected(*status_);
+  if (!check_process()) return std::unexpected(*status_);
+  if (eviction_) return std::unexpected(*std::exchange(eviction_, std::nullopt));
   if (anything_ready()) return Wake::ready;
   if (deadline.passed()) return Wake::timed_out;
   if (spin_.until(deadline, [this] { return anything_ready(); })) return Wake::ready;
