@@ -139,7 +139,7 @@ def main() -> int:
         bugs += bool(run.bug and not trouble)
     counts = os.environ.get("SBX_PROOF_COUNTS")
     if counts:
-        with open(counts, "a", encoding="utf-8") as file:
+        with Path(counts).open("a", encoding="utf-8") as file:
             said = {"states": states, "models": len(runs) - bugs, "seeded_found": bugs}
             file.write(json.dumps(said | {"violations": failed}) + "\n")
     print(f"{len(runs)} runs, {states} states, {bugs} seeded bugs found, {failed} failed")
