@@ -112,4 +112,11 @@ SUITES = (
         program="tests/delivery/delivery_test",
         long={"SBX_PROOF_LONG": "1"},
     ),
+    Suite(
+        name="compatibility",
+        says="Programs of several compilers and of 32 bits exchange messages on one topic.",
+        targets=("compatibility_exchanges",),
+        program="tests/compatibility/exchanges",
+        long_arguments=("--long",),
+    ),
 )
