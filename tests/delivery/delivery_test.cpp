@@ -3,6 +3,7 @@
 // reader; each keeps a book in memory that the parent reads at the end. SBX_PROOF_LONG=1 runs the
 // long form; SBX_PROOF_COUNTS names a file that gets the counts as a line of JSON.
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,18 +40,21 @@ constexpr std::size_t kBooks = 16;
 struct Shared {
   Book books[kBooks];
   std::uint64_t published[kBooks];
-  std::atomic<std::uint32_t> ready;  // subscribers that have joined
-  std::atomic<std::uint32_t> over;   // publishers that have published all
+  std::atomic<std::uint32_t> over;  // publishers that have published all
 };
 
 class Delivery : public ::testing::Test {
  protected:
   Delivery()
       : shared_(new(::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
-                           MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Shared{}) {}
+                           MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Shared{}) {
+    EXPECT_EQ(::pipe(joined_), 0);
+  }
   ~Delivery() override {
     for (const pid_t process : processes_) ::kill(process, SIGKILL);
     for (const pid_t process : processes_) ::waitpid(process, nullptr, 0);
+    ::close(joined_[0]);
+    ::close(joined_[1]);
     ::munmap(shared_, sizeof(Shared));
   }
 
@@ -78,13 +82,17 @@ class Delivery : public ::testing::Test {
     processes_.clear();
   }
 
+  // In the parent, which starts the publishers when this many subscribers have joined. A pipe,
+  // because std::atomic's notify wakes nobody in another process.
   void wait_until_joined(std::uint32_t subscribers) const {
-    while (shared_->ready.load() < subscribers) shared_->ready.wait(shared_->ready.load());
+    for (std::uint32_t i = 0; i < subscribers; ++i) {
+      pollfd one{.fd = joined_[0], .events = POLLIN, .revents = 0};
+      char byte = 0;
+      ASSERT_EQ(::poll(&one, 1, 120'000), 1) << "a subscriber did not join";
+      ASSERT_EQ(::read(joined_[0], &byte, 1), 1);
+    }
   }
-  void joined() const {
-    shared_->ready.fetch_add(1);
-    shared_->ready.notify_all();
-  }
+  void joined() const { ASSERT_EQ(::write(joined_[1], "j", 1), 1); }
 
   // Sums the books up, expects that nothing went wrong, and hands the counts on.
   void settle(std::size_t books, bool reliable) const {
@@ -123,6 +131,7 @@ class Delivery : public ::testing::Test {
   ScratchDomain domain_;  // after the processes: they leave it empty
 
  private:
+  int joined_[2] = {-1, -1};
   std::vector<pid_t> processes_;
 };
 
@@ -173,10 +182,8 @@ TEST_F(Delivery, SmallMessagesArriveOnceInOrderAndWhole) {
     }
     book.counted = in.lost_count();
   });
-  start([&] {
-    wait_until_joined(1);
-    publish_small(count, 1024, [] {});
-  });
+  wait_until_joined(1);
+  start([&] { publish_small(count, 1024, [] {}); });
   wait_for_all();
   EXPECT_EQ(shared_->books[0].received, count);
   settle(1, true);
@@ -199,10 +206,8 @@ TEST_F(Delivery, PicturesArriveOnceInOrderAndWhole) {
     }
     book.counted = in.lost_count();
   });
-  start([&] {
-    wait_until_joined(1);
-    publish_large(count);
-  });
+  wait_until_joined(1);
+  start([&] { publish_large(count); });
   wait_for_all();
   EXPECT_EQ(shared_->books[0].received, count);
   settle(1, true);
@@ -240,9 +245,9 @@ TEST_F(Delivery, NothingIsMissedWhileOthersJoinAndLeave) {
       } while (!stays && !time_is_up());
     });
   }
+  wait_until_joined(kStay + kVisit);
   for (std::uint32_t i = 0; i < kPublishers; ++i) {
     start([&, i] {
-      wait_until_joined(kStay + kVisit);
       do {
         publish_small(kRun, 64, [] {});
         shared_->published[i] += kRun;
@@ -277,10 +282,8 @@ TEST_F(Delivery, WhatALossySubscriberLosesIsCounted) {
       book.counted = in.lost_count();
     });
   }
-  start([&] {
-    wait_until_joined(kSubscribers);
-    publish_small(count, 16, [] {});
-  });
+  wait_until_joined(kSubscribers);
+  start([&] { publish_small(count, 16, [] {}); });
   wait_for_all();
   for (std::uint32_t i = 0; i < kSubscribers; ++i) {
     EXPECT_EQ(shared_->books[i].received + shared_->books[i].counted, count);
