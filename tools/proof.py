@@ -29,6 +29,7 @@ EFFORTS = (
     "injected_calls",
     "bit_flips",
     "schedules",
+    "states",
     "tries",
     "messages",
 )

@@ -98,4 +98,25 @@ SUITES = (
         program="tests/model/model_test",
         long_arguments=("--long",),
     ),
+    Suite(
+        name="spin",
+        says="Who comes, leaves and cleans up, as models whose every state is visited.",
+        targets=("spin_models",),
+        program="tests/spin/spin_models",
+        long_arguments=("--long",),
+    ),
+    Suite(
+        name="delivery",
+        says="Numbered, summed messages arrive once, in order and whole; losses are counted.",
+        targets=("delivery_test",),
+        program="tests/delivery/delivery_test",
+        long={"SBX_PROOF_LONG": "1"},
+    ),
+    Suite(
+        name="compatibility",
+        says="Programs of several compilers and of 32 bits exchange messages on one topic.",
+        targets=("compatibility_exchanges",),
+        program="tests/compatibility/exchanges",
+        long_arguments=("--long",),
+    ),
 )

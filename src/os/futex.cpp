@@ -17,7 +17,7 @@ namespace {
 
 timespec to_timespec(Deadline deadline) noexcept {
   const std::int64_t ns = deadline.monotonic_ns() < 0 ? 0 : deadline.monotonic_ns();
-  return {.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
+  return {.tv_sec = ns / 1'000'000'000, .tv_nsec = static_cast<long>(ns % 1'000'000'000)};
 }
 
 Result<FutexWake> how_it_ended(long answer, std::string_view call) {
@@ -34,13 +34,20 @@ Result<FutexWake> how_it_ended(long answer, std::string_view call) {
   }
 }
 
+// Where time_t has 64 bits and long has 32, the old call would read half of our timespec.
+#if defined(SYS_futex_time64)
+constexpr long kFutex = sizeof(time_t) > sizeof(long) ? SYS_futex_time64 : SYS_futex;
+#else
+constexpr long kFutex = SYS_futex;
+#endif
+
 }  // namespace
 
 Result<FutexWake> futex_wait(const FutexWord& word, Deadline deadline) {
   const timespec until = to_timespec(deadline);
   const timespec* limit = deadline.is_never() ? nullptr : &until;
   // FUTEX_WAIT_BITSET because its deadline is absolute and on the monotonic clock.
-  const long answer = ::syscall(SYS_futex, word.address, FUTEX_WAIT_BITSET, word.expected, limit,
+  const long answer = ::syscall(kFutex, word.address, FUTEX_WAIT_BITSET, word.expected, limit,
                                 nullptr, FUTEX_BITSET_MATCH_ANY);
   return how_it_ended(answer, "futex");
 }
@@ -69,7 +76,7 @@ Result<FutexWake> futex_wait_any(std::span<const FutexWord> words, Deadline dead
 }
 
 void futex_wake_all(const void* address) noexcept {
-  ::syscall(SYS_futex, address, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+  ::syscall(kFutex, address, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
 
 }  // namespace signalbox::os

@@ -37,7 +37,7 @@ int epoll_until(int epoll, epoll_event* events, int events_max, Deadline deadlin
   const std::int64_t left =
       deadline.is_never() ? -1
                           : std::max<std::int64_t>(0, deadline.monotonic_ns() - monotonic_now_ns());
-  timespec span{.tv_sec = left / 1'000'000'000, .tv_nsec = left % 1'000'000'000};
+  timespec span{.tv_sec = left / 1'000'000'000, .tv_nsec = static_cast<long>(left % 1'000'000'000)};
   const int ready = ::epoll_pwait2(epoll, events, events_max, left < 0 ? nullptr : &span, nullptr);
   if (ready >= 0 || errno != ENOSYS) return ready;
   const std::int64_t ms =

@@ -13,7 +13,7 @@ namespace signalbox::os {
 namespace {
 
 timespec to_timespec(std::int64_t ns) noexcept {
-  return {.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
+  return {.tv_sec = ns / 1'000'000'000, .tv_nsec = static_cast<long>(ns % 1'000'000'000)};
 }
 
 Result<void> start(const Fd& fd, int flags, const itimerspec& when) {
