@@ -103,9 +103,9 @@ class BraceReader:
         # initialiser inside a head.
         self._open: list[tuple[str | None, int]] = []
         without_directives = re.sub(r"(?m)^[ \t]*#(?:\\\n|.)*$", blank, file.bare)
-        # Go's list of imports has parentheses and no end that we would see.
-        without_imports = re.sub(r"(?m)^import \([^)]*\)", blank, without_directives)
-        for character in without_imports:
+        # Go's lists of imports and constants have parentheses and no end that we would see.
+        without_lists = re.sub(r"(?ms)^(?:import|const|var) \(.*?^\)", blank, without_directives)
+        for character in without_lists:
             self._take(character)
 
     def _take(self, character: str) -> None:
