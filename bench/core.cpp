@@ -6,21 +6,48 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 
 #include "bench/exchange.hpp"
+#include "bench/instructions.hpp"
 #include "bench/pair.hpp"
+#include "bench/payload.hpp"
 #include "bench/report.hpp"
+#include "signalbox/topic.hpp"
 
 namespace bench {
 namespace {
 
+// Which exchange is where in the list that is played.
+enum Index : std::size_t {
+  line,
+  lines_256,
+  lines_4096,
+  futex,
+  event_loop,
+  slot_ring,
+  spinning,
+  of_256,
+  of_4096,
+  blocking,
+  adaptive,
+  in_event_loop,
+  stream,
+  batches,
+  frames,
+};
+
 struct Case {
   std::string name;
-  std::size_t ours, limit;  // indices into the exchanges
+  Index ours, limit;
   std::string limit_name;
   double must;
   std::uint64_t rounds;  // in one window: 3 to 40 ms
+  double share = 1;      // of the timing is one message: a round of a stream has many
 };
+
+// A round of a stream is one way already, and the timings are halves of rounds.
+constexpr double kOfAStream = 2.0 / stream_messages;
 
 // A window of ours counts only while the machine kept still around it.
 constexpr double kStill = 1.3;
@@ -44,6 +71,7 @@ std::vector<Window> schedule_of(const Case& one, std::uint64_t windows) {
 
 Row judge(const Case& one, const std::vector<Timing>& timings) {
   std::vector<double> ratios, ours, ours_p99, limit, limit_p99;
+  const auto of_one = [&](std::vector<double> values) { return median(values) * one.share; };
   for (const bool only_still : {true, false}) {
     for (std::size_t i = 1; i + 1 < timings.size(); i += 2) {
       const double before = timings[i - 1].p50_ns;
@@ -57,34 +85,80 @@ Row judge(const Case& one, const std::vector<Timing>& timings) {
     }
     if (!ratios.empty()) break;  // a machine that never keeps still is judged by all its windows
   }
-  return {one.name,       median(ours), median(ours_p99), median(limit), median(limit_p99),
+  return {one.name,       of_one(ours), of_one(ours_p99), of_one(limit), of_one(limit_p99),
           median(ratios), one.must,     ratios.size(),    one.limit_name};
 }
 
-int run(bool quick, bool smoke, const std::string& json) {
-  const auto line = raw_cache_line();
-  const auto futex = raw_futex();
-  const auto spinning = topic_spinning();
-  const auto blocking = topic_blocking();
-  const auto frames = topic_frames();
-  const std::vector<Exchange*> exchanges{line.get(), futex.get(), spinning.get(), blocking.get(),
-                                         frames.get()};
-  const std::vector<Case> cases{
-      {"48 B, spinning", 2, 0, "raw cache line", 1.5, 20'000},
-      {"48 B, blocking", 3, 1, "raw futex", 1.3, 300},
-      {"6.2 MB frame, untouched", 4, 2, "our 48 B message", 3.0, 10'000},
+// What one publish of 48 bytes takes while nobody sleeps, with so many subscribers in the topic.
+Steps publish_steps(std::size_t subscribers) {
+  return count_steps([&]() -> std::function<void()> {
+    const std::string name = "bench/steps/" + std::to_string(subscribers);
+    static auto publisher = signalbox::Publisher<Payload>::open(name).value();
+    static std::vector<signalbox::Subscriber<Payload>> idle;
+    for (std::size_t i = 0; i < subscribers; ++i) {
+      idle.push_back(signalbox::Subscriber<Payload>::open(name).value());
+    }
+    static const Payload payload = payload_of(1);
+    return [] {
+      if (!publisher.send(payload)) std::abort();
+    };
+  });
+}
+
+// Counts need no windows: they are the same whatever else the machine does.
+std::vector<Row> counted_rows(bool smoke) {
+  std::vector<Row> rows;
+  const auto row = [&](std::string name, std::uint64_t ours, double limit, double must,
+                       std::string limit_name) {
+    const auto count = static_cast<double>(ours);
+    const double ratio = limit == 0 ? count : count / limit;
+    rows.push_back(
+        {std::move(name), count, count, limit, limit, ratio, must, 1, std::move(limit_name)});
   };
-  const std::uint64_t windows = smoke ? 1 : quick ? 60 : 400;
+  const Steps one = publish_steps(1);
+  const Steps many = publish_steps(smoke ? 4 : 256);
+  row("publish, instructions", one.in_library, 40, 1.0, "40 in the library");
+  row("publish, system calls", one.system_calls, 0, 0.0, "none");
+  row("publish, 256 subscribers", many.instructions, static_cast<double>(one.instructions), 1.0,
+      "all, with one subscriber");
+  return rows;
+}
+
+std::vector<Case> cases() {
+  return {
+      {"48 B, spinning", spinning, line, "raw cache line", 1.1, 20'000},
+      {"256 B, spinning", of_256, lines_256, "raw lines, 1 + 4", 1.2, 10'000},
+      {"4 KiB, spinning", of_4096, lines_4096, "raw lines, 1 + 64", 1.2, 3'000},
+      {"48 B, blocking", blocking, futex, "raw futex", 1.1, 300},
+      {"48 B, blocking, adaptive", adaptive, futex, "raw futex", 1.1, 300},
+      {"48 B, event loop", in_event_loop, event_loop, "eventfd and epoll", 1.15, 300},
+      {"48 B, stream", stream, slot_ring, "raw slot ring", 1 / 0.75, 30, kOfAStream},
+      {"48 B, stream of batches", batches, slot_ring, "raw slot ring", 1.0, 30, kOfAStream},
+      {"6.2 MB frame, untouched", frames, spinning, "our 48 B message", 2.0, 10'000},
+  };
+}
+
+int run(bool quick, bool smoke, const std::string& json) {
+  std::vector<Row> rows = counted_rows(smoke);
+  std::vector<std::unique_ptr<Exchange>> made;  // in the order of Index
+  for (auto* make :
+       {raw_cache_line, raw_lines_256, raw_lines_4096, raw_futex, raw_event_loop, raw_slot_ring,
+        topic_spinning, topic_256, topic_4096, topic_blocking, topic_adaptive, topic_event_loop,
+        topic_stream, topic_stream_batch, topic_frames}) {
+    made.push_back(make());
+  }
+  std::vector<Exchange*> exchanges;
+  for (const auto& one : made) exchanges.push_back(one.get());
+  const std::uint64_t windows = smoke ? 1 : quick ? 40 : 300;
   std::vector<Window> schedule;
-  for (Case one : cases) {
-    if (smoke) one.rounds = 100;
+  for (Case one : cases()) {
+    if (smoke) one.rounds = std::min<std::uint64_t>(one.rounds, 100);
     const auto part = schedule_of(one, windows);
     schedule.insert(schedule.end(), part.begin(), part.end());
   }
   const auto timings = play(exchanges, schedule);
-  std::vector<Row> rows;
   auto next = timings.begin();
-  for (const Case& one : cases) {
+  for (const Case& one : cases()) {
     const auto end = next + static_cast<std::ptrdiff_t>(2 * windows + 1);
     rows.push_back(judge(one, {next, end}));
     next = end;

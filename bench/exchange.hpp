@@ -24,11 +24,25 @@ class Exchange {
 
 // Limits: what the machine itself needs.
 std::unique_ptr<Exchange> raw_cache_line();
+std::unique_ptr<Exchange> raw_lines_256();   // the same with 256 bytes
+std::unique_ptr<Exchange> raw_lines_4096();  // and with 4 KiB
 std::unique_ptr<Exchange> raw_futex();
+std::unique_ptr<Exchange> raw_event_loop();  // eventfd and epoll
+std::unique_ptr<Exchange> raw_slot_ring();   // a stream: stream_messages in one direction a round
 
 // Ours.
 std::unique_ptr<Exchange> topic_spinning();
-std::unique_ptr<Exchange> topic_blocking();
+std::unique_ptr<Exchange> topic_256();
+std::unique_ptr<Exchange> topic_4096();
+std::unique_ptr<Exchange> topic_blocking();      // sleeps at once
+std::unique_ptr<Exchange> topic_adaptive();      // spins a while first, as by default
+std::unique_ptr<Exchange> topic_event_loop();    // the subscriber's descriptor in an epoll
+std::unique_ptr<Exchange> topic_stream();        // one by one
+std::unique_ptr<Exchange> topic_stream_batch();  // 64 at a time
 std::unique_ptr<Exchange> topic_frames();
+
+// What one round of a stream carries.
+inline constexpr std::uint64_t stream_messages = 8192;
+inline constexpr std::uint64_t stream_depth = 1024;
 
 }  // namespace bench

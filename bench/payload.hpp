@@ -1,6 +1,7 @@
-// payload.hpp: the 48 bytes that every exchange writes and reads, and the check that it did.
+// payload.hpp: the bytes that every exchange writes and reads, and the check that it did.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -9,19 +10,29 @@
 
 namespace bench {
 
-struct Payload {
-  std::uint64_t words[6];
+template <std::size_t count>
+struct Words {
+  std::uint64_t words[count];
 };
+using Payload = Words<6>;
+using Payload256 = Words<32>;
+using Payload4096 = Words<512>;
+
+template <std::size_t count>
+void fill(Words<count>& payload, std::uint64_t round) {
+  for (std::uint64_t i = 0; i < count; ++i) payload.words[i] = round + i;
+}
 
 inline Payload payload_of(std::uint64_t round) {
   Payload payload;
-  for (std::uint64_t i = 0; i < 6; ++i) payload.words[i] = round + i;
+  fill(payload, round);
   return payload;
 }
 
-inline void check(const Payload& payload, std::uint64_t round) {
+template <std::size_t count>
+void check(const Words<count>& payload, std::uint64_t round) {
   std::uint64_t wrong = 0;
-  for (std::uint64_t i = 0; i < 6; ++i) wrong |= payload.words[i] ^ (round + i);
+  for (std::uint64_t i = 0; i < count; ++i) wrong |= payload.words[i] ^ (round + i);
   if (wrong == 0) return;
   std::fprintf(stderr, "bench: message %llu arrived damaged\n",
                static_cast<unsigned long long>(round));
@@ -31,3 +42,5 @@ inline void check(const Payload& payload, std::uint64_t round) {
 }  // namespace bench
 
 SBX_DESCRIBE(bench::Payload, words);
+SBX_DESCRIBE(bench::Payload256, words);
+SBX_DESCRIBE(bench::Payload4096, words);

@@ -72,6 +72,50 @@ class RawCacheLine final : public Exchange {
   Lines* lines_ = map_lines();
 };
 
+// More lines: a number in a line of its own, as a slot is, and as many lines of words as are
+// needed.
+template <std::size_t count>
+class RawLines final : public Exchange {
+ public:
+  void open(Side) override {}
+  void ping(std::uint64_t round) override {
+    write(lines_->there, round);
+    await(lines_->back, round);
+  }
+  void pong(std::uint64_t round) override {
+    await(lines_->there, round);
+    write(lines_->back, round);
+  }
+
+ private:
+  struct alignas(4096) Way {
+    std::atomic<std::uint64_t> round;
+    alignas(64) Words<count> payload;
+  };
+  struct Both {
+    Way there;
+    Way back;
+  };
+  static void write(Way& way, std::uint64_t round) {
+    fill(way.payload, round);
+    // sync[bench.round] release: the words come first.
+    way.round.store(round, std::memory_order_release);
+  }
+  static void await(const Way& way, std::uint64_t round) {
+    // sync[bench.round] acquire: meets write().
+    while (way.round.load(std::memory_order_acquire) != round) {
+    }
+    check(way.payload, round);
+  }
+  static Both* map() {
+    void* at =
+        ::mmap(nullptr, sizeof(Both), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED) throw std::runtime_error("cannot map the lines");
+    return new (at) Both{};
+  }
+  Both* lines_ = map();
+};
+
 class RawFutex final : public Exchange {
  public:
   void open(Side) override {}
@@ -105,6 +149,8 @@ class RawFutex final : public Exchange {
 }  // namespace
 
 std::unique_ptr<Exchange> raw_cache_line() { return std::make_unique<RawCacheLine>(); }
+std::unique_ptr<Exchange> raw_lines_256() { return std::make_unique<RawLines<32>>(); }
+std::unique_ptr<Exchange> raw_lines_4096() { return std::make_unique<RawLines<512>>(); }
 std::unique_ptr<Exchange> raw_futex() { return std::make_unique<RawFutex>(); }
 
 }  // namespace bench

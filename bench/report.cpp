@@ -54,13 +54,14 @@ void print_table(const std::vector<Row>& rows) {
              where["kernel"].get<std::string>(), where["commit"].get<std::string>(),
              where["cpus_used"][0].get<int>(), where["cpus_used"][1].get<int>(),
              where["cpus_online"].get<int>());
-  fmt::print("one way, ns, p50 / p99; ratio = median over windows of ours / limit\n\n");
+  fmt::print("one way, ns a message, p50 / p99; ratio = median over windows of ours / limit\n\n");
   fmt::print("{:<26} {:>17} {:>17}  {:<26} {:>6} {:>7}\n", "case", "ours", "limit", "(limit is)",
              "ratio", "must");
   for (const Row& row : rows) {
     fmt::print("{:<26} {:>8.0f} /{:>7.0f} {:>8.0f} /{:>7.0f}  {:<26} {:>6.2f} {:>7} {}\n", row.name,
                row.ours_ns, row.ours_p99_ns, row.limit_ns, row.limit_p99_ns, row.limit_name,
-               row.ratio, fmt::format("<= {}", row.must), row.ratio <= row.must ? "" : "  MISSED");
+               row.ratio, fmt::format("<= {:.2f}", row.must),
+               row.ratio <= row.must ? "" : "  MISSED");
   }
 }
 

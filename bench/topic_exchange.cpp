@@ -1,4 +1,7 @@
-// Ours: topics, spinning, blocking, and with frames too large to copy.
+// Ours: topics, spinning, blocking, in an event loop, and with frames too large to copy.
+#include <sys/epoll.h>
+
+#include <chrono>
 #include <optional>
 #include <stdexcept>
 
@@ -38,13 +41,15 @@ T must(signalbox::Result<T> result) {
 template <class T>
 class TopicExchange : public Exchange {
  public:
-  TopicExchange(std::string name, signalbox::PublisherOptions options)
-      : name_(std::move(name)), options_(std::move(options)) {}
+  TopicExchange(std::string name, signalbox::PublisherOptions options,
+                std::chrono::nanoseconds spin_max = std::chrono::microseconds(30))
+      : name_(std::move(name)), options_(std::move(options)), spin_max_(spin_max) {}
 
   void open(Side side) override {
     const bool leads = side == Side::leader;
     out_ = must(Publisher<T>::open(name_ + (leads ? "/there" : "/back"), options_));
-    in_ = must(Subscriber<T>::open(name_ + (leads ? "/back" : "/there"), Start::oldest));
+    const signalbox::SubscriberOptions reading{.start = Start::oldest, .spin_max = spin_max_};
+    in_ = must(Subscriber<T>::open(name_ + (leads ? "/back" : "/there"), reading));
   }
   void ping(std::uint64_t round) override {
     send(round);
@@ -64,6 +69,7 @@ class TopicExchange : public Exchange {
  private:
   std::string name_;
   signalbox::PublisherOptions options_;
+  std::chrono::nanoseconds spin_max_;
 };
 
 class Spinning final : public TopicExchange<Payload> {
@@ -79,9 +85,29 @@ class Spinning final : public TopicExchange<Payload> {
   }
 };
 
+// Messages too large for a slot: filled and read where they lie.
+template <class T>
+class InFrames final : public TopicExchange<T> {
+ public:
+  explicit InFrames(std::string name) : TopicExchange<T>(std::move(name), {.depth = 4}) {}
+
+ private:
+  void send(std::uint64_t round) override {
+    auto loan = this->out_->loan();
+    fill(*loan, round);
+    static_cast<void>(this->out_->publish(std::move(loan)));
+  }
+  void await(std::uint64_t round) override {
+    for (;;) {
+      if (const auto sample = this->in_->take()) return check(*sample, round);
+    }
+  }
+};
+
 class Blocking final : public TopicExchange<Payload> {
  public:
-  Blocking() : TopicExchange("bench/blocking", {.depth = 16}) {}
+  Blocking(std::string name, std::chrono::nanoseconds spin_max)
+      : TopicExchange(std::move(name), {.depth = 16}, spin_max) {}
 
  private:
   void send(std::uint64_t round) override { static_cast<void>(out_->send(payload_of(round))); }
@@ -91,6 +117,34 @@ class Blocking final : public TopicExchange<Payload> {
       if (const auto sample = in_->take()) return check(*sample, round);
     }
   }
+};
+
+class EventLoop final : public TopicExchange<Payload> {
+ public:
+  EventLoop() : TopicExchange("bench/event_loop", {.depth = 16}) {}
+  void open(Side side) override {
+    TopicExchange::open(side);
+    epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
+    epoll_event event{};
+    event.events = EPOLLIN;
+    ::epoll_ctl(epoll_, EPOLL_CTL_ADD, must(in_->descriptor()), &event);
+  }
+
+ private:
+  void send(std::uint64_t round) override { static_cast<void>(out_->send(payload_of(round))); }
+  void await(std::uint64_t round) override {
+    for (;;) {
+      epoll_event event{};
+      ::epoll_wait(epoll_, &event, 1, -1);
+      if (const auto sample = in_->take()) {
+        check(*sample, round);
+        // Taking until nothing is left arms the descriptor again.
+        static_cast<void>(in_->take());
+        return;
+      }
+    }
+  }
+  int epoll_ = -1;
 };
 
 class Frames final : public TopicExchange<FrameInfo> {
@@ -116,7 +170,19 @@ class Frames final : public TopicExchange<FrameInfo> {
 }  // namespace
 
 std::unique_ptr<Exchange> topic_spinning() { return std::make_unique<Spinning>(); }
-std::unique_ptr<Exchange> topic_blocking() { return std::make_unique<Blocking>(); }
+std::unique_ptr<Exchange> topic_256() {
+  return std::make_unique<InFrames<Payload256>>("bench/256");
+}
+std::unique_ptr<Exchange> topic_4096() {
+  return std::make_unique<InFrames<Payload4096>>("bench/4096");
+}
+std::unique_ptr<Exchange> topic_blocking() {
+  return std::make_unique<Blocking>("bench/blocking", std::chrono::nanoseconds(0));
+}
+std::unique_ptr<Exchange> topic_adaptive() {
+  return std::make_unique<Blocking>("bench/adaptive", std::chrono::microseconds(30));
+}
+std::unique_ptr<Exchange> topic_event_loop() { return std::make_unique<EventLoop>(); }
 std::unique_ptr<Exchange> topic_frames() { return std::make_unique<Frames>(); }
 
 }  // namespace bench
