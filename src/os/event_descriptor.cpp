@@ -83,14 +83,19 @@ Result<void> EventDescriptor::watch_clock() {
   return {};
 }
 
-bool EventDescriptor::drain() noexcept {
+EventDescriptor::Fired EventDescriptor::drain() noexcept {
   epoll_event events[8];
   const int ready = ::epoll_wait(epoll_.get(), events, 8, 0);
+  Fired fired = ready > 0 ? Fired::rung : Fired::nothing;
   for (int i = 0; i < ready; ++i) {
-    if (events[i].data.u64 == kFifo) read_all(fifo_);
+    if (events[i].data.u64 == kFifo) {
+      read_all(fifo_);
+      continue;
+    }
+    fired = Fired::other;
     if (events[i].data.u64 == kTimer) read_all(timer_);
   }
-  return ready > 0;
+  return fired;
 }
 
 void EventDescriptor::signal_self() noexcept { send_signal(fifo_); }

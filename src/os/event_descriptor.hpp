@@ -27,9 +27,14 @@ class EventDescriptor {
   Result<void> watch_process(const Fd& pidfd);
   // Makes the descriptor readable ten times a second, for deaths that no pidfd can tell.
   Result<void> watch_clock();
-  // Was anything readable? Drains the pipe and the timer; dead processes stay readable until
-  // their pidfd is closed.
-  bool drain() noexcept;
+  enum class Fired {
+    nothing,
+    rung,   // somebody sent a signal, and that is all
+    other,  // the timer, or a watched process died
+  };
+  // What was readable? Drains the pipe and the timer; dead processes stay readable until their
+  // pidfd is closed.
+  Fired drain() noexcept;
   // Makes the descriptor readable from its own side.
   void signal_self() noexcept;
 

@@ -68,10 +68,13 @@ Result<std::unique_ptr<SubscriberCore>> SubscriberCore::open(std::string_view to
 SubscriberCore::SubscriberCore(std::shared_ptr<SubscriberPresence> presence,
                                const SubscriberOptions& options)
     : bell_(presence->directory.bell()),
-      fixed_bytes_(presence->directory.type().fixed_bytes),
+      in_place_bytes_(presence->directory.type().fixed_bytes <= inline_bytes_max
+                          ? presence->directory.type().fixed_bytes
+                          : 0),
       is_reliable_(options.reliable),
       tells_asymmetric_(presence->page->asymmetric != 0),
       generation_(presence->generation),
+      fixed_bytes_(presence->directory.type().fixed_bytes),
       presence_(std::move(presence)),
       page_(presence_->page),
       options_(options),

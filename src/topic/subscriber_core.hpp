@@ -135,6 +135,7 @@ struct SubscriberCore {
 
   // Messages.
   bool take_slowly(RawSample& sample, bool latest) noexcept;
+  bool take_frame(PublisherLink& link, std::uint64_t meta, RawSample& sample) noexcept;
   void find_quick() noexcept;
   std::size_t take_run(std::byte* messages, std::size_t room) noexcept;
   bool take_in_turn(RawSample& sample, bool latest) noexcept;
@@ -153,6 +154,7 @@ struct SubscriberCore {
   // Sleeping.
   bool barrier_before_sleep() noexcept;
   void arm() noexcept;
+  void look_for_ended_processes() noexcept;
   Result<void> watch_death_of(PublisherLink& link);
 
   // What every take() looks at comes first, on one cache line.
@@ -161,11 +163,12 @@ struct SubscriberCore {
   PublisherLink* quick_ = nullptr;
   shm::Bell<topic::Atomics>& bell_;
   std::uint64_t known_epoch_ = 0;
-  std::uint64_t fixed_bytes_;
+  std::uint64_t in_place_bytes_;  // of a message in its slot; 0: they are not, or are all tail
   bool is_reliable_;
   bool tells_asymmetric_;  // publishers pass the heavy half of the barrier before they sleep
   unsigned generation_;
   std::size_t turn_ = 0;
+  std::uint64_t fixed_bytes_;
   std::vector<PublisherLink> links_;
   os::ZeroedInChild quick_in_child_{&quick_, sizeof(quick_)};
   std::optional<Error> status_;
@@ -213,12 +216,13 @@ inline bool SubscriberCore::take(RawSample& sample) noexcept {
   std::uint64_t meta = 0;
   const shm::Read outcome = link->ring.read(link->position, meta, sample.in_place_);
   if (outcome == shm::Read::nothing && link->next == link) return false;
-  if (outcome != shm::Read::ready || meta != topic::slot_meta(topic::SlotKind::in_place, 0) ||
-      fixed_bytes_ == 0) [[unlikely]] {
+  if (outcome != shm::Read::ready) [[unlikely]]
     return take_slowly(sample, false);
+  if (meta != topic::slot_meta(topic::SlotKind::in_place, 0) || in_place_bytes_ == 0) {
+    return take_frame(*link, meta, sample);
   }
   sample.frame_ = nullptr;
-  sample.data_bytes_ = fixed_bytes_;
+  sample.data_bytes_ = in_place_bytes_;
   sample.tail_bytes_ = 0;
   sample.position_ = link->position;
   sample.publisher_ = link->incarnation;

@@ -46,7 +46,8 @@ std::size_t SubscriberCore::take_batch(std::byte* messages, std::size_t room) no
 // Messages in their slots, one after the other, of the only publisher there is.
 std::size_t SubscriberCore::take_run(std::byte* messages, std::size_t room) noexcept {
   PublisherLink* const link = quick_;
-  if (link == nullptr || link->next != link || bell_.epoch.load() != known_epoch_) return 0;
+  if (link == nullptr || link->next != link || in_place_bytes_ == 0) return 0;
+  if (bell_.epoch.load() != known_epoch_) return 0;
   std::size_t taken = 0;
   alignas(16) std::byte padded[inline_bytes_max];
   const bool is_whole_slot = fixed_bytes_ == inline_bytes_max;
@@ -63,9 +64,26 @@ std::size_t SubscriberCore::take_run(std::byte* messages, std::size_t room) noex
   return taken;
 }
 
+// The publisher in turn has shown a message that does not lie in its slot.
+bool SubscriberCore::take_frame(PublisherLink& link, std::uint64_t meta,
+                                RawSample& sample) noexcept {
+  if (topic::slot_kind(meta) != topic::SlotKind::frame) return take_slowly(sample, false);
+  const Filled filled = pin_frame(link, meta, sample);
+  if (filled == Filled::lapped) return take_slowly(sample, false);
+  if (filled == Filled::refused) {
+    quick_ = nullptr;  // status() tells why, until the next one is taken
+    return false;
+  }
+  sample.position_ = link.position;
+  sample.publisher_ = link.incarnation;
+  quick_ = link.next;
+  advance(link);
+  return true;
+}
+
 // Lets take() be quick until something happens that needs more than a look at one slot.
 void SubscriberCore::find_quick() noexcept {
-  if (links_.empty() || status_ || fixed_bytes_ > inline_bytes_max) return;
+  if (links_.empty() || status_) return;
   const auto needs_care = [](const PublisherLink& link) { return link.gone || link.is_evicted; };
   if (std::ranges::any_of(links_, needs_care)) return;
   PublisherLink* next = links_.data();

@@ -92,7 +92,15 @@ void SubscriberCore::arm() noexcept {
 // After an empty take: if the descriptor has fired, drain it and arm it anew. True if a message
 // came meanwhile, so that the caller takes again instead of sleeping on it.
 bool SubscriberCore::arm_again() noexcept {
-  if (!event_.drain()) return false;
+  using Fired = os::EventDescriptor::Fired;
+  const Fired fired = event_.drain();
+  if (fired == Fired::nothing) return false;
+  if (fired == Fired::other) look_for_ended_processes();
+  arm();
+  return anything_ready();
+}
+
+void SubscriberCore::look_for_ended_processes() noexcept {
   look_for_the_dead();
   for (PublisherLink& link : links_) {
     // Its process ended but its lock lives on (it was handed to another process): stop watching
@@ -101,8 +109,6 @@ bool SubscriberCore::arm_again() noexcept {
     link.pidfd.reset();
     static_cast<void>(event_.watch_clock());
   }
-  arm();
-  return anything_ready();
 }
 
 }  // namespace signalbox
