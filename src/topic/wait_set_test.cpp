@@ -253,9 +253,10 @@ TEST_P(WaitSetTest, AMessageThatWakesNobodyIsFoundByTheNextLook) {
     EXPECT_EQ(in.take()->value, i);
   }
   watch.end();
-  const std::jthread writer([&] { must(out.send({3})); });
+  std::jthread writer([&] { must(out.send({3})); });
   EXPECT_EQ(must(in.wait(Deadline::never())), Wake::ready);
   EXPECT_EQ(in.take()->value, 3U);
+  writer.join();  // the publisher is ours again
   pollfd loop{.fd = must(in.descriptor()), .events = POLLIN, .revents = 0};
   must(out.send({4}));
   do {
