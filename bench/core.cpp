@@ -6,14 +6,11 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
-#include <functional>
 
+#include "bench/counted_rows.hpp"
 #include "bench/exchange.hpp"
-#include "bench/instructions.hpp"
 #include "bench/pair.hpp"
-#include "bench/payload.hpp"
 #include "bench/report.hpp"
-#include "signalbox/topic.hpp"
 
 namespace bench {
 namespace {
@@ -24,8 +21,12 @@ enum Index : std::size_t {
   lines_256,
   lines_4096,
   futex,
+  semaphore,
+  eventfd,
+  pipe,
   event_loop,
   slot_ring,
+  bare_files,
   spinning,
   of_256,
   of_4096,
@@ -35,6 +36,9 @@ enum Index : std::size_t {
   stream,
   batches,
   frames,
+  open_close,
+  to_one,
+  to_many,
 };
 
 struct Case {
@@ -44,10 +48,12 @@ struct Case {
   double must;
   std::uint64_t rounds;  // in one window: 3 to 40 ms
   double share = 1;      // of the timing is one message: a round of a stream has many
+  bool is_p99 = false;   // the ratio is of the p99, not of the p50
 };
 
 // A round of a stream is one way already, and the timings are halves of rounds.
 constexpr double kOfAStream = 2.0 / stream_messages;
+constexpr double kOfAPublish = 2.0 / published_a_round;
 
 // A window of ours counts only while the machine kept still around it.
 constexpr double kStill = 1.3;
@@ -69,6 +75,11 @@ std::vector<Window> schedule_of(const Case& one, std::uint64_t windows) {
   return schedule;
 }
 
+double ratio_of(const Case& one, const Timing& before, const Timing& ours, const Timing& after) {
+  if (one.is_p99) return ours.p99_ns / ((before.p99_ns + after.p99_ns) / 2);
+  return ours.p50_ns / ((before.p50_ns + after.p50_ns) / 2);
+}
+
 Row judge(const Case& one, const std::vector<Timing>& timings) {
   std::vector<double> ratios, ours, ours_p99, limit, limit_p99;
   const auto of_one = [&](std::vector<double> values) { return median(values) * one.share; };
@@ -77,7 +88,7 @@ Row judge(const Case& one, const std::vector<Timing>& timings) {
       const double before = timings[i - 1].p50_ns;
       const double after = timings[i + 1].p50_ns;
       if (only_still && std::max(before, after) > kStill * std::min(before, after)) continue;
-      ratios.push_back(timings[i].p50_ns / ((before + after) / 2));
+      ratios.push_back(ratio_of(one, timings[i - 1], timings[i], timings[i + 1]));
       ours.push_back(timings[i].p50_ns);
       ours_p99.push_back(timings[i].p99_ns);
       limit.push_back((before + after) / 2);
@@ -89,76 +100,72 @@ Row judge(const Case& one, const std::vector<Timing>& timings) {
           median(ratios), one.must,     ratios.size(),    one.limit_name};
 }
 
-// What one publish of 48 bytes takes while nobody sleeps, with so many subscribers in the topic.
-Steps publish_steps(std::size_t subscribers) {
-  return count_steps([&]() -> std::function<void()> {
-    const std::string name = "bench/steps/" + std::to_string(subscribers);
-    static auto publisher = signalbox::Publisher<Payload>::open(name).value();
-    static std::vector<signalbox::Subscriber<Payload>> idle;
-    for (std::size_t i = 0; i < subscribers; ++i) {
-      idle.push_back(signalbox::Subscriber<Payload>::open(name).value());
-    }
-    static const Payload payload = payload_of(1);
-    return [] {
-      if (!publisher.send(payload)) std::abort();
-    };
-  });
-}
-
-// Counts need no windows: they are the same whatever else the machine does.
-std::vector<Row> counted_rows(bool smoke) {
-  std::vector<Row> rows;
-  const auto row = [&](std::string name, std::uint64_t ours, double limit, double must,
-                       std::string limit_name) {
-    const auto count = static_cast<double>(ours);
-    const double ratio = limit == 0 ? count : count / limit;
-    rows.push_back(
-        {std::move(name), count, count, limit, limit, ratio, must, 1, std::move(limit_name)});
-  };
-  const Steps one = publish_steps(1);
-  const Steps many = publish_steps(smoke ? 4 : 256);
-  row("publish, instructions", one.in_library, 40, 1.0, "40 in the library");
-  row("publish, system calls", one.system_calls, 0, 0.0, "none");
-  row("publish, 256 subscribers", many.instructions, static_cast<double>(one.instructions), 1.0,
-      "all, with one subscriber");
-  return rows;
-}
-
 std::vector<Case> cases() {
   return {
       {"48 B, spinning", spinning, line, "raw cache line", 1.1, 20'000},
+      {"48 B, spinning, p99", spinning, line, "its p99", 1.3, 20'000, 1, true},
       {"256 B, spinning", of_256, lines_256, "raw lines, 1 + 4", 1.2, 10'000},
       {"4 KiB, spinning", of_4096, lines_4096, "raw lines, 1 + 64", 1.2, 3'000},
       {"48 B, blocking", blocking, futex, "raw futex", 1.1, 300},
+      {"48 B, blocking", blocking, semaphore, "sem_t", 1.0, 300},
+      {"48 B, blocking", blocking, eventfd, "eventfd", 1.0, 300},
+      {"48 B, blocking", blocking, pipe, "pipe", 1.0, 300},
       {"48 B, blocking, adaptive", adaptive, futex, "raw futex", 1.1, 300},
       {"48 B, event loop", in_event_loop, event_loop, "eventfd and epoll", 1.15, 300},
       {"48 B, stream", stream, slot_ring, "raw slot ring", 1 / 0.75, 30, kOfAStream},
       {"48 B, stream of batches", batches, slot_ring, "raw slot ring", 1.0, 30, kOfAStream},
       {"6.2 MB frame, untouched", frames, spinning, "our 48 B message", 2.0, 10'000},
+      {"publish to 256", to_many, to_one, "to one subscriber", 1.1, 300, kOfAPublish},
+      {"open and close", open_close, bare_files, "its bare system calls", 2.0, 100, 2},
   };
 }
 
-int run(bool quick, bool smoke, const std::string& json) {
-  std::vector<Row> rows = counted_rows(smoke);
-  std::vector<std::unique_ptr<Exchange>> made;  // in the order of Index
+// Every exchange, in the order of Index.
+std::vector<std::unique_ptr<Exchange>> all_exchanges() {
+  std::vector<std::unique_ptr<Exchange>> made;
   for (auto* make :
-       {raw_cache_line, raw_lines_256, raw_lines_4096, raw_futex, raw_event_loop, raw_slot_ring,
-        topic_spinning, topic_256, topic_4096, topic_blocking, topic_adaptive, topic_event_loop,
-        topic_stream, topic_stream_batch, topic_frames}) {
+       {raw_cache_line,   raw_lines_256,  raw_lines_4096,     raw_futex,      raw_semaphore,
+        raw_eventfd,      raw_pipe,       raw_event_loop,     raw_slot_ring,  raw_open_close,
+        topic_spinning,   topic_256,      topic_4096,         topic_blocking, topic_adaptive,
+        topic_event_loop, topic_stream,   topic_stream_batch, topic_frames,   topic_open_close,
+        publish_to_one,   publish_to_many}) {
     made.push_back(make());
   }
+  return made;
+}
+
+void add(std::vector<Row>& rows, const std::vector<Row>& more) {
+  rows.insert(rows.end(), more.begin(), more.end());
+}
+
+// Those whose name holds `only`: all, if it is empty.
+std::vector<Case> cases_like(const std::string& only) {
+  std::vector<Case> chosen = cases();
+  std::erase_if(chosen, [&](const Case& one) { return one.name.find(only) == std::string::npos; });
+  if (chosen.empty()) throw std::runtime_error("no case's name holds \"" + only + "\"");
+  return chosen;
+}
+
+int run(bool quick, bool smoke, const std::string& only, const std::string& json) {
+  const std::vector<Case> chosen = cases_like(only);
+  std::vector<Row> rows;
+  if (only.empty()) {
+    add(rows, publish_rows(smoke));
+    add(rows, idle_rows(smoke ? 0.2 : quick ? 2 : 5));
+  }
+  const auto made = all_exchanges();
   std::vector<Exchange*> exchanges;
   for (const auto& one : made) exchanges.push_back(one.get());
   const std::uint64_t windows = smoke ? 1 : quick ? 40 : 300;
   std::vector<Window> schedule;
-  for (Case one : cases()) {
+  for (Case one : chosen) {
     if (smoke) one.rounds = std::min<std::uint64_t>(one.rounds, 100);
     const auto part = schedule_of(one, windows);
     schedule.insert(schedule.end(), part.begin(), part.end());
   }
   const auto timings = play(exchanges, schedule);
   auto next = timings.begin();
-  for (const Case& one : cases()) {
+  for (const Case& one : chosen) {
     const auto end = next + static_cast<std::ptrdiff_t>(2 * windows + 1);
     rows.push_back(judge(one, {next, end}));
     next = end;
@@ -175,9 +182,11 @@ int main(int argc, char** argv) {
   CLI::App app("Topics against the raw limits of this machine, side by side in one run.");
   bool quick = false;
   bool smoke = false;
+  std::string only;
   std::string json;
   app.add_flag("--quick", quick, "fewer windows: under 90 s");
   app.add_flag("--smoke", smoke, "one tiny window a case: does it run?");
+  app.add_option("--only", only, "time only the cases whose name holds this");
   app.add_option("--json", json, "also write the rows to this file");
   CLI11_PARSE(app, argc, argv);
   // A domain of our own, so that a benchmark never meets a real system's topics.
@@ -189,7 +198,7 @@ int main(int argc, char** argv) {
   ::setenv("SIGNALBOX_DIR", root, 1);
   int code = 1;
   try {
-    code = bench::run(quick, smoke, json);
+    code = bench::run(quick, smoke, only, json);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench: %s\n", error.what());
   }

@@ -27,8 +27,12 @@ std::unique_ptr<Exchange> raw_cache_line();
 std::unique_ptr<Exchange> raw_lines_256();   // the same with 256 bytes
 std::unique_ptr<Exchange> raw_lines_4096();  // and with 4 KiB
 std::unique_ptr<Exchange> raw_futex();
+std::unique_ptr<Exchange> raw_semaphore();  // sem_post() and sem_wait()
+std::unique_ptr<Exchange> raw_eventfd();    // write() and read()
+std::unique_ptr<Exchange> raw_pipe();
 std::unique_ptr<Exchange> raw_event_loop();  // eventfd and epoll
 std::unique_ptr<Exchange> raw_slot_ring();   // a stream: stream_messages in one direction a round
+std::unique_ptr<Exchange> raw_open_close();  // of the files that a topic needs
 
 // Ours.
 std::unique_ptr<Exchange> topic_spinning();
@@ -40,9 +44,13 @@ std::unique_ptr<Exchange> topic_event_loop();    // the subscriber's descriptor 
 std::unique_ptr<Exchange> topic_stream();        // one by one
 std::unique_ptr<Exchange> topic_stream_batch();  // 64 at a time
 std::unique_ptr<Exchange> topic_frames();
+std::unique_ptr<Exchange> topic_open_close();  // of a topic's only publisher
+std::unique_ptr<Exchange> publish_to_one();    // published_a_round messages to an idle subscriber
+std::unique_ptr<Exchange> publish_to_many();   // ... to 256
 
 // What one round of a stream carries.
 inline constexpr std::uint64_t stream_messages = 8192;
 inline constexpr std::uint64_t stream_depth = 1024;
+inline constexpr std::uint64_t published_a_round = 1000;
 
 }  // namespace bench

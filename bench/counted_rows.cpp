@@ -1,0 +1,76 @@
+#include "bench/counted_rows.hpp"
+
+#include <sys/resource.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "bench/instructions.hpp"
+#include "bench/payload.hpp"
+#include "signalbox/topic.hpp"
+
+namespace bench {
+
+namespace {
+
+// A limit of 0 is one that nothing may exceed: there is no ratio to it, so the count stands for it.
+Row counted(std::string name, double count, double limit, double must, std::string limit_name) {
+  const double ratio = limit == 0 ? count : count / limit;
+  return {std::move(name), count, count, limit, limit, ratio, must, 1, std::move(limit_name)};
+}
+
+Steps publish_steps(std::size_t subscribers) {
+  return count_steps([&]() -> std::function<void()> {
+    const std::string name = "bench/steps/" + std::to_string(subscribers);
+    static auto publisher = signalbox::Publisher<Payload>::open(name).value();
+    static std::vector<signalbox::Subscriber<Payload>> idle;
+    for (std::size_t i = 0; i < subscribers; ++i) {
+      idle.push_back(signalbox::Subscriber<Payload>::open(name).value());
+    }
+    static const Payload payload = payload_of(1);
+    return [] {
+      if (!publisher.send(payload)) std::abort();
+    };
+  });
+}
+
+double in_us(const timeval& time) {
+  return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_usec);
+}
+
+}  // namespace
+
+std::vector<Row> publish_rows(bool smoke) {
+  const Steps one = publish_steps(1);
+  const Steps many = publish_steps(smoke ? 4 : 256);
+  return {
+      counted("publish, instructions", static_cast<double>(one.in_library), 40, 1.0,
+              "40 in the library"),
+      counted("publish, system calls", static_cast<double>(one.system_calls), 0, 0.0, "none"),
+      counted("publish, 256 subscribers", static_cast<double>(many.instructions),
+              static_cast<double>(one.instructions), 1.0, "all, with one subscriber"),
+  };
+}
+
+std::vector<Row> idle_rows(double seconds) {
+  auto publisher = signalbox::Publisher<Payload>::open("bench/idle").value();
+  auto subscriber = signalbox::Subscriber<Payload>::open("bench/idle").value();
+  rusage before{};
+  rusage after{};
+  ::getrusage(RUSAGE_THREAD, &before);
+  const auto time = std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
+  static_cast<void>(subscriber.wait(signalbox::Deadline::after(time)));
+  ::getrusage(RUSAGE_THREAD, &after);
+  const auto slept = static_cast<double>(after.ru_nvcsw - before.ru_nvcsw);
+  const double cpu_us = in_us(after.ru_utime) + in_us(after.ru_stime) - in_us(before.ru_utime) -
+                        in_us(before.ru_stime);
+  return {
+      counted("idle wait, wake-ups a s", slept / seconds, 10, 1.0, "10: looks for the dead"),
+      counted("idle wait, CPU us a s", cpu_us / seconds, 1000, 1.0, "0.1 % of one"),
+  };
+}
+
+}  // namespace bench
