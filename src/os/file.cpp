@@ -8,7 +8,7 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
+#include <string_view>
 
 #include "os/failure.hpp"
 
@@ -158,28 +158,28 @@ bool unlink_file(const Fd& directory, const std::string& name) noexcept {
 bool remove_directory(const std::string& path) noexcept { return ::rmdir(path.c_str()) == 0; }
 
 Result<std::vector<std::string>> list_directory(const Fd& directory, const std::string& path) {
-  // A second open file description, because readdir moves the offset of the one it is given.
-  const int fd =
-      retried([&] { return ::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
-  if (fd < 0) return std::unexpected(failure(errno, "openat", "list directory " + path));
-  DIR* stream = ::fdopendir(fd);
-  if (stream == nullptr) {
-    const int saved = errno;
-    ::close(fd);
-    return std::unexpected(failure(saved, "fdopendir", "list directory " + path));
+  // A second open file description, because reading moves the offset of the one it is given. Read
+  // bare: a topic is listed at each coming and going, and opendir() asks and allocates a lot.
+  Fd stream(
+      retried([&] { return ::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+  if (!stream.is_open()) {
+    return std::unexpected(failure(errno, "openat", "list directory " + path));
   }
   std::vector<std::string> names;
-  errno = 0;
-  while (const dirent* entry = ::readdir(stream)) {
-    if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0) {
-      names.emplace_back(entry->d_name);
+  alignas(dirent64) char entries[8192];
+  for (;;) {
+    const ssize_t bytes = ::getdents64(stream.get(), entries, sizeof(entries));
+    if (bytes == 0) return names;
+    if (bytes < 0) {
+      return std::unexpected(failure(errno, "getdents64", "list directory " + path));
     }
-    errno = 0;
+    for (ssize_t at = 0; at < bytes;) {
+      const auto* entry = reinterpret_cast<const dirent64*>(entries + at);
+      const std::string_view name = entry->d_name;
+      if (name != "." && name != "..") names.emplace_back(name);
+      at += entry->d_reclen;
+    }
   }
-  const int saved = errno;
-  ::closedir(stream);
-  if (saved != 0) return std::unexpected(failure(saved, "readdir", "list directory " + path));
-  return names;
 }
 
 std::string read_small_file(const char* path) {

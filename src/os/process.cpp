@@ -7,10 +7,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "os/failure.hpp"
@@ -24,12 +26,23 @@ struct Word {
   std::size_t bytes;
 };
 
+// What of an identity is the same for as long as the process lives, and dear to ask for: three
+// files of /proc, which would be read anew for each segment.
+struct Origin {
+  std::uint64_t start_ticks;
+  std::uint64_t pid_namespace;
+  std::array<std::uint8_t, 16> boot_id;
+  std::array<char, 32> program;
+};
+
 // What the fork handler must undo in the child: all open life descriptors, and the words that say
 // that a fast path may be taken.
+// It also keeps what the parent alone was asked for.
 struct LifeRegistry {
   std::mutex mutex;
   std::vector<int> descriptors;
   std::vector<Word> words;
+  std::optional<Origin> origin;
 };
 
 LifeRegistry& registry() {
@@ -44,6 +57,7 @@ void after_fork_in_child() {
   for (const int fd : registry().descriptors) ::close(fd);
   registry().descriptors.clear();
   for (const Word& word : registry().words) std::memset(word.at, 0, word.bytes);
+  registry().origin.reset();
   detail::fork_generation_word.fetch_add(1);
   registry().mutex.unlock();
 }
@@ -72,6 +86,30 @@ std::array<std::uint8_t, 16> boot_id() {
     ++nibble;
   }
   return id;
+}
+
+Origin ask_for_origin() {
+  Origin origin{.start_ticks = start_ticks_of_self(),
+                .pid_namespace = 0,
+                .boot_id = boot_id(),
+                .program = {}};
+  struct stat st{};
+  if (::stat("/proc/self/ns/pid", &st) == 0) origin.pid_namespace = st.st_ino;
+  const std::string program = read_small_file("/proc/self/comm");
+  const std::size_t bytes = std::min(program.size(), origin.program.size() - 1);
+  std::memcpy(origin.program.data(), program.data(), bytes);
+  return origin;
+}
+
+Origin origin_of_this_process() {
+  const std::lock_guard lock(registry().mutex);
+  if (registry().origin) return *registry().origin;
+  const Origin origin = ask_for_origin();
+  // What could not be read (no descriptors left, say) is asked for again the next time.
+  const bool is_whole = origin.start_ticks != 0 && origin.pid_namespace != 0 &&
+                        origin.boot_id != decltype(origin.boot_id){} && origin.program[0] != 0;
+  if (is_whole) registry().origin = origin;
+  return origin;
 }
 
 int membarrier(int command) noexcept {
@@ -124,16 +162,14 @@ ZeroedInChild::~ZeroedInChild() {
 }
 
 Identity identity_of_this_process() {
-  Identity who{};
-  who.pid = static_cast<std::uint32_t>(::getpid());
-  who.uid = static_cast<std::uint32_t>(::geteuid());
-  who.start_ticks = start_ticks_of_self();
-  struct stat st{};
-  if (::stat("/proc/self/ns/pid", &st) == 0) who.pid_namespace = st.st_ino;
-  who.boot_id = boot_id();
-  const std::string program = read_small_file("/proc/self/comm");
-  std::memcpy(who.program.data(), program.data(), std::min(program.size(), who.program.size() - 1));
-  return who;
+  install_fork_handlers_once();
+  const Origin origin = origin_of_this_process();
+  return {.pid = static_cast<std::uint32_t>(::getpid()),
+          .uid = static_cast<std::uint32_t>(::geteuid()),
+          .start_ticks = origin.start_ticks,
+          .pid_namespace = origin.pid_namespace,
+          .boot_id = origin.boot_id,
+          .program = origin.program};
 }
 
 Result<std::uint64_t> random_word() {

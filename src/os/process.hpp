@@ -61,6 +61,7 @@ struct Identity {
   std::array<std::uint8_t, 16> boot_id;
   std::array<char, 32> program;  // zero-terminated
 };
+// Reads /proc once a process; `program` is its name at that time.
 Identity identity_of_this_process();
 
 // 64 random bits from the kernel.
