@@ -98,7 +98,7 @@ class Publisher {
   // Shows the message to every subscriber and consumes the loan; answers its position, from 0.
   // Never waits: error would_block if a reliable subscriber is a whole ring behind, and then the
   // loan is still yours, unchanged. Enters the kernel only to wake a sleeper or to meet somebody
-  // who joined, and with WakeSleepers::no not even then.
+  // who joined or asked for a descriptor, and with WakeSleepers::no not even then.
   Result<std::uint64_t> publish(Loan<T>&& loan) {
     return raw_.publish(loan.raw_, Deadline::immediate());
   }

@@ -33,7 +33,7 @@ class EventDescriptor {
     other,  // the timer, or a watched process died
   };
   // What was readable? Drains the pipe and the timer; dead processes stay readable until their
-  // pidfd is closed.
+  // pidfd is closed. `rung` says nothing about them: they keep the descriptor readable.
   Fired drain() noexcept;
   // Makes the descriptor readable from its own side.
   void signal_self() noexcept;
@@ -44,6 +44,7 @@ class EventDescriptor {
   Fd epoll_;
   Fd fifo_;
   Fd timer_;
+  std::uint32_t signals_ = 0;  // times that drain() found one
 };
 
 // The writing side: a publisher's view of one subscriber's pipe. Opened for reading too, so that a

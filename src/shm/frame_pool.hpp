@@ -47,6 +47,8 @@ class FramePool {
     free_.pop_back();
     return frame;
   }
+  // What lend() would answer; there must be one.
+  std::uint32_t peek() const noexcept { return free_.back(); }
   void give_back(std::uint32_t frame) noexcept { free_.push_back(frame); }
 
   // The slot now shows this frame (or none): what it showed before is retired.

@@ -135,6 +135,11 @@ struct SubscriberPage {
 static_assert(sizeof(SubscriberPage) == 4928 && offsetof(SubscriberPage, pins) == 320 &&
               offsetof(SubscriberPage, cursors) == 832);
 
+// A slot holds 48 bytes: a fixed part, or a tail where there is no fixed part, but not both.
+constexpr bool fits_in_place(std::uint64_t fixed_bytes, std::uint64_t tail_bytes) noexcept {
+  return fixed_bytes + tail_bytes <= shm::slot_words * 8 && (fixed_bytes == 0 || tail_bytes == 0);
+}
+
 // How a slot's meta word says what the slot holds: the kind in the low byte, and for a message in
 // place the bytes of its tail above that.
 enum class SlotKind : std::uint8_t { in_place = 1, frame = 2 };

@@ -26,13 +26,9 @@ struct Footprint {
   std::uint64_t total;
 };
 
-bool fits_in_place(std::uint64_t fixed_bytes, std::uint64_t tail_bytes) noexcept {
-  return fixed_bytes + tail_bytes <= inline_bytes_max && (fixed_bytes == 0 || tail_bytes == 0);
-}
-
 // Every message fits its slot and none has a tail.
 bool is_plain(const wire::ParsedType& type, const PublisherOptions& options) {
-  return !type.has_tail && fits_in_place(type.fixed_bytes, options.tail_bytes_max);
+  return !type.has_tail && topic::fits_in_place(type.fixed_bytes, options.tail_bytes_max);
 }
 
 Footprint footprint(const wire::ParsedType& type, const PublisherOptions& options) {
@@ -40,7 +36,7 @@ Footprint footprint(const wire::ParsedType& type, const PublisherOptions& option
   sum.ring_offset = sizeof(PublisherPage);
   const std::uint64_t ring_end = sum.ring_offset + options.depth * sizeof(topic::Slot);
   sum.frames_offset = sum.total = topic::round_up(ring_end, topic::page_bytes);
-  if (fits_in_place(type.fixed_bytes, options.tail_bytes_max)) return sum;
+  if (topic::fits_in_place(type.fixed_bytes, options.tail_bytes_max)) return sum;
   const std::uint64_t bytes = topic::tail_offset(type.fixed_bytes) + options.tail_bytes_max;
   // Frames larger than a page begin on one, so that touching one never faults in its neighbour.
   sum.frame_bytes =
@@ -135,7 +131,6 @@ PublisherCore::PublisherCore(topic::TopicDirectory directory, topic::OwnSegment 
             options.depth),
       bell_(directory.bell()),
       asymmetric_(segment.mapping.at<PublisherPage>(0)->asymmetric.load() != 0),
-      sends_fast_(asymmetric_ && is_plain(directory.type(), options)),
       is_plain_(is_plain(directory.type(), options)),
       generation_(os::fork_generation()),
       directory_(std::move(directory)),
@@ -165,7 +160,7 @@ Error PublisherCore::refuse(Errc code, std::string text) const {
 
 // ---- lending and publishing ---------------------------------------------------------------------
 
-bool PublisherCore::lend(RawLoan& loan, std::size_t tail_bytes) noexcept {
+bool PublisherCore::lend_slowly(RawLoan& loan, std::size_t tail_bytes) noexcept {
   if (is_foreign()) {
     why_ = refuse(Errc::wrong_process,
                   "the publisher belongs to the parent of a fork; open one here.");
@@ -186,16 +181,15 @@ bool PublisherCore::lend(RawLoan& loan, std::size_t tail_bytes) noexcept {
                                         "the publisher with a larger loans_max.");
     return false;
   }
-  if (fits_in_place(shape_.fixed_bytes, tail_bytes)) {
-    loan.frame_ = nullptr;
-    // All of the slot will be shown; what the message does not fill must not be our stack.
-    if (shape_.fixed_bytes + tail_bytes < inline_bytes_max) {
-      std::memset(loan.in_place_, 0, sizeof(loan.in_place_));
-    }
-  } else {
+  if (!shape_.fits_in_place(tail_bytes)) {
     if (!pool_.has_free() && !make_frames_free()) return false;
-    loan.chunk_ = pool_.lend();
-    loan.frame_ = segment_.mapping.data() + shape_.frames_offset + loan.chunk_ * shape_.frame_bytes;
+    lend_frame(loan, tail_bytes);
+    return true;
+  }
+  loan.frame_ = nullptr;
+  // All of the slot will be shown; what the message does not fill must not be our stack.
+  if (shape_.fixed_bytes + tail_bytes < inline_bytes_max) {
+    std::memset(loan.in_place_, 0, sizeof(loan.in_place_));
   }
   loan.data_bytes_ = shape_.fixed_bytes;
   loan.tail_bytes_ = tail_bytes;
@@ -212,7 +206,7 @@ void PublisherCore::drop(RawLoan& loan) noexcept {
   loan.owner_ = nullptr;
 }
 
-Result<std::uint64_t> PublisherCore::publish(RawLoan& loan, Deadline deadline) {
+Result<std::uint64_t> PublisherCore::publish_slowly(RawLoan& loan, Deadline deadline) {
   if (loan.owner_ != this) {
     return std::unexpected(
         refuse(Errc::bad_argument, "publish() was given an empty loan or another publisher's."));
@@ -223,18 +217,11 @@ Result<std::uint64_t> PublisherCore::publish(RawLoan& loan, Deadline deadline) {
       return std::unexpected(room.error());
     }
   }
+  if (loan.frame_ != nullptr) return show(loan);
   const std::uint64_t slot = ring_.slot_index();
   const std::uint64_t position = ring_.next();
-  if (loan.frame_ == nullptr) {
-    ring_.publish(topic::slot_meta(topic::SlotKind::in_place, loan.tail_bytes_), loan.in_place_);
-  } else {
-    const std::uint64_t words[shm::slot_words] = {loan.chunk_, loan.tail_bytes_};
-    ring_.publish(topic::slot_meta(topic::SlotKind::frame, 0),
-                  reinterpret_cast<const std::byte*>(words));
-  }
-  if (shape_.frames != 0) {
-    pool_.show(slot, loan.frame_ == nullptr ? shm::FramePool::none : loan.chunk_);
-  }
+  ring_.publish(topic::slot_meta(topic::SlotKind::in_place, loan.tail_bytes_), loan.in_place_);
+  if (shape_.frames != 0) pool_.show(slot, shm::FramePool::none);
   loan.owner_ = nullptr;
   --loans_open_;
 
@@ -365,10 +352,23 @@ Result<void> PublisherCore::refresh() {
     }
   }
   for (SubscriberLink& link : links_) find_cursor(link);
+  pass_full_fences_if_needed();
   room_until_ = 0;
   if (trouble) return std::unexpected(std::move(*trouble));
   known_epoch_ = epoch;
   return {};
+}
+
+// A heavy barrier costs more than half a microsecond, and a subscriber in an event loop needs one
+// each time it arms: from the first such subscriber on we pay a full fence a message instead, some
+// 10 ns. For good, because one that arms meanwhile must be able to rely on it.
+void PublisherCore::pass_full_fences_if_needed() noexcept {
+  if (!asymmetric_) return;
+  const bool somebody_arms = std::ranges::any_of(
+      links_, [](const SubscriberLink& link) { return link.page->armed.load() != 0; });
+  if (!somebody_arms) return;
+  asymmetric_ = false;
+  page_->asymmetric.store(0);
 }
 
 Result<void> PublisherCore::link(const topic::Participant& who) {

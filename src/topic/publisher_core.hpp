@@ -17,6 +17,7 @@
 
 #include "shm/doorbell.hpp"
 #include "shm/frame_pool.hpp"
+#include "shm/prefetch.hpp"
 #include "shm/ring.hpp"
 #include "signalbox/raw_topic.hpp"
 #include "topic/directory.hpp"
@@ -47,6 +48,11 @@ struct OwnShape {
   std::uint64_t frames_offset;
   std::uint64_t fixed_bytes;
   std::uint64_t tail_bytes_max;
+
+  // Does a message with such a tail travel in its slot?
+  bool fits_in_place(std::uint64_t tail_bytes) const noexcept {
+    return topic::fits_in_place(fixed_bytes, tail_bytes);
+  }
 };
 
 struct PublisherCore {
@@ -77,13 +83,20 @@ struct PublisherCore {
   Result<void> refresh();
   Result<void> link(const topic::Participant& who);
   void find_cursor(SubscriberLink& link) const noexcept;
+  void pass_full_fences_if_needed() noexcept;
   void forget_the_dead() noexcept;
   // Publishing.
   bool is_fast() const noexcept;
+  void order_before_bell() const noexcept;
   void ring_the_bell() noexcept;
   std::uint64_t wake_and_answer(std::uint64_t position) noexcept;
   std::size_t fill_slots(const std::byte* messages, std::size_t count) noexcept;
   std::uint64_t send_slowly(const std::byte* padded, Deadline deadline) noexcept;
+  bool lend_slowly(RawLoan& loan, std::size_t tail_bytes) noexcept;
+  void lend_frame(RawLoan& loan, std::size_t tail_bytes) noexcept;
+  Result<std::uint64_t> publish_slowly(RawLoan& loan, Deadline deadline);
+  std::uint64_t show(RawLoan& loan) noexcept;
+  void prepare_next_frame() noexcept;
   enum class MayLook : bool { no, yes };  // who is there: a look enters the kernel
   Result<void> make_room(Deadline deadline, MayLook may_look);
   // Frames.
@@ -109,7 +122,6 @@ struct PublisherCore {
   std::uint64_t known_epoch_ = 0;
   shm::Bell<topic::Atomics>& bell_;
   bool asymmetric_;  // sleepers pass the heavy half of the barrier
-  bool sends_fast_;  // asymmetric, and neither frames nor tails
   bool is_plain_;    // neither frames nor tails: what send_in_place() takes for granted
   unsigned generation_;
   os::ZeroedInChild room_in_child_{&room_until_, sizeof(room_until_)};
@@ -135,12 +147,17 @@ inline bool PublisherCore::is_fast() const noexcept {
   return ring_.next() < room_until_ && bell_.epoch.load() == known_epoch_;
 }
 
-inline void PublisherCore::ring_the_bell() noexcept {
+// Our half of the barrier between a message and the look at the bell.
+inline void PublisherCore::order_before_bell() const noexcept {
   if (asymmetric_) [[likely]] {
     topic::Atomics::compiler_fence();
   } else {
     topic::Atomics::full_fence();
   }
+}
+
+inline void PublisherCore::ring_the_bell() noexcept {
+  order_before_bell();
   if (shm::somebody_sleeps(bell_)) [[unlikely]]
     wake_sleepers();
 }
@@ -149,14 +166,65 @@ inline void PublisherCore::ring_the_bell() noexcept {
 // that is rare is the last thing done, and needs no stack frame here.
 inline std::uint64_t PublisherCore::send_in_place(const std::byte* padded,
                                                   Deadline deadline) noexcept {
-  if (!sends_fast_ || !is_fast()) [[unlikely]]
+  if (!is_plain_ || !is_fast()) [[unlikely]]
     return send_slowly(padded, deadline);
   const std::uint64_t position = ring_.next();
   ring_.publish(topic::slot_meta(topic::SlotKind::in_place, 0), padded);
-  topic::Atomics::compiler_fence();
+  order_before_bell();
   if (shm::somebody_sleeps(bell_)) [[unlikely]]
     return wake_and_answer(position);
   return position;
+}
+
+// The short way to a frame: one is free, and a publish would go the fast way too.
+inline bool PublisherCore::lend(RawLoan& loan, std::size_t tail_bytes) noexcept {
+  if (!is_fast() || loans_open_ >= options_.loans_max || tail_bytes > shape_.tail_bytes_max ||
+      !pool_.has_free() || shape_.fits_in_place(tail_bytes)) [[unlikely]] {
+    return lend_slowly(loan, tail_bytes);
+  }
+  lend_frame(loan, tail_bytes);
+  return true;
+}
+
+inline void PublisherCore::lend_frame(RawLoan& loan, std::size_t tail_bytes) noexcept {
+  loan.chunk_ = pool_.lend();
+  loan.frame_ = segment_.mapping.data() + shape_.frames_offset + loan.chunk_ * shape_.frame_bytes;
+  loan.data_bytes_ = shape_.fixed_bytes;
+  loan.tail_bytes_ = tail_bytes;
+  loan.owner_ = this;
+  ++loans_open_;
+}
+
+inline Result<std::uint64_t> PublisherCore::publish(RawLoan& loan, Deadline deadline) {
+  if (loan.owner_ != this || loan.frame_ == nullptr || !is_fast()) [[unlikely]] {
+    return publish_slowly(loan, deadline);
+  }
+  return show(loan);
+}
+
+// The frame becomes the next message.
+inline std::uint64_t PublisherCore::show(RawLoan& loan) noexcept {
+  const std::uint64_t slot = ring_.slot_index();
+  const std::uint64_t position = ring_.next();
+  const std::uint64_t words[shm::slot_words] = {loan.chunk_, loan.tail_bytes_};
+  ring_.publish(topic::slot_meta(topic::SlotKind::frame, 0),
+                reinterpret_cast<const std::byte*>(words));
+  pool_.show(slot, loan.chunk_);
+  loan.owner_ = nullptr;
+  --loans_open_;
+  ring_the_bell();
+  prepare_next_frame();
+  return position;
+}
+
+// While our message is on its way we have time to find a frame for the next and to fetch it from
+// those who read it last.
+inline void PublisherCore::prepare_next_frame() noexcept {
+  if (!pool_.has_free() && !is_silent()) reclaim();
+  if (!pool_.has_free()) return;
+  shm::prefetch_to_write(
+      segment_.mapping.data() + shape_.frames_offset + pool_.peek() * shape_.frame_bytes,
+      shape_.frame_bytes);
 }
 
 }  // namespace signalbox

@@ -200,7 +200,6 @@ Result<bool> SubscriberCore::link(const topic::Participant& who) {
                      .view = std::move(view),
                      .page = page,
                      .file = std::move(segment->file)};
-  link.asymmetric = page->asymmetric.load() != 0;
   link.gone = page->stage.load() == Stage::closed || !topic::is_alive(link.file);
   // One that came after us is read from its first message; for the others we chose where to begin.
   if (!is_open_) {

@@ -65,7 +65,6 @@ struct PublisherLink {
   bool drained = false;           // gone, and all taken: only its file is left
   bool gone = false;              // it left or died: what it published is still taken
   bool has_file = true;           // its segment still has a name
-  bool asymmetric = false;        // it leaves the barrier to us
   bool is_evicted = false;        // it went on without us: nothing of it is taken any more
   std::uint32_t pid = 0;
   PublisherLink* next = nullptr;           // whose turn comes after this one's
@@ -215,7 +214,7 @@ inline bool SubscriberCore::take(RawSample& sample) noexcept {
   }
   std::uint64_t meta = 0;
   const shm::Read outcome = link->ring.read(link->position, meta, sample.in_place_);
-  if (outcome == shm::Read::nothing && link->next == link) return false;
+  if (outcome == shm::Read::nothing && link->next == link && !event_.is_open()) return false;
   if (outcome != shm::Read::ready) [[unlikely]]
     return take_slowly(sample, false);
   if (meta != topic::slot_meta(topic::SlotKind::in_place, 0) || in_place_bytes_ == 0) {

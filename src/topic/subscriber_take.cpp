@@ -5,6 +5,7 @@
 #include <string>
 
 #include "shm/pins.hpp"
+#include "shm/prefetch.hpp"
 #include "topic/subscriber_core.hpp"
 
 namespace signalbox {
@@ -19,11 +20,10 @@ bool SubscriberCore::take_slowly(RawSample& sample, bool latest) noexcept {
   for (;;) {
     if (bell_.epoch.load() != known_epoch_) look_who_is_there();
     const bool taken = take_in_turn(sample, latest);
-    if (!event_.is_open()) {
+    if (taken || !event_.is_open()) {
       find_quick();
       return taken;
     }
-    if (taken) return true;
     // A message that could not be taken for want of a pin keeps the descriptor readable.
     if (status_ && status_->code == Errc::limit_reached) return false;
     if (!arm_again()) return false;
@@ -147,8 +147,7 @@ inline SubscriberCore::Filled SubscriberCore::fill(PublisherLink& link, std::uin
 inline SubscriberCore::Filled SubscriberCore::fill_in_place(PublisherLink& link, std::uint64_t meta,
                                                             RawSample& sample) noexcept {
   const std::uint64_t tail_bytes = meta >> 8;
-  if (fixed_bytes_ + tail_bytes > inline_bytes_max || (fixed_bytes_ != 0 && tail_bytes != 0))
-      [[unlikely]] {
+  if (!topic::fits_in_place(fixed_bytes_, tail_bytes)) [[unlikely]] {
     return refuse_message(link, "has an impossible size");
   }
   sample.frame_ = nullptr;
@@ -174,6 +173,10 @@ SubscriberCore::Filled SubscriberCore::pin_frame(PublisherLink& link, std::uint6
       tail_bytes > link.shape.tail_bytes_max) {
     return refuse_message(link, "names an impossible frame");
   }
+  const std::byte* const frame =
+      link.view->mapping.data() + link.shape.frames_offset + chunk * link.shape.frame_bytes;
+  // On its way while the pin below passes its fence.
+  shm::prefetch_to_read(frame, link.shape.frame_bytes);
   const std::size_t index =
       shm::pin(page_->pins, shm::pin_word(link.incarnation, static_cast<std::uint32_t>(chunk)));
   if (index == shm::no_pin) {
@@ -186,8 +189,7 @@ SubscriberCore::Filled SubscriberCore::pin_frame(PublisherLink& link, std::uint6
     shm::unpin(word);
     return Filled::lapped;
   }
-  sample.frame_ =
-      link.view->mapping.data() + link.shape.frames_offset + chunk * link.shape.frame_bytes;
+  sample.frame_ = frame;
   sample.data_bytes_ = fixed_bytes_;
   sample.tail_bytes_ = tail_bytes;
   sample.pin_ = &word;

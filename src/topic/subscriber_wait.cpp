@@ -21,7 +21,9 @@ Result<Wake> SubscriberCore::wait(Deadline deadline) {
 }
 
 bool SubscriberCore::meets_asymmetric_publisher() const noexcept {
-  return std::ranges::any_of(links_, &PublisherLink::asymmetric);
+  return std::ranges::any_of(links_, [](const PublisherLink& link) {
+    return !link.gone && link.page->asymmetric.load() != 0;
+  });
 }
 
 std::uint64_t SubscriberCore::progress() const noexcept {
@@ -58,6 +60,8 @@ Result<int> SubscriberCore::descriptor() {
     }
   }
   arm();
+  // Makes the publishers look at our page and leave the heavy barrier to us no more.
+  presence_->directory.announce_change();
   // What is there already, and what came while we armed, is told by the descriptor itself.
   if (anything_ready()) event_.signal_self();
   return event_.get();
@@ -85,8 +89,14 @@ void SubscriberCore::arm() noexcept {
   if (next == 0) next = 1;
   page_->armed.store(next);
   shm::announce(bell_, shm::sleepers_on_descriptors);
-  // Without the heavy barrier a wake may be missed; then its owner looks ten times a second.
-  if (!barrier_before_sleep()) static_cast<void>(event_.watch_clock());
+  topic::Atomics::full_fence();
+  // One that joined after this look finds our descriptor armed and passes full fences itself.
+  if (bell_.epoch.load() != known_epoch_) look_who_is_there();
+  // The others do so from their next publish on, and until then rely on our heavy barrier. Where
+  // it is refused a wake may be missed; then its owner looks ten times a second.
+  if (meets_asymmetric_publisher() && !os::heavy_barrier()) {
+    static_cast<void>(event_.watch_clock());
+  }
 }
 
 // After an empty take: if the descriptor has fired, drain it and arm it anew. True if a message

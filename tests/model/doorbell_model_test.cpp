@@ -19,23 +19,29 @@ enum class Sleep {
   on_slots  // as the library once did: on the sequence words alone
 };
 // Who pays for the order of "ready, then look at the bell" and "announce, then look at the slot".
-enum class Barrier { asymmetric, symmetric };
+enum class Barrier {
+  asymmetric,  // the sleeper
+  symmetric,   // both
+  changing     // the sleeper, until the publisher has met a descriptor and says that it pays too
+};
 enum class Bug {
   none,
   no_announcement,            // the sleeper does not say that it will sleep
   ticket_after_announcement,  // it notes the ticket only after it said so
   no_second_look,             // it says so and sleeps, without looking once more
   no_sleepers_barrier,        // it looks without a barrier between
-  no_publishers_fence,   // the publisher looks at the bell without a fence, the sleeper trusts it
-  look_before_ready,     // the publisher looks at the bell first and makes the message ready then
-  answer_without_waking  // it clears the bell and forgets to wake
+  no_publishers_fence,    // the publisher looks at the bell without a fence, the sleeper trusts it
+  look_before_ready,      // the publisher looks at the bell first and makes the message ready then
+  answer_without_waking,  // it clears the bell and forgets to wake
+  promise_before_fence    // it says that it pays one message too early
 };
 
 template <class P, int publishers>
 struct SharedBell {
   shm::Bell<P> bell;
   std::array<std::array<shm::Slot<P>, 2>, publishers> rings;
-  typename P::template atomic<std::uint32_t> armed;  // in the subscriber's page
+  typename P::template atomic<std::uint32_t> armed;      // in the subscriber's page
+  typename P::template atomic<std::uint32_t> symmetric;  // in the publisher's
 };
 
 template <Sleep how, Barrier barrier, Bug bug, int publishers, int sleepers, std::uint64_t messages>
@@ -64,19 +70,41 @@ struct DoorbellModel
   void publish_all(unsigned index) {
     shm::RingWriter<P> ring(shared->rings[index].data(), 2);
     std::uint32_t signalled = 0;
+    PublishersBarrier half;
     for (std::uint64_t i = 0; i < messages; ++i) {
+      if (barrier == Barrier::changing) half.refresh(*this);
       bool somebody = bug == Bug::look_before_ready && shm::somebody_sleeps(shared->bell);
       const std::array<std::uint64_t, shm::slot_words> words{i};
       ring.publish(0, reinterpret_cast<const std::byte*>(words.data()));
-      if (barrier == Barrier::asymmetric || bug == Bug::no_publishers_fence) {
-        P::compiler_fence();
-      } else {
-        P::full_fence();
-      }
+      half.pass();
       if (bug != Bug::look_before_ready) somebody = shm::somebody_sleeps(shared->bell);
       if (somebody) wake_sleepers(ring, signalled);
     }
   }
+
+  struct PublishersBarrier {
+    bool asymmetric = barrier != Barrier::symmetric;
+    bool promised = false;
+    std::uint64_t known_epoch = 0;
+
+    void pass() {
+      if (asymmetric || bug == Bug::no_publishers_fence) {
+        P::compiler_fence();
+      } else {
+        P::full_fence();
+      }
+      if (promised) asymmetric = false;
+    }
+    // PublisherCore::is_fast() and pass_full_fences_if_needed()
+    void refresh(DoorbellModel& model) {
+      const std::uint64_t epoch = model.shared->bell.epoch.load();
+      if (epoch == known_epoch) return;
+      known_epoch = epoch;
+      if (!asymmetric || model.shared->armed.load() == 0) return;
+      bug == Bug::promise_before_fence ? promised = true : asymmetric = false;
+      model.shared->symmetric.store(1);
+    }
+  };
 
   void wake_sleepers(const shm::RingWriter<P>& ring, std::uint32_t& signalled) {
     const std::uint32_t who = shm::answer(shared->bell);
@@ -144,7 +172,9 @@ struct DoorbellModel
       if (bug == Bug::ticket_after_announcement) ticket = bell.ticket.load();
       if (bug == Bug::no_sleepers_barrier) return ticket;
       P::full_fence();
-      if (barrier == Barrier::asymmetric) heavy_barrier<threads>();
+      const bool relies_on_us = barrier == Barrier::changing ? model.shared->symmetric.load() == 0
+                                                             : barrier == Barrier::asymmetric;
+      if (relies_on_us) heavy_barrier<threads>();
       return ticket;
     }
 
@@ -174,6 +204,7 @@ struct DoorbellModel
     // descriptor(), then poll and take until empty.
     void run_event_loop() {
       arm();
+      if (barrier == Barrier::changing) model.shared->bell.epoch.fetch_add(1);
       bool signalled_self = anything_ready();
       while (!has_all()) {
         if (!std::exchange(signalled_self, false)) model.kernel.poll_readable();
@@ -210,6 +241,9 @@ TEST(DoorbellModel, ASleeperIsWoken) {
 TEST(DoorbellModel, AnEventLoopIsWoken) {
   expect_green<OneToOne<Sleep::on_descriptor, Barrier::asymmetric>>(thorough);
   expect_green<OneToOne<Sleep::on_descriptor, Barrier::symmetric>>(thorough);
+}
+TEST(DoorbellModel, AnEventLoopIsWokenWhileThePublisherTakesOnItsHalfOfTheBarrier) {
+  expect_green<DoorbellModel<Sleep::on_descriptor, Barrier::changing, Bug::none, 1, 1, 3>>();
 }
 TEST(DoorbellModel, TwoPublishersDoNotTakeEachOthersHints) {
   expect_green<DoorbellModel<Sleep::on_ticket, Barrier::asymmetric, Bug::none, 2, 1, 2>>(
@@ -249,6 +283,11 @@ TEST(DoorbellModelSeeded, WithoutTheHeavyBarrierASleeperIsLeftAsleep) {
 }
 TEST(DoorbellModelSeeded, WithoutThePublishersFenceASleeperIsLeftAsleep) {
   expect_somebody_left_asleep<Sleep::on_ticket, Barrier::symmetric, Bug::no_publishers_fence>();
+}
+TEST(DoorbellModelSeeded, APromisedFenceMustBeThereAtOnce) {
+  expect_red<
+      DoorbellModel<Sleep::on_descriptor, Barrier::changing, Bug::promise_before_fence, 1, 1, 3>>(
+      rl::test_result_deadlock, thorough);
 }
 TEST(DoorbellModelSeeded, LookingBeforeTheMessageIsReadyLeavesASleeper) {
   expect_somebody_left_asleep<Sleep::on_ticket, Barrier::symmetric, Bug::look_before_ready>();

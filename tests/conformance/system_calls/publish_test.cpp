@@ -102,10 +102,14 @@ auto publishing(WakeSleepers wake, Subscribed subscribed) {
     auto timer = must(os::Timer::once(Deadline::never()));
     std::vector<Watch> watches;
     if (subscribed == Subscribed::in_a_set) {
-      while (in->take()) {
-      }
       watches.push_back(must(set.watch(in->waitable(), 1)));
       watches.push_back(must(set.watch(timer.waitable(), 2)));
+      // Beside a timer the subscriber sleeps on a descriptor, and a publisher looks at who sleeps
+      // so once, as it looks at who joins.
+      static_cast<void>(set.wait(Deadline::after(1ms)));
+      publish(out);
+      while (in->take()) {
+      }
       static_cast<void>(set.wait(Deadline::after(1ms)));
     }
     return
