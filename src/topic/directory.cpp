@@ -115,7 +115,8 @@ Result<bool> TopicDirectory::try_attach(const TypeDescription& type) {
                                                  : std::unexpected(std::move(ready.error()));
   }
   if (!topic_file_.fd().is_open()) return false;
-  auto same_type = check_type(type);
+  const bool is_ours = is_valid_;  // made just now, with our type
+  auto same_type = is_ours ? Result<bool>(true) : check_type(type);
   if (!same_type) return std::unexpected(std::move(same_type.error()));
   if (!*same_type) return false;
   is_valid_ = true;
