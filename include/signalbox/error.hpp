@@ -7,8 +7,10 @@
 #pragma once
 
 #include <expected>
+#include <new>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 namespace signalbox {
 
@@ -43,7 +45,8 @@ enum class Errc : int {
 std::string_view to_string(Errc code) noexcept;
 
 // One failure, complete enough to act on. `text` is a sentence for people: what was tried on which
-// object, what was found, what to do.
+// object, what was found, what to do. Where the heap is used up it is just "out of memory"; the
+// code still says what could not be done.
 struct Error {
   Errc code;
   int sys_errno = 0;        // 0 when no system call is to blame
@@ -53,5 +56,45 @@ struct Error {
 
 template <class T>
 using Result = std::expected<T, Error>;
+
+namespace detail {
+
+// So short that it lies in the string itself: saying that memory is used up takes none.
+inline Error out_of_memory(Errc code = Errc::out_of_memory) noexcept {
+  return {code, 0, {}, "out of memory"};
+}
+
+// Runs `work`, which answers a Result: that the heap is used up becomes an error like any other,
+// and no exception leaves the library.
+template <class Work>
+std::invoke_result_t<Work> or_out_of_memory(Work work) noexcept {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return std::unexpected(out_of_memory());
+  }
+}
+
+// Runs `work`, which answers whether it is done. What the heap did not suffice for is not.
+template <class Work>
+bool done_unless_out_of_memory(Work work) noexcept {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
+// An error with a text that `make` builds; where there is no memory for it, the code has to do.
+template <class Make>
+Error explained(Errc code, Make make) noexcept {
+  try {
+    return make();
+  } catch (const std::bad_alloc&) {
+    return out_of_memory(code);
+  }
+}
+
+}  // namespace detail
 
 }  // namespace signalbox

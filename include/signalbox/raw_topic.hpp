@@ -137,7 +137,7 @@ class RawPublisher {
   // The same for `count` messages, each of the type's own size and right behind the one before.
   // Sleepers are woken once. Answers how many were published; fewer than asked: why() says why.
   std::size_t send_batch(const std::byte* messages, std::size_t count, Deadline deadline) noexcept;
-  Error why() const;
+  Error why() const noexcept;
   std::uint32_t subscriber_count();
   std::uint64_t dropped_count() const noexcept;
   std::uint64_t evicted_count() const noexcept;

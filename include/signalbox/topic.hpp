@@ -80,11 +80,13 @@ class Publisher {
  public:
   // Joins the topic, creating it if nobody has. Enters the kernel.
   // Errors: bad_name, bad_argument, type_mismatch, layout_mismatch, damaged, no_space,
-  // permission_denied, limit_reached, not_supported, system.
+  // permission_denied, limit_reached, not_supported, out_of_memory, system.
   static Result<Publisher> open(std::string_view topic, const PublisherOptions& options = {}) {
-    auto raw = RawPublisher::open(topic, {type_name<T>(), topic_description<T>()}, options);
-    if (!raw) return std::unexpected(std::move(raw.error()));
-    return Publisher(std::move(*raw));
+    return detail::or_out_of_memory([&]() -> Result<Publisher> {
+      auto raw = RawPublisher::open(topic, {type_name<T>(), topic_description<T>()}, options);
+      if (!raw) return std::unexpected(std::move(raw.error()));
+      return Publisher(std::move(*raw));
+    });
   }
 
   // A message to fill, bytes uninitialised; empty when subscribers hold every frame or `tail_bytes`
@@ -139,7 +141,7 @@ class Publisher {
   }
 
   // Why the last loan() was empty, or what the last publish() or send() that failed answered.
-  Error why() const { return raw_.why(); }
+  Error why() const noexcept { return raw_.why(); }
   // Subscribers attached now. Enters the kernel only when somebody joined or left.
   std::uint32_t subscriber_count() { return raw_.subscriber_count(); }
   // Messages given up (WhenBehind::drop_new) and subscribers left behind (WhenBehind::evict).
@@ -166,9 +168,11 @@ class Subscriber {
  public:
   // Joins the topic, creating it if nobody has. Enters the kernel. Errors as Publisher::open.
   static Result<Subscriber> open(std::string_view topic, const SubscriberOptions& options = {}) {
-    auto raw = RawSubscriber::open(topic, {type_name<T>(), topic_description<T>()}, options);
-    if (!raw) return std::unexpected(std::move(raw.error()));
-    return Subscriber(std::move(*raw));
+    return detail::or_out_of_memory([&]() -> Result<Subscriber> {
+      auto raw = RawSubscriber::open(topic, {type_name<T>(), topic_description<T>()}, options);
+      if (!raw) return std::unexpected(std::move(raw.error()));
+      return Subscriber(std::move(*raw));
+    });
   }
   static Result<Subscriber> open(std::string_view topic, Start start) {
     return open(topic, SubscriberOptions{.start = start});

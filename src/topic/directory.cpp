@@ -239,7 +239,15 @@ Result<void> TopicDirectory::open_or_create_bell() {
   }
 }
 
+// What could not be removed for want of memory, the next visitor removes.
 TopicDirectory::~TopicDirectory() {
+  static_cast<void>(detail::done_unless_out_of_memory([this] {
+    leave();
+    return true;
+  }));
+}
+
+void TopicDirectory::leave() {
   const bool was_moved_from = place_.topic_path.empty();
   if (was_moved_from || generation_ != os::fork_generation()) return;
   if (!topic_file_.fd().is_open() || !is_valid_) {
@@ -257,12 +265,14 @@ TopicDirectory::~TopicDirectory() {
 }
 
 bool TopicDirectory::try_become_last() noexcept {
-  const auto alone = os::try_lock(topic_file_.fd(), os::LockKind::exclusive);
-  return alone && *alone;
+  return detail::done_unless_out_of_memory([this] {
+    const auto alone = os::try_lock(topic_file_.fd(), os::LockKind::exclusive);
+    return alone && *alone;
+  });
 }
 
 // Called with the exclusive lock: nobody is in the topic, and whoever wants in waits for us.
-void TopicDirectory::remove_everything() noexcept {
+void TopicDirectory::remove_everything() {
   if (const auto everyone = participants()) {
     for (const Participant& who : *everyone) reap(who, true);
   }
@@ -278,7 +288,7 @@ void TopicDirectory::remove_everything() noexcept {
 
 // A subscriber's page is what its pipe is found by; a pipe that could not be removed before its
 // page was has nobody left to remove it.
-void TopicDirectory::remove_orphaned_pipes() noexcept {
+void TopicDirectory::remove_orphaned_pipes() {
   const auto names = os::list_directory(directory_, place_.topic_path);
   if (!names) return;
   for (const std::string& name : *names) {
@@ -326,6 +336,10 @@ void TopicDirectory::announce_change() noexcept {
 }
 
 bool TopicDirectory::everyone_met(std::uint64_t publisher) const noexcept {
+  return detail::done_unless_out_of_memory([&] { return ask_everyone_about(publisher); });
+}
+
+bool TopicDirectory::ask_everyone_about(std::uint64_t publisher) const {
   const auto everyone = participants();
   if (!everyone) return false;
   for (const Participant& who : *everyone) {
@@ -346,6 +360,10 @@ bool TopicDirectory::everyone_met(std::uint64_t publisher) const noexcept {
 bool TopicDirectory::reap(const Participant& who) noexcept { return reap(who, false); }
 
 bool TopicDirectory::reap(const Participant& who, bool even_if_unmet) noexcept {
+  return detail::done_unless_out_of_memory([&] { return try_reap(who, even_if_unmet); });
+}
+
+bool TopicDirectory::try_reap(const Participant& who, bool even_if_unmet) {
   auto file = os::open_file(directory_, who.file, os::Access::read_write);
   if (!file) return false;
   // The reaper's lock: two reapers, or a reaper and a prober, see one of us as alive for a moment
@@ -365,7 +383,7 @@ bool TopicDirectory::reap(const Participant& who, bool even_if_unmet) noexcept {
   return os::unlink_file(directory_, who.file);
 }
 
-void TopicDirectory::reap_all() noexcept {
+void TopicDirectory::reap_all() {
   const auto everyone = participants();
   if (!everyone) return;
   const auto publishers = std::ranges::count(*everyone, Role::publisher, &Participant::role);
@@ -393,8 +411,12 @@ Result<OwnSegment> create_own_segment(const TopicDirectory& topic, Role role,
 }
 
 bool is_alive(const os::Fd& participant_file) noexcept {
-  const auto locked = os::is_exclusively_locked(participant_file);
-  return !locked || *locked;  // when the kernel cannot answer, nobody is declared dead
+  // When the kernel cannot answer, nobody is declared dead.
+  const bool is_known_dead = detail::done_unless_out_of_memory([&] {
+    const auto locked = os::is_exclusively_locked(participant_file);
+    return locked && !*locked;
+  });
+  return !is_known_dead;
 }
 
 }  // namespace signalbox::topic

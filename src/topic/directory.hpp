@@ -63,7 +63,7 @@ class TopicDirectory {
   // Has every living subscriber mapped this publisher's segment, so that its name may go?
   bool everyone_met(std::uint64_t publisher) const noexcept;
   // Reaps every dead participant.
-  void reap_all() noexcept;
+  void reap_all();
 
  private:
   TopicDirectory() = default;
@@ -74,9 +74,12 @@ class TopicDirectory {
   Result<bool> check_type(const TypeDescription& type);
   Result<void> open_or_create_bell();
   bool reap(const Participant& who, bool even_if_unmet) noexcept;
+  bool try_reap(const Participant& who, bool even_if_unmet);
+  bool ask_everyone_about(std::uint64_t publisher) const;
+  void leave();
   bool try_become_last() noexcept;
-  void remove_everything() noexcept;
-  void remove_orphaned_pipes() noexcept;
+  void remove_everything();
+  void remove_orphaned_pipes();
   void remove_empty_directories() noexcept;
 
   Place place_;

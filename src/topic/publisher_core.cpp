@@ -154,31 +154,41 @@ PublisherCore::~PublisherCore() {
   wake_sleepers();
 }
 
-Error PublisherCore::refuse(Errc code, std::string text) const {
-  return {code, 0, {}, "topic \"" + directory_.name() + "\": " + std::move(text)};
+Error PublisherCore::refuse(Errc code, std::string_view text) const noexcept {
+  return detail::explained(code, [&]() -> Error {
+    return {code, 0, {}, "topic \"" + directory_.name() + "\": " + std::string(text)};
+  });
+}
+
+Error PublisherCore::refuse_foreigner() const noexcept {
+  return refuse(Errc::wrong_process,
+                "the publisher belongs to the parent of a fork; open one here.");
 }
 
 // ---- lending and publishing ---------------------------------------------------------------------
 
 bool PublisherCore::lend_slowly(RawLoan& loan, std::size_t tail_bytes) noexcept {
   if (is_foreign()) {
-    why_ = refuse(Errc::wrong_process,
-                  "the publisher belongs to the parent of a fork; open one here.");
+    why_ = refuse_foreigner();
     return false;
   }
   if (is_silent() && bell_.epoch.load() != known_epoch_) static_cast<void>(refresh());
   if (tail_bytes > shape_.tail_bytes_max) {
-    why_ = refuse(Errc::too_large, "a tail of " + std::to_string(tail_bytes) +
-                                       " bytes was asked for, the publisher was opened with "
-                                       "tail_bytes_max " +
-                                       std::to_string(shape_.tail_bytes_max) + ".");
+    why_ = detail::explained(Errc::too_large, [&] {
+      return refuse(Errc::too_large, "a tail of " + std::to_string(tail_bytes) +
+                                         " bytes was asked for, the publisher was opened with "
+                                         "tail_bytes_max " +
+                                         std::to_string(shape_.tail_bytes_max) + ".");
+    });
     return false;
   }
   if (loans_open_ >= options_.loans_max) {
-    why_ =
-        refuse(Errc::limit_reached, std::to_string(loans_open_) +
-                                        " messages are lent already; publish or drop one, or open "
-                                        "the publisher with a larger loans_max.");
+    why_ = detail::explained(Errc::limit_reached, [&] {
+      return refuse(Errc::limit_reached,
+                    std::to_string(loans_open_) +
+                        " messages are lent already; publish or drop one, or open "
+                        "the publisher with a larger loans_max.");
+    });
     return false;
   }
   if (!shape_.fits_in_place(tail_bytes)) {
@@ -212,9 +222,9 @@ Result<std::uint64_t> PublisherCore::publish_slowly(RawLoan& loan, Deadline dead
         refuse(Errc::bad_argument, "publish() was given an empty loan or another publisher's."));
   }
   if (!is_fast()) {
-    if (const auto room = make_room(deadline, is_silent() ? MayLook::no : MayLook::yes); !room) {
-      why_ = room.error();
-      return std::unexpected(room.error());
+    if (auto room = make_room(deadline, is_silent() ? MayLook::no : MayLook::yes); !room) {
+      why_ = std::move(room.error());
+      return std::unexpected(detail::explained(why_.code, [this] { return why_; }));
     }
   }
   if (loan.frame_ != nullptr) return show(loan);
@@ -289,16 +299,13 @@ std::size_t PublisherCore::fill_slots(const std::byte* messages, std::size_t cou
 }
 
 // Off the fast path: looks who is there, and waits for the reliable subscriber that is behind.
-Result<void> PublisherCore::make_room(Deadline deadline, MayLook may_look) {
-  if (is_foreign()) {
-    return std::unexpected(refuse(Errc::wrong_process,
-                                  "the publisher belongs to the parent of a fork; open one here."));
-  }
+Result<void> PublisherCore::make_room(Deadline deadline, MayLook may_look) noexcept {
+  if (is_foreign()) return std::unexpected(refuse_foreigner());
   if (may_look == MayLook::yes && bell_.epoch.load() != known_epoch_) {
     static_cast<void>(refresh());
   }
   if (ring_.next() < room_until_ || has_room()) return {};
-  return find_room(deadline);
+  return detail::or_out_of_memory([&] { return find_room(deadline); });
 }
 
 // ---- frames -------------------------------------------------------------------------------------
@@ -310,10 +317,12 @@ bool PublisherCore::make_frames_free() noexcept {
   forget_the_dead();
   reclaim();
   if (pool_.has_free()) return true;
-  why_ =
-      refuse(Errc::would_block,
-             "subscribers hold every one of the " + std::to_string(shape_.frames) +
-                 " frames; release samples sooner, or open the publisher with a larger held_max.");
+  why_ = detail::explained(Errc::would_block, [&] {
+    return refuse(
+        Errc::would_block,
+        "subscribers hold every one of the " + std::to_string(shape_.frames) +
+            " frames; release samples sooner, or open the publisher with a larger held_max.");
+  });
   return false;
 }
 
@@ -332,7 +341,12 @@ void PublisherCore::reclaim() noexcept {
 
 // ---- who is there -------------------------------------------------------------------------------
 
-Result<void> PublisherCore::refresh() {
+Result<void> PublisherCore::refresh() noexcept {
+  return detail::or_out_of_memory([this] { return meet_everyone(); });
+}
+
+// Thrown out in the middle it has met some of them, and does not believe that it has met all.
+Result<void> PublisherCore::meet_everyone() {
   // The epoch is read first: whoever joins while we look makes us look again.
   const std::uint64_t epoch = bell_.epoch.load();
   auto everyone = directory_.participants();
@@ -430,6 +444,16 @@ void PublisherCore::wake_sleepers() noexcept {
 }
 
 void PublisherCore::signal_descriptors() noexcept {
+  // Whoever was not reached is tried again at the next publish.
+  bool all_reached = false;
+  try {
+    all_reached = signal_all();
+  } catch (const std::bad_alloc&) {
+  }
+  if (!all_reached) shm::announce(bell_, shm::sleepers_on_descriptors);
+}
+
+bool PublisherCore::signal_all() {
   bool all_reached = true;
   if (bell_.epoch.load() != known_epoch_ && !refresh()) all_reached = false;
   for (SubscriberLink& link : links_) {
@@ -438,7 +462,7 @@ void PublisherCore::signal_descriptors() noexcept {
     if (!link.signal.is_open()) {
       auto signal = os::open_signal(directory_.fd(), topic::fifo_name(link.who.file));
       if (!signal) {
-        // Gone is gone; anything else (no descriptors left) is tried again at the next publish.
+        // Gone is gone; anything else (no descriptors left, say) may pass.
         if (signal.error().code != Errc::not_found) all_reached = false;
         continue;
       }
@@ -447,7 +471,7 @@ void PublisherCore::signal_descriptors() noexcept {
     os::send_signal(link.signal);
     link.signalled = armed;
   }
-  if (!all_reached) shm::announce(bell_, shm::sleepers_on_descriptors);
+  return all_reached;
 }
 
 }  // namespace signalbox

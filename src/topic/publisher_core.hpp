@@ -80,7 +80,8 @@ struct PublisherCore {
 
  private:
   // Who is there.
-  Result<void> refresh();
+  Result<void> refresh() noexcept;
+  Result<void> meet_everyone();
   Result<void> link(const topic::Participant& who);
   void find_cursor(SubscriberLink& link) const noexcept;
   void pass_full_fences_if_needed() noexcept;
@@ -98,7 +99,7 @@ struct PublisherCore {
   std::uint64_t show(RawLoan& loan) noexcept;
   void prepare_next_frame() noexcept;
   enum class MayLook : bool { no, yes };  // who is there: a look enters the kernel
-  Result<void> make_room(Deadline deadline, MayLook may_look);
+  Result<void> make_room(Deadline deadline, MayLook may_look) noexcept;
   // Frames.
   bool make_frames_free() noexcept;
   void reclaim() noexcept;
@@ -112,8 +113,10 @@ struct PublisherCore {
   // Sleepers.
   void wake_sleepers() noexcept;
   void signal_descriptors() noexcept;
+  bool signal_all();
 
-  Error refuse(Errc code, std::string text) const;
+  Error refuse(Errc code, std::string_view text) const noexcept;
+  Error refuse_foreigner() const noexcept;
 
   // What every publish() looks at comes first, on one cache line.
   shm::RingWriter<topic::Atomics> ring_;

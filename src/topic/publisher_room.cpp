@@ -99,7 +99,8 @@ void PublisherCore::sleep_for_room(const SubscriberLink& behind, Deadline deadli
   const os::FutexWord sleep_on{&word, seen};
   const Deadline bounded =
       std::min(deadline, Deadline::at_ns(monotonic_now_ns() + look_again_every_ns));
-  static_cast<void>(os::futex_wait(sleep_on, bounded));
+  // However it ended: the caller looks again.
+  static_cast<void>(detail::or_out_of_memory([&] { return os::futex_wait(sleep_on, bounded); }));
 }
 
 }  // namespace signalbox

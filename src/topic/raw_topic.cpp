@@ -49,12 +49,14 @@ std::span<std::byte> RawLoan::tail() noexcept {
 
 Result<void> RawLoan::shorten(std::size_t tail_bytes) {
   if (tail_bytes > tail_bytes_) {
-    return std::unexpected(Error{Errc::bad_argument,
-                                 0,
-                                 {},
-                                 "cannot shorten a tail of " + std::to_string(tail_bytes_) +
-                                     " bytes to " + std::to_string(tail_bytes) +
-                                     ": a loan cannot grow; ask for the larger tail at loan()."});
+    return std::unexpected(detail::explained(Errc::bad_argument, [&]() -> Error {
+      return {Errc::bad_argument,
+              0,
+              {},
+              "cannot shorten a tail of " + std::to_string(tail_bytes_) + " bytes to " +
+                  std::to_string(tail_bytes) +
+                  ": a loan cannot grow; ask for the larger tail at loan()."};
+    }));
   }
   tail_bytes_ = tail_bytes;
   return {};
@@ -64,9 +66,11 @@ Result<void> RawLoan::shorten(std::size_t tail_bytes) {
 
 Result<RawPublisher> RawPublisher::open(std::string_view topic, const TypeDescription& type,
                                         const PublisherOptions& options) {
-  auto core = about(topic, PublisherCore::open(topic, type, options));
-  if (!core) return std::unexpected(std::move(core.error()));
-  return RawPublisher(std::move(*core));
+  return detail::or_out_of_memory([&]() -> Result<RawPublisher> {
+    auto core = about(topic, PublisherCore::open(topic, type, options));
+    if (!core) return std::unexpected(std::move(core.error()));
+    return RawPublisher(std::move(*core));
+  });
 }
 
 RawPublisher::RawPublisher(std::unique_ptr<PublisherCore> core) noexcept : core_(std::move(core)) {}
@@ -87,7 +91,9 @@ std::size_t RawPublisher::send_batch(const std::byte* messages, std::size_t coun
                                      Deadline deadline) noexcept {
   return core_->send_batch(messages, count, deadline);
 }
-Error RawPublisher::why() const { return core_->why(); }
+Error RawPublisher::why() const noexcept {
+  return detail::explained(core_->why().code, [this] { return core_->why(); });
+}
 std::uint32_t RawPublisher::subscriber_count() { return core_->subscriber_count(); }
 std::uint64_t RawPublisher::dropped_count() const noexcept { return core_->dropped_count(); }
 std::uint64_t RawPublisher::evicted_count() const noexcept { return core_->evicted_count(); }
@@ -133,9 +139,11 @@ std::span<const std::byte> RawSample::tail() const noexcept {
 
 Result<RawSubscriber> RawSubscriber::open(std::string_view topic, const TypeDescription& type,
                                           const SubscriberOptions& options) {
-  auto core = about(topic, SubscriberCore::open(topic, type, options));
-  if (!core) return std::unexpected(std::move(core.error()));
-  return RawSubscriber(std::move(*core));
+  return detail::or_out_of_memory([&]() -> Result<RawSubscriber> {
+    auto core = about(topic, SubscriberCore::open(topic, type, options));
+    if (!core) return std::unexpected(std::move(core.error()));
+    return RawSubscriber(std::move(*core));
+  });
 }
 
 RawSubscriber::RawSubscriber(std::unique_ptr<SubscriberCore> core) noexcept
@@ -150,9 +158,11 @@ std::size_t RawSubscriber::take_batch(std::byte* messages, std::size_t room) noe
   return core_->take_batch(messages, room);
 }
 Result<Wake> RawSubscriber::wait(Deadline deadline) {
-  return about(core_->topic(), core_->wait(deadline));
+  return detail::or_out_of_memory([&] { return about(core_->topic(), core_->wait(deadline)); });
 }
-Result<int> RawSubscriber::descriptor() { return about(core_->topic(), core_->descriptor()); }
+Result<int> RawSubscriber::descriptor() {
+  return detail::or_out_of_memory([this] { return about(core_->topic(), core_->descriptor()); });
+}
 const Error* RawSubscriber::status() const noexcept { return core_->status(); }
 std::uint64_t RawSubscriber::lost_count() const noexcept { return core_->lost_count(); }
 std::uint64_t RawSubscriber::skipped_count() const noexcept { return core_->skipped_count(); }

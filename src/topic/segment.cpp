@@ -128,7 +128,7 @@ Result<OpenSegment> open_segment(const os::Fd& directory, const std::string& nam
   return OpenSegment{std::move(*file), std::move(*mapping)};
 }
 
-bool looks_like_segment(const os::Fd& file, SegmentKind kind) noexcept {
+bool looks_like_segment(const os::Fd& file, SegmentKind kind) {
   const auto facts = os::facts_of(file);
   if (!facts || facts->bytes < sizeof(SegmentHeader) || facts->reserved_bytes < facts->bytes) {
     return false;

@@ -39,6 +39,6 @@ Result<OpenSegment> open_segment(const os::Fd& directory, const std::string& nam
                                  std::uint32_t header_bytes, os::Access access);
 
 // Is the file a segment of this kind at all? Asked before anything is unlinked.
-bool looks_like_segment(const os::Fd& file, SegmentKind kind) noexcept;
+bool looks_like_segment(const os::Fd& file, SegmentKind kind);
 
 }  // namespace signalbox::topic

@@ -23,8 +23,12 @@ SubscriberPresence::SubscriberPresence(topic::TopicDirectory in, topic::OwnSegme
 
 SubscriberPresence::~SubscriberPresence() {
   if (generation != os::fork_generation()) return;
-  os::unlink_file(directory.fd(), topic::fifo_name(segment.file));
-  os::unlink_file(directory.fd(), segment.file);
+  const bool both_gone = detail::done_unless_out_of_memory([this] {
+    os::unlink_file(directory.fd(), topic::fifo_name(segment.file));
+    return os::unlink_file(directory.fd(), segment.file);
+  });
+  // A file that stays for now is without a lock from here on: the next visitor removes it.
+  static_cast<void>(both_gone);
   directory.announce_change();
 }
 
@@ -114,8 +118,10 @@ void SubscriberCore::settle_start(PublisherLink& link) noexcept {
   if (link.position + link.shape.depth == next) ++link.counts_from;
 }
 
-Error SubscriberCore::refuse(Errc code, std::string text) const {
-  return {code, 0, {}, "topic \"" + presence_->directory.name() + "\": " + std::move(text)};
+Error SubscriberCore::refuse(Errc code, std::string_view text) const noexcept {
+  return detail::explained(code, [&]() -> Error {
+    return {code, 0, {}, "topic \"" + presence_->directory.name() + "\": " + std::string(text)};
+  });
 }
 
 bool SubscriberCore::check_process() noexcept {
@@ -131,15 +137,22 @@ bool SubscriberCore::check_process() noexcept {
 void SubscriberCore::look_who_is_there() noexcept {
   auto known = refresh();
   if (!known) {
-    status_ = std::move(known.error());
-    status_->text.insert(0, "topic \"" + topic() + "\": ");
+    status_ = detail::explained(known.error().code, [&]() -> Error {
+      known.error().text.insert(0, "topic \"" + topic() + "\": ");
+      return std::move(known.error());
+    });
   } else if (refresh_failed_) {
     status_.reset();  // what stood in the way (no descriptors left, say) is over
   }
   refresh_failed_ = !known;
 }
 
-Result<void> SubscriberCore::refresh() {
+Result<void> SubscriberCore::refresh() noexcept {
+  return detail::or_out_of_memory([this] { return meet_everyone(); });
+}
+
+// Thrown out in the middle it has met some of them, and does not believe that it has met all.
+Result<void> SubscriberCore::meet_everyone() {
   quick_ = nullptr;
   const std::uint64_t epoch = bell_.epoch.load();
   auto everyone = presence_->directory.participants();
@@ -207,6 +220,7 @@ Result<bool> SubscriberCore::link(const topic::Participant& who) {
     const std::uint64_t kept = next - link.ring.oldest_kept(next);
     link.position = next - std::min(kept, options_.start.messages_back());
   }
+  links_.reserve(links_.size() + 1);  // before our page says that we have met
   if (!begin_cursor(link)) {
     return std::unexpected(refuse(
         Errc::limit_reached, "more than 64 publishers at once; close one or take more often."));

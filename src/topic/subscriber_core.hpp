@@ -115,11 +115,12 @@ struct SubscriberCore {
   bool is_foreign() const noexcept { return generation_ != os::fork_generation(); }
 
  private:
-  Error refuse(Errc code, std::string text) const;
+  Error refuse(Errc code, std::string_view text) const noexcept;
   bool check_process() noexcept;
 
   // Who is there.
-  Result<void> refresh();
+  Result<void> refresh() noexcept;
+  Result<void> meet_everyone();
   void look_who_is_there() noexcept;
   Result<bool> link(const topic::Participant& who);
   Result<PublisherShape> shape_of(const topic::PublisherPage& page, std::uint64_t bytes,
@@ -142,7 +143,7 @@ struct SubscriberCore {
   enum class Filled { yes, lapped, refused };
   Filled fill(PublisherLink& link, std::uint64_t meta, RawSample& sample) noexcept;
   Filled fill_in_place(PublisherLink& link, std::uint64_t meta, RawSample& sample) noexcept;
-  Filled refuse_message(PublisherLink& link, std::string_view why);
+  Filled refuse_message(PublisherLink& link, std::string_view why) noexcept;
   Filled pin_frame(PublisherLink& link, std::uint64_t meta, RawSample& sample) noexcept;
   void skip_lapped(PublisherLink& link) noexcept;
   void note_eviction(PublisherLink& link) noexcept;
@@ -154,7 +155,9 @@ struct SubscriberCore {
   bool barrier_before_sleep() noexcept;
   void arm() noexcept;
   void look_for_ended_processes() noexcept;
-  Result<void> watch_death_of(PublisherLink& link);
+  Result<void> watch_death_of(PublisherLink& link) noexcept;
+  Result<void> watch_process_of(PublisherLink& link);
+  void look_ten_times_a_second() noexcept;
 
   // What every take() looks at comes first, on one cache line.
   // The publisher in turn while take() has nothing else to look after: all publishers live, there

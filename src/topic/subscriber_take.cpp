@@ -157,9 +157,12 @@ inline SubscriberCore::Filled SubscriberCore::fill_in_place(PublisherLink& link,
 }
 
 // What a damaged publisher says is told and skipped.
-SubscriberCore::Filled SubscriberCore::refuse_message(PublisherLink& link, std::string_view why) {
-  status_ = refuse(Errc::damaged, "message " + std::to_string(link.position) + " of publisher " +
-                                      link.who.file + " " + std::string(why) + "; it was skipped.");
+SubscriberCore::Filled SubscriberCore::refuse_message(PublisherLink& link,
+                                                      std::string_view why) noexcept {
+  status_ = detail::explained(Errc::damaged, [&] {
+    return refuse(Errc::damaged, "message " + std::to_string(link.position) + " of publisher " +
+                                     link.who.file + " " + std::string(why) + "; it was skipped.");
+  });
   advance(link);
   return Filled::refused;
 }
@@ -215,14 +218,17 @@ void SubscriberCore::note_eviction(PublisherLink& link) noexcept {
   quick_ = nullptr;
   const std::uint64_t next = link.ring.find_next();
   lost_ += next > link.position ? next - link.position : 0;
-  eviction_ =
-      refuse(Errc::evicted, "publisher " + link.who.file + " (pid " + std::to_string(link.pid) +
-                                ") went on without this reliable subscriber, which was a "
-                                "whole ring behind at message " +
-                                std::to_string(link.position) +
-                                "; open it again, and take faster or publish with a larger "
-                                "depth.");
-  status_ = eviction_;
+  const auto explain = [&] {
+    return refuse(Errc::evicted, "publisher " + link.who.file + " (pid " +
+                                     std::to_string(link.pid) +
+                                     ") went on without this reliable subscriber, which was a "
+                                     "whole ring behind at message " +
+                                     std::to_string(link.position) +
+                                     "; open it again, and take faster or publish with a larger "
+                                     "depth.");
+  };
+  eviction_ = detail::explained(Errc::evicted, explain);
+  status_ = detail::explained(Errc::evicted, explain);
 }
 
 void SubscriberCore::skip_to_latest(PublisherLink& link) noexcept {

@@ -68,7 +68,11 @@ Result<int> SubscriberCore::descriptor() {
 }
 
 // A killed publisher rings nobody, so its death itself must make the descriptor readable.
-Result<void> SubscriberCore::watch_death_of(PublisherLink& link) {
+Result<void> SubscriberCore::watch_death_of(PublisherLink& link) noexcept {
+  return detail::or_out_of_memory([&] { return watch_process_of(link); });
+}
+
+Result<void> SubscriberCore::watch_process_of(PublisherLink& link) {
   // One that wakes nobody is looked at ten times a second, and its death seen then.
   if (link.page->silent.load() != 0) return event_.watch_clock();
   static const std::uint64_t our_namespace = os::identity_of_this_process().pid_namespace;
@@ -94,9 +98,13 @@ void SubscriberCore::arm() noexcept {
   if (bell_.epoch.load() != known_epoch_) look_who_is_there();
   // The others do so from their next publish on, and until then rely on our heavy barrier. Where
   // it is refused a wake may be missed; then its owner looks ten times a second.
-  if (meets_asymmetric_publisher() && !os::heavy_barrier()) {
-    static_cast<void>(event_.watch_clock());
-  }
+  if (meets_asymmetric_publisher() && !os::heavy_barrier()) look_ten_times_a_second();
+}
+
+// Without even that a death, or a message that came in the wrong nanosecond, is seen at the next
+// message.
+void SubscriberCore::look_ten_times_a_second() noexcept {
+  static_cast<void>(detail::or_out_of_memory([this] { return event_.watch_clock(); }));
 }
 
 // After an empty take: if the descriptor has fired, drain it and arm it anew. True if a message
@@ -117,7 +125,7 @@ void SubscriberCore::look_for_ended_processes() noexcept {
     // the process, or the descriptor would stay readable for ever.
     if (!link.pidfd.is_open() || !os::is_readable(link.pidfd)) continue;
     link.pidfd.reset();
-    static_cast<void>(event_.watch_clock());
+    look_ten_times_a_second();
   }
 }
 

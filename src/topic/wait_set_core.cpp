@@ -105,7 +105,7 @@ Result<Watch> WaitSetCore::watch(const Waitable& source, Key key, Events events,
               .period_ns = period_ns};
   free_.pop_back();
   used_.push_back(index);
-  if (auto begun = begin(slot); !begun) {
+  if (auto begun = detail::or_out_of_memory([&] { return begin(slot); }); !begun) {
     end(slot);
     return std::unexpected(std::move(begun.error()));
   }
@@ -408,22 +408,26 @@ void Watch::end() noexcept {
 }
 
 Result<WaitSet> WaitSet::create(std::uint32_t watches_max) {
-  auto core = WaitSetCore::create(watches_max);
-  if (!core) return std::unexpected(std::move(core.error()));
-  return WaitSet(std::move(*core));
+  return detail::or_out_of_memory([&]() -> Result<WaitSet> {
+    auto core = WaitSetCore::create(watches_max);
+    if (!core) return std::unexpected(std::move(core.error()));
+    return WaitSet(std::move(*core));
+  });
 }
 
 Result<Watch> WaitSet::watch(const Waitable& source, Key key, Events events) {
-  return core_->watch(source, key, events, 0);
+  return detail::or_out_of_memory([&] { return core_->watch(source, key, events, 0); });
 }
 
 Result<Watch> WaitSet::watch_every(const Waitable& source, Key key,
                                    std::chrono::nanoseconds period) {
-  return core_->watch(source, key, Events::readable, std::max<std::int64_t>(1, period.count()));
+  const std::int64_t period_ns = std::max<std::int64_t>(1, period.count());
+  return detail::or_out_of_memory(
+      [&] { return core_->watch(source, key, Events::readable, period_ns); });
 }
 
 Result<std::span<const WaitSet::Ready>> WaitSet::wait(Deadline deadline) {
-  return core_->wait(deadline);
+  return detail::or_out_of_memory([&] { return core_->wait(deadline); });
 }
 
 void WaitSet::wake() const noexcept { core_->wake(); }
