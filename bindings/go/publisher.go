@@ -94,22 +94,22 @@ func (p *Publisher[T]) Send(value *T, tail []byte) (uint64, error) {
 	return p.core.send(unsafe.Pointer(value), tail)
 }
 
-// SendBatch publishes a copy of each of the values, in order and in one call, with empty tails where
-// the topic has them, and answers how many it published. Sleepers are woken once. It never waits. An
-// error is that of the first value that was not published: those of Send.
+// SendBatch publishes a copy of each of the values, in order and in one call, with empty tails
+// where the topic has them, and answers how many it published. Sleepers are woken once. It never
+// waits. An error is that of the first value that was not published: those of Send.
 func (p *Publisher[T]) SendBatch(values []T) (int, error) {
 	return p.core.sendBatch(unsafe.Pointer(unsafe.SliceData(values)), unsafe.Sizeof(*new(T)),
 		len(values), 0)
 }
 
-// SendBatchContext is SendBatch that waits for reliable subscribers until the context ends. The error
-// is then ErrTimedOut or ErrInterrupted and wraps the context's own.
+// SendBatchContext is SendBatch that waits for reliable subscribers until the context ends. The
+// error is then ErrTimedOut or ErrInterrupted and wraps the context's own.
 func (p *Publisher[T]) SendBatchContext(ctx context.Context, values []T) (int, error) {
 	sent := 0
 	err := p.core.patiently(ctx, func(wait time.Duration) error {
 		rest := values[sent:]
-		more, err := p.core.sendBatch(unsafe.Pointer(unsafe.SliceData(rest)), unsafe.Sizeof(*new(T)),
-			len(rest), wait)
+		more, err := p.core.sendBatch(unsafe.Pointer(unsafe.SliceData(rest)),
+			unsafe.Sizeof(*new(T)), len(rest), wait)
 		sent += more
 		return err
 	})

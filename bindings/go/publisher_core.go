@@ -157,8 +157,8 @@ func (p *publisherCore) publishContext(ctx context.Context, cell *loanCell) (uin
 }
 
 // patiently calls `attempt` until it has no error, or one that no waiting cures, or the context
-// ends. It waits in slices, so that the subscriber's progress wakes it at once and the context's end
-// within one slice.
+// ends. It waits in slices, so that the subscriber's progress wakes it at once and the context's
+// end within one slice.
 func (p *publisherCore) patiently(ctx context.Context,
 	attempt func(wait time.Duration) error) error {
 	wait := time.Duration(0)

@@ -50,8 +50,9 @@ func OpenSubscriber[T any](topic string, o SubscriberOptions) (*Subscriber[T], e
 // Take answers the next message in publishing order, or nil and no error if there is nothing new.
 // Call Release when done with it. No system call, unless somebody joined or left.
 //
-// Errors: ErrLimitReached (64 large samples are held: release one), ErrDamaged, ErrClosed, ErrEvicted
-// (a publisher went on without this reliable subscriber and gives it nothing more: open another).
+// Errors: ErrLimitReached (64 large samples are held: release one), ErrDamaged, ErrClosed,
+// ErrEvicted (a publisher went on without this reliable subscriber and gives it nothing more: open
+// another).
 func (s *Subscriber[T]) Take() (*Sample[T], error) { return s.take(false) }
 
 // TakeLatest is Take that skips to the newest message; SkippedCount counts what it passed over.
@@ -67,10 +68,10 @@ func (s *Subscriber[T]) take(latest bool) (*Sample[T], error) {
 	return newSample[T](cell), nil
 }
 
-// TakeBatch copies as many messages as there are into values, up to its length, in order, and answers
-// how many: 0 and no error if there is nothing new. Tails are passed over. Cheaper than Take where
-// messages are small and many. An error is that of the message behind the last one taken: those of
-// Take.
+// TakeBatch copies as many messages as there are into values, up to its length, in order, and
+// answers how many: 0 and no error if there is nothing new. Tails are passed over. Cheaper than
+// Take where messages are small and many. An error is that of the message behind the last one
+// taken: those of Take.
 func (s *Subscriber[T]) TakeBatch(values []T) (int, error) {
 	return s.core.takeBatch(unsafe.Pointer(unsafe.SliceData(values)), unsafe.Sizeof(*new(T)),
 		len(values))
@@ -78,7 +79,8 @@ func (s *Subscriber[T]) TakeBatch(values []T) (int, error) {
 
 // Receive answers the next message and waits for it until the context ends. Waiting parks the
 // goroutine in Go's poller and holds no OS thread; SubscriberOptions.SpinMax lets it look again and
-// again before. A context that has ended comes before a message that is there, so that a loop over Receive always stops.
+// again before. A context that has ended comes before a message that is there, so that a loop over
+// Receive always stops.
 //
 // Errors: those of Take; ErrClosed also when Close comes during the wait; ErrTimedOut and
 // ErrInterrupted when the context ends, which wrap the context's own error.
