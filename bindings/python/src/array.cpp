@@ -33,22 +33,28 @@ bool is_same(PyArray_Descr* one, nb::handle other) {
   return one == as_descr(other) || PyArray_EquivTypes(one, as_descr(other)) != 0;
 }
 
-// An array over a piece of the block. By numpy's own functions for C, since calling `ndarray` costs
-// four times as much, and takes of small messages are about nothing else.
-nb::object array_over(std::shared_ptr<Block> block, nb::object dtype, int dimensions,
-                      npy_intp length, const void* data, std::size_t bytes) {
-  // An empty array still needs an address: numpy takes a null pointer for "allocate one".
-  static char nothing;
-  void* address = bytes == 0 ? &nothing : const_cast<void*>(data);
-  const int flags = block->is_writable() ? NPY_ARRAY_CARRAY : NPY_ARRAY_CARRAY_RO;
-  nb::object region = nb::cast(Region{std::move(block), address, bytes});
+// An array at an address that `base` keeps. By numpy's own functions for C, since calling `ndarray`
+// costs four times as much, and takes of small messages are about nothing else.
+nb::object array_at(void* address, int flags, nb::object dtype, int dimensions, npy_intp length,
+                    nb::object base) {
   nb::object array = nb::steal(PyArray_NewFromDescr(
       &PyArray_Type, reinterpret_cast<PyArray_Descr*>(dtype.release().ptr()), dimensions, &length,
       nullptr, address, flags & ~NPY_ARRAY_ALIGNED, nullptr));
   if (!array.is_valid()) throw nb::python_error();
   PyArray_UpdateFlags(as_array(array), NPY_ARRAY_ALIGNED);
-  if (PyArray_SetBaseObject(as_array(array), region.release().ptr()) != 0) throw nb::python_error();
+  if (PyArray_SetBaseObject(as_array(array), base.release().ptr()) != 0) throw nb::python_error();
   return array;
+}
+
+// An array over a piece of the block.
+nb::object array_over(std::shared_ptr<Block> block, nb::object dtype, int dimensions,
+                      npy_intp length, const void* data, std::size_t bytes) {
+  // An empty array still needs an address: numpy takes a null pointer for "allocate one".
+  static char nothing;
+  void* const address = bytes == 0 ? &nothing : const_cast<void*>(data);
+  const int flags = block->is_writable() ? NPY_ARRAY_CARRAY : NPY_ARRAY_CARRAY_RO;
+  return array_at(address, flags, std::move(dtype), dimensions, length,
+                  nb::cast(Region{std::move(block), address, bytes}));
 }
 
 [[noreturn]] void refuse(const char* function, const std::string& problem) {
@@ -62,6 +68,16 @@ std::string text_of(nb::handle object) { return nb::str(object).c_str(); }
 nb::object record_array(std::shared_ptr<Block> block, nb::handle dtype, const void* data,
                         std::size_t bytes) {
   return array_over(std::move(block), nb::borrow(dtype), 0, 0, data, bytes);
+}
+
+nb::object record_copy(nb::handle dtype, const void* data, std::size_t bytes) {
+  // A `bytes` keeps the copy, since nobody can write to it, and numpy's own memory for a structured
+  // dtype costs it a search for fields that would have to be zeroed.
+  nb::object copy = nb::steal(
+      PyBytes_FromStringAndSize(static_cast<const char*>(data), static_cast<Py_ssize_t>(bytes)));
+  if (!copy.is_valid()) throw nb::python_error();
+  void* const address = PyBytes_AS_STRING(copy.ptr());
+  return array_at(address, NPY_ARRAY_CARRAY_RO, nb::borrow(dtype), 0, 0, std::move(copy));
 }
 
 nb::object byte_array(std::shared_ptr<Block> block, const void* data, std::size_t bytes) {

@@ -26,6 +26,10 @@ class Block {
 nanobind::object record_array(std::shared_ptr<Block> block, nanobind::handle dtype,
                               const void* data, std::size_t bytes);
 
+// A 0-d structured array with a copy of `data`, read-only like the others: for small messages, of
+// which a copy costs less than what would keep their memory.
+nanobind::object record_copy(nanobind::handle dtype, const void* data, std::size_t bytes);
+
 // A 1-d uint8 array over `data`.
 nanobind::object byte_array(std::shared_ptr<Block> block, const void* data, std::size_t bytes);
 

@@ -1,6 +1,7 @@
 // docs.hpp: what help() says about the compiled classes. Python's own files carry the rest.
 #pragma once
 
+// The methods that Python calls without nanobind between begin with their signature.
 namespace signalbox_python::docs {
 
 inline constexpr char kPublisher[] = "The compiled half of signalbox.Publisher.";
@@ -41,6 +42,7 @@ inline constexpr char kPublisherPublish[] =
     "(None: forever), with the GIL released. On failure the loan is still open.\n"
     "Raises SignalboxError: would_block (timeout 0) or timed_out.";
 inline constexpr char kPublisherSend[] =
+    "send($self, value, tail=None, timeout=0.0)\n--\n\n"
     "Publishes a copy of `value`, and of `tail` behind it; returns its position.\n\n"
     "`value` is a structured scalar or 0-d array of the topic's dtype, or a dict or tuple that\n"
     "gives every field; with dtype None it is the message, as bytes. `tail` is anything with\n"
@@ -81,6 +83,7 @@ inline constexpr char kSampleRelease[] =
 // ---- Subscriber
 
 inline constexpr char kTake[] =
+    "take($self, /)\n--\n\n"
     "The next message in publishing order, or None when there is nothing new. Never waits.\n\n"
     "Raises SignalboxError: limit_reached (64 samples are held), damaged, evicted (a publisher "
     "went\n"
@@ -95,6 +98,7 @@ inline constexpr char kTakeBatch[] =
     "what\n"
     "stops it behind the first message is raised by the next call.";
 inline constexpr char kTakeLatest[] =
+    "take_latest($self, /)\n--\n\n"
     "The newest message, or None; those passed over are counted in skipped_count.";
 inline constexpr char kWait[] =
     "Sleeps until a message is there (True) or `timeout` seconds passed (False).\n\n"

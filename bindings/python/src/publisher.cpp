@@ -314,6 +314,17 @@ std::uint64_t Publisher::send(nb::handle value, nb::handle tail, std::optional<d
   return block->publish(deadline);
 }
 
+std::optional<std::uint64_t> Publisher::try_quick_send(nb::handle value) {
+  const void* bytes = fits_slot_ ? message_bytes(value, dtype_) : nullptr;
+  if (bytes == nullptr || handle_ == nullptr) return std::nullopt;
+  Turn turn(*handle_);
+  std::uint64_t position = 0;
+  sbx_error error;
+  check(sbx_publisher_send(handle_->raw(), bytes, nullptr, 0, SBX_IMMEDIATE, &position, &error),
+        error);
+  return position;
+}
+
 std::uint64_t Publisher::send_in_slot(nb::handle value, std::int64_t deadline) {
   // Values of the very dtype, the usual ones in a loop, need no word of Python.
   nb::object packed;
@@ -393,6 +404,33 @@ std::string Publisher::repr() const {
   return "<signalbox.Publisher '" + topic_ + "'" + (is_closed() ? " closed>" : ">");
 }
 
+namespace {
+
+// Most calls in a loop are send(value); all others take the way through nanobind.
+PyObject* publisher_send(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
+                         PyObject* keywords) {
+  if (!is_made(self)) return nullptr;
+  return without_nanobind([&]() -> nb::object {
+    if (count == 1 && keywords == nullptr) {
+      const auto sent = nb::inst_ptr<Publisher>(self)->try_quick_send(arguments[0]);
+      if (sent) return nb::int_(*sent);
+    }
+    const nb::object slowly = nb::getattr(nb::handle(self), "_send");
+    const auto given = static_cast<std::size_t>(count);
+    return nb::steal(PyObject_Vectorcall(slowly.ptr(), arguments, given, keywords));
+  });
+}
+
+PyMethodDef publisher_methods[] = {
+    {"send", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(publisher_send)),
+     METH_FASTCALL | METH_KEYWORDS, docs::kPublisherSend},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyType_Slot publisher_slots[] = {{Py_tp_methods, publisher_methods}, {0, nullptr}};
+
+}  // namespace
+
 void bind_publisher(nb::module_& module) {
   nb::class_<Loan>(module, "Loan", docs::kLoan, nb::is_final())
       .def_prop_ro("data", &Loan::data, docs::kLoanData)
@@ -406,7 +444,7 @@ void bind_publisher(nb::module_& module) {
           nb::arg("type").none(), nb::arg("value").none(), nb::arg("traceback").none())
       .def("__repr__", &Loan::repr);
 
-  nb::class_<Publisher>(module, "Publisher", docs::kPublisher)
+  nb::class_<Publisher>(module, "Publisher", docs::kPublisher, nb::type_slots(publisher_slots))
       .def(
           "__init__",
           [](Publisher* self, const std::string& topic, nb::object dtype,
@@ -423,8 +461,8 @@ void bind_publisher(nb::module_& module) {
       .def("loan", &Publisher::loan, nb::arg("tail_bytes") = 0, docs::kPublisherLoan)
       .def("publish", &Publisher::publish, nb::arg("loan"), nb::arg("timeout").none() = 0.0,
            docs::kPublisherPublish)
-      .def("send", &Publisher::send, nb::arg("value").none(), nb::arg("tail").none() = nb::none(),
-           nb::arg("timeout").none() = 0.0, docs::kPublisherSend)
+      .def("_send", &Publisher::send, nb::arg("value").none(), nb::arg("tail").none() = nb::none(),
+           nb::arg("timeout").none() = 0.0)
       .def("send_batch", &Publisher::send_batch, nb::arg("values"), nb::arg("timeout").none() = 0.0,
            docs::kSendBatch)
       .def("close", &Publisher::close, docs::kPublisherClose)

@@ -82,6 +82,8 @@ class Publisher {
 
   Loan loan(std::int64_t tail_bytes);
   std::uint64_t publish(Loan& loan, std::optional<double> timeout);
+  // send() of a value of the very dtype that needs no loan, without waiting; empty for all others.
+  std::optional<std::uint64_t> try_quick_send(nanobind::handle value);
   std::uint64_t send(nanobind::handle value, nanobind::handle tail, std::optional<double> timeout);
   std::size_t send_batch(nanobind::handle values, std::optional<double> timeout);
   std::uint32_t subscriber_count();

@@ -71,7 +71,10 @@ SampleBlock& Sample::held_block() const {
 nb::object Sample::data() {
   const sbx_sample& sample = held_block().raw();
   if (dtype_.is_none()) return nb::none();
-  if (!data_.is_valid()) data_ = record_array(block_, dtype_, sample.data, sample.data_bytes);
+  if (!data_.is_valid()) {
+    data_ = sample.hold_ == nullptr ? record_copy(dtype_, sample.data, sample.data_bytes)
+                                    : record_array(block_, dtype_, sample.data, sample.data_bytes);
+  }
   return data_;
 }
 
@@ -228,9 +231,38 @@ std::string Subscriber::repr() const {
   return "<signalbox.Subscriber '" + topic_ + "'" + (is_closed() ? " closed>" : ">");
 }
 
+namespace {
+
+PyObject* sample_data(PyObject* self, void* /*closure*/) {
+  if (!is_made(self)) return nullptr;
+  return without_nanobind([&] { return nb::inst_ptr<Sample>(self)->data(); });
+}
+
+PyGetSetDef sample_properties[] = {
+    {"data", sample_data, nullptr, docs::kSampleData, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+PyType_Slot sample_slots[] = {{Py_tp_getset, sample_properties}, {0, nullptr}};
+
+template <nb::object (Subscriber::*take)()>
+PyObject* subscriber_take(PyObject* self, PyObject* /*none*/) {
+  if (!is_made(self)) return nullptr;
+  return without_nanobind([&] { return (nb::inst_ptr<Subscriber>(self)->*take)(); });
+}
+
+PyMethodDef subscriber_methods[] = {
+    {"take", subscriber_take<&Subscriber::take>, METH_NOARGS, docs::kTake},
+    {"take_latest", subscriber_take<&Subscriber::take_latest>, METH_NOARGS, docs::kTakeLatest},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyType_Slot subscriber_slots[] = {{Py_tp_methods, subscriber_methods}, {0, nullptr}};
+
+}  // namespace
+
 void bind_subscriber(nb::module_& module) {
-  nb::class_<Sample>(module, "Sample", docs::kSample, nb::is_final())
-      .def_prop_ro("data", &Sample::data, docs::kSampleData)
+  nb::class_<Sample>(module, "Sample", docs::kSample, nb::is_final(), nb::type_slots(sample_slots))
       .def_prop_ro("tail", &Sample::tail, docs::kSampleTail)
       .def_prop_ro("position", &Sample::position, docs::kSamplePosition)
       .def_prop_ro("publisher", &Sample::publisher, docs::kSamplePublisher)
@@ -241,7 +273,7 @@ void bind_subscriber(nb::module_& module) {
           nb::arg("type").none(), nb::arg("value").none(), nb::arg("traceback").none())
       .def("__repr__", &Sample::repr);
 
-  nb::class_<Subscriber>(module, "Subscriber", docs::kSubscriber)
+  nb::class_<Subscriber>(module, "Subscriber", docs::kSubscriber, nb::type_slots(subscriber_slots))
       .def(
           "__init__",
           [](Subscriber* self, const std::string& topic, nb::object dtype,
@@ -252,8 +284,6 @@ void bind_subscriber(nb::module_& module) {
           },
           nb::arg("topic"), nb::arg("dtype").none(), nb::arg("description"), nb::arg("start"),
           nb::arg("reliable"), nb::arg("domain").none(), nb::arg("spin_max_ns"))
-      .def("take", &Subscriber::take, docs::kTake)
-      .def("take_latest", &Subscriber::take_latest, docs::kTakeLatest)
       .def("take_batch", &Subscriber::take_batch, nb::arg("room") = 256,
            nb::arg("out").none() = nb::none(), docs::kTakeBatch)
       .def("wait", &Subscriber::wait, nb::arg("timeout").none() = nb::none(), docs::kWait)
