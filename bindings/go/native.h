@@ -33,6 +33,14 @@ static inline int sbxgo_take(sbx_subscriber* subscriber, int latest, sbxgo_sampl
   return taken;
 }
 
+/* As sbxgo_take(), looking up to `looks` times: crossing into C costs more than a look. */
+static inline int sbxgo_take_looking(sbx_subscriber* subscriber, uint32_t looks, sbxgo_sample* out,
+                                     sbx_error* error) {
+  int taken = 0;
+  for (; looks > 0 && taken == 0; --looks) taken = sbxgo_take(subscriber, 0, out, error);
+  return taken;
+}
+
 /* Answers a code; how many were taken comes back in *taken, which lies in the handle's C memory. */
 static inline int sbxgo_take_batch(sbx_subscriber* subscriber, unsigned char* messages,
                                    uint64_t room, size_t* taken, sbx_error* error) {

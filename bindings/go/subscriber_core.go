@@ -2,6 +2,7 @@ package signalbox
 
 /*
 #cgo nocallback sbxgo_take
+#cgo nocallback sbxgo_take_looking
 #cgo nocallback sbxgo_take_batch
 #cgo noescape sbxgo_take_batch
 #cgo nocallback sbxgo_release
@@ -134,16 +135,39 @@ func (s *subscriberCore) takeBatch(messages unsafe.Pointer, bytes uintptr, room 
 	return taken, nil
 }
 
+// looksAtOnce is how often takeSoon looks before it sees to the clock, the context and Close: about
+// a microsecond.
+const looksAtOnce = 100
+
 // takeSoon looks again and again, as long as the options allow.
 func (s *subscriberCore) takeSoon(ctx context.Context, cell *sampleCell) (bool, error) {
-	for end := time.Now().Add(s.spinMax); ; {
-		if taken, err := s.take(cell, false); taken || err != nil {
+	// The clock is asked after the first look: a message that is there already need not wait for it.
+	for end := (time.Time{}); ; {
+		if taken, err := s.takeLooking(cell); taken || err != nil {
 			return taken, err
 		}
-		if ctx.Err() != nil || time.Now().After(end) {
+		now := time.Now()
+		if end.IsZero() {
+			end = now.Add(s.spinMax)
+		}
+		if ctx.Err() != nil || now.After(end) {
 			return false, nil
 		}
 	}
+}
+
+// takeLooking is take that looks for a while.
+func (s *subscriberCore) takeLooking(cell *sampleCell) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isClosing {
+		return false, closedError("receive from", s.topic)
+	}
+	outcome := C.sbxgo_take_looking(s.handle, looksAtOnce, cell.c, &s.answer.c.error)
+	if outcome < 0 {
+		return false, s.answer.failure(-outcome)
+	}
+	return outcome != 0, nil
 }
 
 // receive takes, and parks the goroutine while there is nothing to take.
@@ -151,13 +175,12 @@ func (s *subscriberCore) receive(ctx context.Context, cell *sampleCell) error {
 	if ctx.Err() != nil {
 		return contextError("receive from", s.topic, ctx)
 	}
-	if taken, err := s.take(cell, false); taken || err != nil {
-		return err
-	}
+	first := func() (bool, error) { return s.take(cell, false) }
 	if s.spinMax > 0 {
-		if taken, err := s.takeSoon(ctx, cell); taken || err != nil {
-			return err
-		}
+		first = func() (bool, error) { return s.takeSoon(ctx, cell) }
+	}
+	if taken, err := first(); taken || err != nil {
+		return err
 	}
 	if !s.receiving.CompareAndSwap(false, true) {
 		return badArgument("cannot receive from topic \"" + s.topic + "\": another goroutine is " +
