@@ -18,6 +18,8 @@ class Exchange {
   virtual void open(Side side) = 0;
   // Sends message number `round` and returns when the answer to it has been read.
   virtual void ping(std::uint64_t round) = 0;
+  // Before each ping(), and not timed: lets a follower fall asleep that is to be asleep.
+  virtual void rest() {}
   // Waits for message number `round`, reads it and answers.
   virtual void pong(std::uint64_t round) = 0;
 };

@@ -39,30 +39,6 @@ double tick_ns() {
   return value;
 }
 
-void pin_to(int cpu) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(cpu, &set);
-  if (::sched_setaffinity(0, sizeof(set), &set) != 0) {
-    throw std::runtime_error("cannot pin a process to CPU " + std::to_string(cpu));
-  }
-}
-
-Timing lead(Exchange& exchange, const Window& window, std::uint64_t& round) {
-  std::vector<std::uint64_t> trips(window.rounds);
-  for (std::uint64_t& trip : trips) {
-    const std::uint64_t start = ticks();
-    exchange.ping(++round);
-    trip = ticks() - start;
-  }
-  std::ranges::sort(trips);
-  const auto one_way = [&](double share) {
-    const auto index = static_cast<std::size_t>(share * static_cast<double>(trips.size() - 1));
-    return static_cast<double>(trips[index]) * tick_ns() / 2;
-  };
-  return {one_way(0.50), one_way(0.99)};
-}
-
 Cpus first_two_cpus() {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -91,6 +67,31 @@ Cpus first_two_cpus() {
 
 }  // namespace
 
+void pin_to(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  if (::sched_setaffinity(0, sizeof(set), &set) != 0) {
+    throw std::runtime_error("cannot pin a process to CPU " + std::to_string(cpu));
+  }
+}
+
+Timing lead(Exchange& exchange, std::uint64_t rounds, std::uint64_t& round) {
+  std::vector<std::uint64_t> trips(rounds);
+  for (std::uint64_t& trip : trips) {
+    exchange.rest();
+    const std::uint64_t start = ticks();
+    exchange.ping(++round);
+    trip = ticks() - start;
+  }
+  std::ranges::sort(trips);
+  const auto one_way = [&](double share) {
+    const auto index = static_cast<std::size_t>(share * static_cast<double>(trips.size() - 1));
+    return static_cast<double>(trips[index]) * tick_ns() / 2;
+  };
+  return {one_way(0.50), one_way(0.99)};
+}
+
 Cpus chosen_cpus() {
   // Asked before anyone is pinned, remembered afterwards.
   static const Cpus chosen = first_two_cpus();
@@ -109,7 +110,7 @@ std::vector<Timing> play(const std::vector<Exchange*>& exchanges,
   std::vector<std::uint64_t> rounds(exchanges.size());
   std::vector<Timing> timings;
   for (const Window& window : windows) {
-    timings.push_back(lead(*exchanges[window.exchange], window, rounds[window.exchange]));
+    timings.push_back(lead(*exchanges[window.exchange], window.rounds, rounds[window.exchange]));
   }
   int status = 0;
   ::waitpid(follower, &status, 0);

@@ -21,6 +21,12 @@ struct Timing {
   double p99_ns = 0;
 };
 
+// Plays so many rounds as the leader; `round` is the number of the last one, before and after.
+Timing lead(Exchange& exchange, std::uint64_t rounds, std::uint64_t& round);
+
+// Puts this process on one CPU. Throws if it may not run there.
+void pin_to(int cpu);
+
 // Plays the windows in order, the follower in a forked process on the second CPU, and answers the
 // leader's timings, one for each window. Throws if the follower dies.
 std::vector<Timing> play(const std::vector<Exchange*>& exchanges,

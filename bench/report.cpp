@@ -34,6 +34,8 @@ std::string cpu_name() {
   return "unknown";
 }
 
+}  // namespace
+
 nlohmann::json machine() {
   utsname name{};
   ::uname(&name);
@@ -46,14 +48,16 @@ nlohmann::json machine() {
           {"compiler", __VERSION__}};
 }
 
-}  // namespace
-
-void print_table(const std::vector<Row>& rows) {
+void print_machine() {
   const auto where = machine();
   fmt::print("{} · kernel {} · commit {} · CPUs {} and {} of {}\n", where["cpu"].get<std::string>(),
              where["kernel"].get<std::string>(), where["commit"].get<std::string>(),
              where["cpus_used"][0].get<int>(), where["cpus_used"][1].get<int>(),
              where["cpus_online"].get<int>());
+}
+
+void print_table(const std::vector<Row>& rows) {
+  print_machine();
   fmt::print("one way, ns a message, p50 / p99; ratio = median over windows of ours / limit\n\n");
   fmt::print("{:<26} {:>17} {:>17}  {:<26} {:>6} {:>7}\n", "case", "ours", "limit", "(limit is)",
              "ratio", "must");

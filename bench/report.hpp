@@ -1,6 +1,7 @@
 // report.hpp: the rows of a benchmark as a table for people and as JSON for programs.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,10 @@ struct Row {
   std::size_t windows;
   std::string limit_name;
 };
+
+// CPU, kernel, commit and compiler: for programs, and as a line for people.
+nlohmann::json machine();
+void print_machine();
 
 void print_table(const std::vector<Row>& rows);
 // Machine, kernel, commit, method and rows. Throws if the file cannot be written.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds what CMake does not: the Python package and the Go server, against the library in
-# $SBX_BUILD. Both are skipped where their folder does not exist, and cost little when up to date.
+# Builds what CMake does not: the Python package, the Go server and the benchmark's program in Go,
+# against the library in $SBX_BUILD. All are skipped where their folder does not exist, and cost
+# little when up to date.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 cd "$SBX_ROOT"
@@ -41,5 +42,11 @@ build_go_server() {
   (cd apps/petcam/server && go build -o "$SBX_BUILD/petcam-server" .)
 }
 
+build_go_exchange() {
+  [[ -f bench/go_exchange/go.mod ]] || return 0
+  (cd bench/go_exchange && go build -o "$SBX_BUILD/bench/go_exchange" .)
+}
+
 if [[ -f bindings/python/pyproject.toml ]]; then build_python; fi
 build_go_server
+build_go_exchange

@@ -132,7 +132,11 @@ func runRole(role string) int {
 		io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}()
-	roles := map[string]func(topic string) error{"publish poses": rolePublishPoses}
+	roles := map[string]func(topic string) error{
+		"publish poses": rolePublishPoses,
+		"relay batches": roleRelayBatches,
+		"tell eviction": roleTellEviction,
+	}
 	if err := roles[role](os.Getenv("SIGNALBOX_GO_TEST_TOPIC")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -33,6 +33,20 @@ static inline int sbxgo_take(sbx_subscriber* subscriber, int latest, sbxgo_sampl
   return taken;
 }
 
+/* As sbxgo_take(), looking up to `looks` times: crossing into C costs more than a look. */
+static inline int sbxgo_take_looking(sbx_subscriber* subscriber, uint32_t looks, sbxgo_sample* out,
+                                     sbx_error* error) {
+  int taken = 0;
+  for (; looks > 0 && taken == 0; --looks) taken = sbxgo_take(subscriber, 0, out, error);
+  return taken;
+}
+
+/* Answers a code; how many were taken comes back in *taken, which lies in the handle's C memory. */
+static inline int sbxgo_take_batch(sbx_subscriber* subscriber, unsigned char* messages,
+                                   uint64_t room, size_t* taken, sbx_error* error) {
+  return sbx_subscriber_take_batch(subscriber, messages, (size_t)room, taken, error);
+}
+
 static inline void sbxgo_release(sbxgo_sample* held) {
   if (!held->held) return;
   held->held = 0;
@@ -62,17 +76,27 @@ static inline int sbxgo_send(sbx_publisher* publisher, const unsigned char* data
   return sbx_publisher_send(publisher, data, tail, tail_bytes, SBX_IMMEDIATE, position, error);
 }
 
+/* As sbxgo_send() for many, and may wait like sbxgo_publish(). */
+static inline int sbxgo_send_batch(sbx_publisher* publisher, const unsigned char* messages,
+                                   uint64_t count, int64_t wait_ns, size_t* sent,
+                                   sbx_error* error) {
+  return sbx_publisher_send_batch(publisher, messages, (size_t)count, sbxgo_deadline(wait_ns), sent,
+                                  error);
+}
+
 /* Where the C side of one handle leaves its answers; owned by the handle, in C memory. */
 typedef struct sbxgo_answer {
   sbx_error error;
   uint64_t position;
+  size_t count; /* of a batch */
   int descriptor;
 } sbxgo_answer;
 
 static inline int sbxgo_open_publisher(const char* topic, const char* type_name,
                                        const char* description, uint32_t depth, uint32_t loans_max,
                                        uint32_t held_max, uint64_t tail_bytes_max,
-                                       const char* domain, sbx_publisher** out, sbx_error* error) {
+                                       const char* domain, uint32_t when_behind, uint32_t wake,
+                                       sbx_publisher** out, sbx_error* error) {
   const sbx_type type = {type_name, description};
   sbx_publisher_options options;
   sbx_publisher_options_init(&options);
@@ -81,6 +105,8 @@ static inline int sbxgo_open_publisher(const char* topic, const char* type_name,
   if (held_max != 0) options.held_max = held_max;
   options.tail_bytes_max = tail_bytes_max;
   options.domain = domain;
+  options.when_behind = when_behind;
+  options.wake = wake;
   return sbx_publisher_open(topic, &type, &options, out, error);
 }
 

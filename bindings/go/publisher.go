@@ -3,6 +3,7 @@ package signalbox
 import (
 	"context"
 	"reflect"
+	"time"
 	"unsafe"
 )
 
@@ -21,6 +22,10 @@ type PublisherOptions struct {
 	TailBytesMax uint64
 	// Domain is the set of topics to join; empty: $SIGNALBOX_DOMAIN, else "default".
 	Domain string
+	// WhenBehind is what happens when a reliable subscriber is a whole ring behind. Default: wait.
+	WhenBehind WhenBehind
+	// Wake is whether publishing wakes those who sleep. Default: yes.
+	Wake WakeSleepers
 }
 
 // Publisher shows messages of type T to every subscriber of a topic. One goroutine uses it at a
@@ -88,6 +93,34 @@ func (p *Publisher[T]) Send(value *T, tail []byte) (uint64, error) {
 	}
 	return p.core.send(unsafe.Pointer(value), tail)
 }
+
+// SendBatch publishes a copy of each of the values, in order and in one call, with empty tails
+// where the topic has them, and answers how many it published. Sleepers are woken once. It never
+// waits. An error is that of the first value that was not published: those of Send.
+func (p *Publisher[T]) SendBatch(values []T) (int, error) {
+	return p.core.sendBatch(unsafe.Pointer(unsafe.SliceData(values)), unsafe.Sizeof(*new(T)),
+		len(values), 0)
+}
+
+// SendBatchContext is SendBatch that waits for reliable subscribers until the context ends. The
+// error is then ErrTimedOut or ErrInterrupted and wraps the context's own.
+func (p *Publisher[T]) SendBatchContext(ctx context.Context, values []T) (int, error) {
+	sent := 0
+	err := p.core.patiently(ctx, func(wait time.Duration) error {
+		rest := values[sent:]
+		more, err := p.core.sendBatch(unsafe.Pointer(unsafe.SliceData(rest)),
+			unsafe.Sizeof(*new(T)), len(rest), wait)
+		sent += more
+		return err
+	})
+	return sent, err
+}
+
+// DroppedCount is how many messages were given up because of WhenBehindDropNew.
+func (p *Publisher[T]) DroppedCount() uint64 { return p.core.currentCounts().dropped }
+
+// EvictedCount is how many subscribers were left behind because of WhenBehindEvict.
+func (p *Publisher[T]) EvictedCount() uint64 { return p.core.currentCounts().evicted }
 
 // SubscriberCount is how many subscribers are attached now; 0 after Close. It is cheap: ask before
 // making a message that nobody may want.

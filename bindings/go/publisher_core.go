@@ -5,16 +5,21 @@ package signalbox
 #cgo nocallback sbx_publisher_drop
 #cgo nocallback sbx_publisher_close
 #cgo nocallback sbx_publisher_subscriber_count
+#cgo nocallback sbx_publisher_dropped_count
+#cgo nocallback sbx_publisher_evicted_count
 #cgo nocallback sbx_loan_shorten
 #cgo nocallback sbxgo_publish
 #cgo nocallback sbxgo_send
 #cgo noescape sbxgo_send
+#cgo nocallback sbxgo_send_batch
+#cgo noescape sbxgo_send_batch
 #include "native.h"
 */
 import "C"
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"runtime"
 	"sync"
@@ -31,11 +36,15 @@ const publishSlice = 20 * time.Millisecond
 // any thread call; it is uncontended as long as users keep to one goroutine.
 type publisherCore struct {
 	topic    string
+	waits    bool // for reliable subscribers that are behind, where a call may wait
 	mu       sync.Mutex
 	handle   *C.sbx_publisher // nil once closed
 	answer   answer
-	isClosed atomic.Bool // handle == nil, readable without the mutex
+	isClosed atomic.Bool     // handle == nil, readable without the mutex
+	counts   publisherCounts // as they were at close
 }
+
+type publisherCounts struct{ dropped, evicted uint64 }
 
 func openPublisher(topic string, t reflect.Type, o PublisherOptions) (*publisherCore, error) {
 	description, bad := describeTopic(t, o.TailBytesMax > 0)
@@ -47,11 +56,12 @@ func openPublisher(topic string, t reflect.Type, o PublisherOptions) (*publisher
 		return nil, bad
 	}
 	defer texts.free()
-	core := &publisherCore{topic: topic, answer: newAnswer()}
+	core := &publisherCore{topic: topic, waits: o.WhenBehind == WhenBehindWait, answer: newAnswer()}
 	var handle *C.sbx_publisher
 	code := C.sbxgo_open_publisher(texts.topic, texts.typeName, texts.description,
 		C.uint32_t(o.Depth), C.uint32_t(o.LoansMax), C.uint32_t(o.HeldMax),
-		C.uint64_t(o.TailBytesMax), texts.domain, &handle, &core.answer.c.error)
+		C.uint64_t(o.TailBytesMax), texts.domain, C.uint32_t(o.WhenBehind), C.uint32_t(o.Wake),
+		&handle, &core.answer.c.error)
 	if code != C.SBX_OK {
 		err := core.answer.failure(code)
 		core.answer.free()
@@ -71,6 +81,7 @@ func (p *publisherCore) close() {
 		return
 	}
 	p.isClosed.Store(true)
+	p.counts = p.readCounts()
 	C.sbx_publisher_close(p.handle)
 	p.handle = nil
 	p.answer.free()
@@ -136,17 +147,34 @@ func (p *publisherCore) publish(cell *loanCell, wait time.Duration) (uint64, err
 	return uint64(cell.c.position), nil
 }
 
-// publishContext waits in slices, so that the subscriber's progress wakes it at once and the
-// context's end within one slice.
 func (p *publisherCore) publishContext(ctx context.Context, cell *loanCell) (uint64, error) {
+	position := uint64(0)
+	err := p.patiently(ctx, func(wait time.Duration) (err error) {
+		position, err = p.publish(cell, wait)
+		return err
+	})
+	return position, err
+}
+
+// patiently calls `attempt` until it has no error, or one that no waiting cures, or the context
+// ends. It waits in slices, so that the subscriber's progress wakes it at once and the context's
+// end within one slice.
+func (p *publisherCore) patiently(ctx context.Context,
+	attempt func(wait time.Duration) error) error {
 	wait := time.Duration(0)
 	for {
-		position, err := p.publish(cell, wait)
-		if err == nil || !isFullRing(err) {
-			return position, err
+		began := time.Now()
+		err := attempt(wait)
+		// A publisher that does not wait has dropped the message, and must not drop it twice.
+		if err == nil || !p.waits || !isFullRing(err) {
+			return err
 		}
 		if ctx.Err() != nil {
-			return 0, contextError("publish on", p.topic, ctx)
+			return contextError("publish on", p.topic, ctx)
+		}
+		// Nobody is behind, but every frame is held: the library does not wait for that.
+		if wait > 0 && errors.Is(err, ErrWouldBlock) && time.Since(began) < wait {
+			return err
 		}
 		wait = publishSlice
 		if end, found := ctx.Deadline(); found {
@@ -185,6 +213,44 @@ func (p *publisherCore) send(data unsafe.Pointer, tail []byte) (uint64, error) {
 		return 0, p.answer.failure(code)
 	}
 	return uint64(p.answer.c.position), nil
+}
+
+// sendBatch answers how many of the messages it published, also with an error. The pointer is to
+// bytes for the reason that send gives.
+func (p *publisherCore) sendBatch(messages unsafe.Pointer, bytes uintptr, count int,
+	wait time.Duration) (int, error) {
+	if bytes == 0 {
+		return 0, badArgument("cannot send a batch: the message type has no fixed part")
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.handle == nil {
+		return 0, closedError("publish on", p.topic)
+	}
+	code := C.sbxgo_send_batch(p.handle, (*C.uchar)(messages), C.uint64_t(count), C.int64_t(wait),
+		&p.answer.c.count, &p.answer.c.error)
+	sent := int(p.answer.c.count)
+	if code != C.SBX_OK {
+		return sent, p.answer.failure(code)
+	}
+	return sent, nil
+}
+
+// readCounts needs the mutex and an open handle.
+func (p *publisherCore) readCounts() publisherCounts {
+	return publisherCounts{
+		dropped: uint64(C.sbx_publisher_dropped_count(p.handle)),
+		evicted: uint64(C.sbx_publisher_evicted_count(p.handle)),
+	}
+}
+
+func (p *publisherCore) currentCounts() publisherCounts {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.handle == nil {
+		return p.counts
+	}
+	return p.readCounts()
 }
 
 // loanCell owns one sbx_loan in C memory, where it may not move while it is lent. While lent it is

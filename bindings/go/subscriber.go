@@ -5,6 +5,8 @@ import (
 	"iter"
 	"reflect"
 	"sync/atomic"
+	"time"
+	"unsafe"
 )
 
 // SubscriberOptions say what a subscriber wants. The zero value: from the latest message on, lossy,
@@ -19,6 +21,10 @@ type SubscriberOptions struct {
 	Tail bool
 	// Domain is the set of topics to join; empty: $SIGNALBOX_DOMAIN, else "default".
 	Domain string
+	// SpinMax is how long Receive may look again and again before it parks. While it looks it keeps
+	// its OS thread busy, and saves the wake-up of a message that comes soon. Default: it parks at
+	// once.
+	SpinMax time.Duration
 }
 
 // Subscriber takes messages of type T from a topic. One goroutine uses it at a time, on whatever
@@ -44,7 +50,9 @@ func OpenSubscriber[T any](topic string, o SubscriberOptions) (*Subscriber[T], e
 // Take answers the next message in publishing order, or nil and no error if there is nothing new.
 // Call Release when done with it. No system call, unless somebody joined or left.
 //
-// Errors: ErrLimitReached (64 large samples are held: release one), ErrDamaged, ErrClosed.
+// Errors: ErrLimitReached (64 large samples are held: release one), ErrDamaged, ErrClosed,
+// ErrEvicted (a publisher went on without this reliable subscriber and gives it nothing more: open
+// another).
 func (s *Subscriber[T]) Take() (*Sample[T], error) { return s.take(false) }
 
 // TakeLatest is Take that skips to the newest message; SkippedCount counts what it passed over.
@@ -60,9 +68,19 @@ func (s *Subscriber[T]) take(latest bool) (*Sample[T], error) {
 	return newSample[T](cell), nil
 }
 
+// TakeBatch copies as many messages as there are into values, up to its length, in order, and
+// answers how many: 0 and no error if there is nothing new. Tails are passed over. Cheaper than
+// Take where messages are small and many. An error is that of the message behind the last one
+// taken: those of Take.
+func (s *Subscriber[T]) TakeBatch(values []T) (int, error) {
+	return s.core.takeBatch(unsafe.Pointer(unsafe.SliceData(values)), unsafe.Sizeof(*new(T)),
+		len(values))
+}
+
 // Receive answers the next message and waits for it until the context ends. Waiting parks the
-// goroutine in Go's poller and holds no OS thread. A context that has ended comes before a message
-// that is there, so that a loop over Receive always stops.
+// goroutine in Go's poller and holds no OS thread; SubscriberOptions.SpinMax lets it look again and
+// again before. A context that has ended comes before a message that is there, so that a loop over
+// Receive always stops.
 //
 // Errors: those of Take; ErrClosed also when Close comes during the wait; ErrTimedOut and
 // ErrInterrupted when the context ends, which wrap the context's own error.

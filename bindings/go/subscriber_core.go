@@ -2,6 +2,9 @@ package signalbox
 
 /*
 #cgo nocallback sbxgo_take
+#cgo nocallback sbxgo_take_looking
+#cgo nocallback sbxgo_take_batch
+#cgo noescape sbxgo_take_batch
 #cgo nocallback sbxgo_release
 #cgo nocallback sbx_subscriber_close
 #cgo nocallback sbx_subscriber_descriptor
@@ -18,6 +21,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unsafe"
 )
 
@@ -25,6 +29,7 @@ import (
 // goroutine is parked, so Close and the counters come through a blocked Receive.
 type subscriberCore struct {
 	topic     string
+	spinMax   time.Duration
 	receiving atomic.Bool // a goroutine is in Receive
 	mu        sync.Mutex
 	handle    *C.sbx_subscriber // nil once closed
@@ -37,6 +42,9 @@ type subscriberCore struct {
 type counts struct{ lost, skipped uint64 }
 
 func openSubscriber(topic string, t reflect.Type, o SubscriberOptions) (*subscriberCore, error) {
+	if o.SpinMax < 0 {
+		return nil, badArgument("cannot subscribe to topic \"" + topic + "\": SpinMax is less than 0")
+	}
 	description, bad := describeTopic(t, o.Tail)
 	if bad != nil {
 		return nil, bad
@@ -50,7 +58,7 @@ func openSubscriber(topic string, t reflect.Type, o SubscriberOptions) (*subscri
 	if o.Reliable {
 		reliable = 1
 	}
-	core := &subscriberCore{topic: topic, answer: newAnswer()}
+	core := &subscriberCore{topic: topic, spinMax: o.SpinMax, answer: newAnswer()}
 	var handle *C.sbx_subscriber
 	code := C.sbxgo_open_subscriber(texts.topic, texts.typeName, texts.description,
 		C.uint64_t(o.Start.messagesBack()), reliable, texts.domain, &handle, &core.answer.c.error)
@@ -108,12 +116,70 @@ func (s *subscriberCore) take(cell *sampleCell, latest bool) (bool, error) {
 	return outcome != 0, nil
 }
 
+// takeBatch answers how many messages it took, also with an error.
+func (s *subscriberCore) takeBatch(messages unsafe.Pointer, bytes uintptr, room int) (int, error) {
+	if bytes == 0 {
+		return 0, badArgument("cannot take a batch: the message type has no fixed part")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isClosing {
+		return 0, closedError("take from", s.topic)
+	}
+	code := C.sbxgo_take_batch(s.handle, (*C.uchar)(messages), C.uint64_t(room), &s.answer.c.count,
+		&s.answer.c.error)
+	taken := int(s.answer.c.count)
+	if code != C.SBX_OK {
+		return taken, s.answer.failure(code)
+	}
+	return taken, nil
+}
+
+// looksAtOnce is how often takeSoon looks before it sees to the clock, the context and Close: about
+// a microsecond.
+const looksAtOnce = 100
+
+// takeSoon looks again and again, as long as the options allow.
+func (s *subscriberCore) takeSoon(ctx context.Context, cell *sampleCell) (bool, error) {
+	// The clock is asked after the first look: a message that is there already need not wait for it.
+	for end := (time.Time{}); ; {
+		if taken, err := s.takeLooking(cell); taken || err != nil {
+			return taken, err
+		}
+		now := time.Now()
+		if end.IsZero() {
+			end = now.Add(s.spinMax)
+		}
+		if ctx.Err() != nil || now.After(end) {
+			return false, nil
+		}
+	}
+}
+
+// takeLooking is take that looks for a while.
+func (s *subscriberCore) takeLooking(cell *sampleCell) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isClosing {
+		return false, closedError("receive from", s.topic)
+	}
+	outcome := C.sbxgo_take_looking(s.handle, looksAtOnce, cell.c, &s.answer.c.error)
+	if outcome < 0 {
+		return false, s.answer.failure(-outcome)
+	}
+	return outcome != 0, nil
+}
+
 // receive takes, and parks the goroutine while there is nothing to take.
 func (s *subscriberCore) receive(ctx context.Context, cell *sampleCell) error {
 	if ctx.Err() != nil {
 		return contextError("receive from", s.topic, ctx)
 	}
-	if taken, err := s.take(cell, false); taken || err != nil {
+	first := func() (bool, error) { return s.take(cell, false) }
+	if s.spinMax > 0 {
+		first = func() (bool, error) { return s.takeSoon(ctx, cell) }
+	}
+	if taken, err := first(); taken || err != nil {
 		return err
 	}
 	if !s.receiving.CompareAndSwap(false, true) {
@@ -193,7 +259,11 @@ func (c *sampleCell) end() { C.sbxgo_release_and_free(c.c) }
 
 // release ends the message and makes the cell ready for the next.
 func (c *sampleCell) release() {
-	C.sbxgo_release(c.c)
+	if c.c.sample.hold_ == nil {
+		c.c.held = 0 // a copy: nothing that C would have to give back, and the way there is dear
+	} else {
+		C.sbxgo_release(c.c)
+	}
 	sampleCells.Put(c)
 }
 

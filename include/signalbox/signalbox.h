@@ -116,21 +116,46 @@ SBX_EXPORT int sbx_description_check(const char* description, uint64_t* fixed_by
 
 typedef struct sbx_publisher sbx_publisher;
 
+/* What publishing does when a reliable subscriber is a whole ring behind. */
+typedef enum sbx_when_behind {
+  SBX_WHEN_BEHIND_WAIT = 0,     /* for it, until the deadline */
+  SBX_WHEN_BEHIND_DROP_NEW = 1, /* gives this message up at once, for all: WOULD_BLOCK */
+  SBX_WHEN_BEHIND_EVICT = 2     /* leaves it behind: it is told EVICTED, and takes no more of us */
+} sbx_when_behind;
+
+/* Does a publish wake those who sleep? */
+typedef enum sbx_wake_sleepers {
+  SBX_WAKE_SLEEPERS_YES = 0,
+  /* It never enters the kernel; a sleeper finds the message within 100 ms, by himself. */
+  SBX_WAKE_SLEEPERS_NO = 1
+} sbx_wake_sleepers;
+
 typedef struct sbx_publisher_options {
-  uint32_t struct_size;    /* sizeof(sbx_publisher_options): lets the struct grow */
+  uint32_t struct_size;    /* the caller's sizeof(sbx_publisher_options): lets the struct grow */
   uint32_t depth;          /* messages kept for late and slow subscribers; power of two, 1..65536 */
   uint32_t loans_max;      /* messages being filled at once, 1..64 */
   uint32_t held_max;       /* frames subscribers may hold, all together, before loan finds none */
   uint64_t tail_bytes_max; /* largest tail; 0 unless the description has one */
   const char* domain;      /* NULL: $SIGNALBOX_DIR, else $SIGNALBOX_DOMAIN, else "default" */
+  uint32_t when_behind;    /* an sbx_when_behind */
+  uint32_t wake;           /* an sbx_wake_sleepers */
 } sbx_publisher_options;
 
-/* Default options: depth 16, loans_max 1, held_max 4, no tail. */
-SBX_EXPORT void sbx_publisher_options_init(sbx_publisher_options* options);
+/* Fills the first `size` bytes of `options` with the defaults; use the function below, which knows
+ * the size. It is the caller's header that says how large the struct is: a newer library fills only
+ * the fields this caller has, and an older one sets to 0 those it does not know. */
+SBX_EXPORT void sbx_publisher_options_init_sized(sbx_publisher_options* options, size_t size);
+
+/* Default options: depth 16, loans_max 1, held_max 4, no tail, wait for who is behind, wake. */
+static inline void sbx_publisher_options_init(sbx_publisher_options* options) {
+  sbx_publisher_options_init_sized(options, sizeof(*options));
+}
 
 /* Joins the topic as a publisher, creating the topic if nobody has. Enters the kernel.
  * Errors: BAD_NAME, BAD_ARGUMENT, TYPE_MISMATCH, LAYOUT_MISMATCH, DAMAGED, NO_SPACE,
- * PERMISSION_DENIED, LIMIT_REACHED, NOT_SUPPORTED, SYSTEM. `options` may be NULL. */
+ * PERMISSION_DENIED, LIMIT_REACHED, NOT_SUPPORTED, SYSTEM. `options` may be NULL. Options of an
+ * older header are taken, with the defaults for what it lacks; those of a newer one are taken
+ * unless they set what this library does not know: BAD_ARGUMENT. */
 SBX_EXPORT int sbx_publisher_open(const char* topic, const sbx_type* type,
                                   const sbx_publisher_options* options, sbx_publisher** out,
                                   sbx_error* error);
@@ -161,7 +186,8 @@ SBX_EXPORT int sbx_publisher_loan(sbx_publisher* publisher, uint64_t tail_bytes,
 SBX_EXPORT int sbx_loan_shorten(sbx_loan* loan, uint64_t tail_bytes, sbx_error* error);
 
 /* Shows the message to every subscriber and consumes the loan. Waits only if a reliable
- * subscriber is a whole ring behind, at most until `deadline_ns`. On any error the loan is still
+ * subscriber is a whole ring behind and `when_behind` says so, at most until `deadline_ns`. On any
+ * error the loan is still
  * the caller's, unchanged. `position` (may be NULL) receives the message's number, from 0.
  * Enters the kernel only to wake a sleeper or to wait.
  * Errors: WOULD_BLOCK or TIMED_OUT (a reliable subscriber is behind), WRONG_PROCESS. */
@@ -176,8 +202,20 @@ SBX_EXPORT int sbx_publisher_send(sbx_publisher* publisher, const void* data, co
                                   uint64_t tail_bytes, int64_t deadline_ns, uint64_t* position,
                                   sbx_error* error);
 
+/* send for `count` messages at once, for types with a fixed part: `messages` holds their fixed
+ * parts, one behind the other; where the type has a tail it is sent empty. Sleepers are woken once.
+ * `sent` (may be NULL) receives how many were published, in order, also on an error: fewer than
+ * asked. Errors: those of send, of the first message that was not published. */
+SBX_EXPORT int sbx_publisher_send_batch(sbx_publisher* publisher, const void* messages,
+                                        size_t count, int64_t deadline_ns, size_t* sent,
+                                        sbx_error* error);
+
 /* How many subscribers are attached now. Enters the kernel only when somebody joined or left. */
 SBX_EXPORT uint32_t sbx_publisher_subscriber_count(sbx_publisher* publisher);
+
+/* Messages given up (SBX_WHEN_BEHIND_DROP_NEW); subscribers left behind (SBX_WHEN_BEHIND_EVICT). */
+SBX_EXPORT uint64_t sbx_publisher_dropped_count(const sbx_publisher* publisher);
+SBX_EXPORT uint64_t sbx_publisher_evicted_count(const sbx_publisher* publisher);
 
 /* ---- subscriber ----------------------------------------------------------------------------- */
 
@@ -189,16 +227,25 @@ typedef struct sbx_subscriber sbx_subscriber;
 #define SBX_START_OLDEST (~(uint64_t)0) /* all that is still kept */
 
 typedef struct sbx_subscriber_options {
-  uint32_t struct_size; /* sizeof(sbx_subscriber_options) */
+  uint32_t struct_size; /* the caller's sizeof(sbx_subscriber_options) */
   uint32_t reliable;    /* 1: publishers wait for this subscriber instead of overwriting */
   uint64_t start;       /* SBX_START_... or any number of messages back */
   const char* domain;   /* as for the publisher */
+  /* How long wait may look again and again before it sleeps; it looks less long where that does
+   * not pay. 0: it sleeps at once, which saves power and costs a wake-up's latency. */
+  int64_t spin_max_ns;
 } sbx_subscriber_options;
 
-/* Default options: lossy, start at SBX_START_LATEST. */
-SBX_EXPORT void sbx_subscriber_options_init(sbx_subscriber_options* options);
+/* As sbx_publisher_options_init_sized(). */
+SBX_EXPORT void sbx_subscriber_options_init_sized(sbx_subscriber_options* options, size_t size);
 
-/* Joins the topic as a subscriber, creating the topic if nobody has. Errors as for publishers. */
+/* Default options: lossy, start at SBX_START_LATEST, spin for up to 30 microseconds. */
+static inline void sbx_subscriber_options_init(sbx_subscriber_options* options) {
+  sbx_subscriber_options_init_sized(options, sizeof(*options));
+}
+
+/* Joins the topic as a subscriber, creating the topic if nobody has. Errors and options as for
+ * publishers. */
 SBX_EXPORT int sbx_subscriber_open(const char* topic, const sbx_type* type,
                                    const sbx_subscriber_options* options, sbx_subscriber** out,
                                    sbx_error* error);
@@ -222,13 +269,22 @@ typedef struct sbx_sample {
 /* Takes the next message in publishing order. *taken = 0: nothing new, `sample` is untouched.
  * A message of at most 48 bytes is copied; a larger one is pinned in place until released.
  * Lock-free; enters the kernel only when somebody joined or left, or to re-arm the descriptor.
- * Errors: LIMIT_REACHED (SBX_PINS_MAX samples are held: release one), DAMAGED, WRONG_PROCESS. */
+ * Errors: LIMIT_REACHED (SBX_PINS_MAX samples are held: release one), DAMAGED, WRONG_PROCESS,
+ * EVICTED (a publisher went on without this reliable subscriber, of which it takes nothing more:
+ * open it again. Answered until a message of another publisher is taken). */
 SBX_EXPORT int sbx_subscriber_take(sbx_subscriber* subscriber, sbx_sample* sample, int* taken,
                                    sbx_error* error);
 
 /* As take, but skips to the newest message of all; what it passed over is counted as skipped. */
 SBX_EXPORT int sbx_subscriber_take_latest(sbx_subscriber* subscriber, sbx_sample* sample,
                                           int* taken, sbx_error* error);
+
+/* Copies the fixed parts of up to `room` messages to `messages`, one behind the other in order, for
+ * types with a fixed part; tails are passed over. *taken receives how many, also on an error.
+ * Cheaper than take where messages are small and many: a reliable subscriber's progress is told
+ * once, at the end. Errors: those of take, of the message behind the last one taken. */
+SBX_EXPORT int sbx_subscriber_take_batch(sbx_subscriber* subscriber, void* messages, size_t room,
+                                         size_t* taken, sbx_error* error);
 
 #define SBX_PINS_MAX 64
 
@@ -243,7 +299,8 @@ typedef enum sbx_wake {
   SBX_WAKE_INTERRUPTED = 2 /* a signal handler ran; call again with the same deadline */
 } sbx_wake;
 
-/* Sleeps until a message is there, the deadline passes or a signal handler runs. */
+/* Sleeps until a message is there, the deadline passes or a signal handler runs.
+ * Errors: EVICTED (once for each publisher that evicted this subscriber), WRONG_PROCESS, SYSTEM. */
 SBX_EXPORT int sbx_subscriber_wait(sbx_subscriber* subscriber, int64_t deadline_ns, int* wake,
                                    sbx_error* error);
 

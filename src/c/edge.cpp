@@ -5,8 +5,14 @@
 #include <cstring>
 #include <string>
 
+#include "wire/description.hpp"
+
 namespace signalbox::c {
 namespace {
+
+// No options struct grows larger than this; a larger size is a struct that nobody filled, whose
+// bytes had better not be looked for.
+constexpr std::size_t options_bytes_max = 4096;
 
 // Where to cut `text` so that no UTF-8 character is split: back to the start of the one at `at`.
 std::size_t character_start(std::string_view text, std::size_t at) noexcept {
@@ -58,14 +64,30 @@ TypeDescription described(const sbx_type& type) {
   return {named ? type.name : "an unnamed type", type.description};
 }
 
+Shape shape_of(const sbx_type& type) {
+  const auto parsed = wire::parse_description(type.description);
+  if (!parsed) return {0, false};
+  return {static_cast<std::size_t>(parsed->fixed_bytes), parsed->has_tail};
+}
+
+void write_options(const void* defaults, std::size_t defaults_size, void* options,
+                   std::size_t size) noexcept {
+  const auto stated = static_cast<std::uint32_t>(size);
+  if (options == nullptr || size < sizeof(stated)) return;
+  const std::size_t known = std::min(size, defaults_size);
+  std::memcpy(options, defaults, known);
+  std::memset(static_cast<std::byte*>(options) + known, 0, size - known);
+  std::memcpy(options, &stated, sizeof(stated));
+}
+
 int read_options(std::string_view function, const void* options, void* out, std::size_t out_size,
                  std::size_t first_size, sbx_error* error) noexcept {
   std::uint32_t size = 0;
   std::memcpy(&size, options, sizeof(size));
-  if (size < first_size) {
+  if (size < first_size || size > options_bytes_max) {
     return bad_argument(function,
-                        "options->struct_size is too small: fill the options with the matching "
-                        "..._options_init() first",
+                        "options->struct_size is no size of this struct: fill the options with the "
+                        "matching ..._options_init() first",
                         error);
   }
   const auto* bytes = static_cast<const unsigned char*>(options);

@@ -27,10 +27,24 @@ int bad_argument(std::string_view function, std::string_view problem, sbx_error*
 // The type as the layer below takes it. `type.description` is not NULL.
 TypeDescription described(const sbx_type& type);
 
+// The size of the fixed part of a description that an open has accepted, and whether the messages
+// are such a fixed part alone.
+struct Shape {
+  std::size_t fixed_bytes;
+  bool has_tail;
+};
+Shape shape_of(const sbx_type& type);
+
+// Writes the defaults, a whole options struct of this library, to a caller's struct of `size`
+// bytes: no byte behind it, and 0 to what this library does not know. All structs start with a
+// uint32_t struct_size.
+void write_options(const void* defaults, std::size_t defaults_size, void* options,
+                   std::size_t size) noexcept;
+
 // Reads an options struct that may have another header's size into `out`, which holds the defaults:
 // fields the caller's header lacks keep their default, fields this library lacks must be all 0, so
-// nothing the caller asked for is dropped in silence. `size` is what the caller states,
-// `first_size` that of the struct's first version. All structs start with a uint32_t struct_size.
+// nothing the caller asked for is dropped in silence. `first_size` is that of the struct's first
+// version; the caller's own size stands in the struct.
 int read_options(std::string_view function, const void* options, void* out, std::size_t out_size,
                  std::size_t first_size, sbx_error* error) noexcept;
 

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstring>
 #include <stdexcept>
 #include <string>
 
@@ -106,6 +108,25 @@ TEST(Options, ThatWereNeverFilledAreRefused) {
   sbx_error error{};
   EXPECT_EQ(read(&empty, out, &error), SBX_BAD_ARGUMENT);
   EXPECT_THAT(error.text, testing::HasSubstr("_options_init()"));
+  // A size that no struct has is not believed, or what lies behind the struct would be read.
+  const First garbage{.struct_size = 0xdeadbeef, .depth = 1};
+  EXPECT_EQ(read(&garbage, out, &error), SBX_BAD_ARGUMENT);
+  EXPECT_THAT(error.text, testing::HasSubstr("_options_init()"));
+}
+
+TEST(Options, AreFilledNoFurtherThanTheCallersHeaderGoes) {
+  const Second whole = defaults();
+  for (std::size_t size = 0; size <= sizeof(Third); ++size) {
+    std::array<unsigned char, sizeof(Third) + 8> bytes;
+    bytes.fill(0xee);
+    write_options(&whole, sizeof(whole), bytes.data(), size);
+    for (std::size_t i = size; i < bytes.size(); ++i) ASSERT_EQ(bytes[i], 0xee) << size;
+    if (size < sizeof(std::uint32_t)) continue;  // no room to say so, and open refuses it
+    std::uint32_t stated = 0;
+    std::memcpy(&stated, bytes.data(), sizeof(stated));
+    ASSERT_EQ(stated, size);
+    for (std::size_t i = sizeof(Second); i < size; ++i) ASSERT_EQ(bytes[i], 0) << size;
+  }
 }
 
 }  // namespace

@@ -13,16 +13,31 @@ using signalbox::Deadline;
 using signalbox::Errc;
 using signalbox::RawLoan;
 using signalbox::RawPublisher;
+using signalbox::WakeSleepers;
+using signalbox::WhenBehind;
 using signalbox::c::bad_argument;
 using signalbox::c::guarded;
 using signalbox::c::report;
+
+static_assert(SBX_WHEN_BEHIND_WAIT == static_cast<int>(WhenBehind::wait));
+static_assert(SBX_WHEN_BEHIND_DROP_NEW == static_cast<int>(WhenBehind::drop_new));
+static_assert(SBX_WHEN_BEHIND_EVICT == static_cast<int>(WhenBehind::evict));
+static_assert(SBX_WAKE_SLEEPERS_YES == static_cast<int>(WakeSleepers::yes));
+static_assert(SBX_WAKE_SLEEPERS_NO == static_cast<int>(WakeSleepers::no));
 
 // The loans live here and not in the caller's struct: an sbx_loan is plain C data that knows
 // nothing of destructors. `chunk_` in it is the address of its slot.
 struct sbx_publisher {
   RawPublisher raw;
+  signalbox::c::Shape shape;
   std::uint32_t loans_max;
   std::unique_ptr<RawLoan[]> loans;  // after `raw`: loans must end before their publisher
+
+  // Whether messages travel in their slot and have one size, so that no loan is needed to send one.
+  bool is_plain() const noexcept {
+    return shape.fixed_bytes != 0 && shape.fixed_bytes <= signalbox::inline_bytes_max &&
+           !shape.has_tail;
+  }
 };
 
 namespace {
@@ -75,6 +90,35 @@ int publish(sbx_publisher& publisher, RawLoan& loan, std::int64_t deadline_ns,
   return SBX_OK;
 }
 
+// send() for messages that travel in their slot: a copy with zeroes behind it.
+int send_in_place(sbx_publisher& publisher, const void* data, std::int64_t deadline_ns,
+                  std::uint64_t* position, sbx_error* error) {
+  alignas(16) std::byte padded[signalbox::inline_bytes_max]{};
+  if (publisher.shape.fixed_bytes == sizeof(padded)) {
+    std::memcpy(padded, data, sizeof(padded));
+  } else {
+    std::memcpy(padded, data, publisher.shape.fixed_bytes);
+  }
+  const std::uint64_t sent = publisher.raw.send_in_place(padded, Deadline::at_ns(deadline_ns));
+  if (sent == RawPublisher::no_position) return report(publisher.raw.why(), error);
+  if (position != nullptr) *position = sent;
+  return SBX_OK;
+}
+
+// send() for all others: loan, copy, publish.
+int send_by_loan(sbx_publisher& publisher, const void* data, const void* tail,
+                 std::uint64_t tail_bytes, std::int64_t deadline_ns, std::uint64_t* position,
+                 sbx_error* error) {
+  RawLoan loan;
+  if (!publisher.raw.lend(loan, static_cast<std::size_t>(tail_bytes))) {
+    return report(publisher.raw.why(), error);
+  }
+  const std::span<std::byte> fixed = loan.data();
+  if (!fixed.empty()) std::memcpy(fixed.data(), data, fixed.size());
+  if (tail_bytes > 0) std::memcpy(loan.tail().data(), tail, loan.tail().size());
+  return publish(publisher, loan, deadline_ns, position, error);
+}
+
 int read_publisher_options(std::string_view function, const sbx_publisher_options* given,
                            sbx_publisher_options& out, sbx_error* error) noexcept {
   sbx_publisher_options_init(&out);
@@ -82,22 +126,32 @@ int read_publisher_options(std::string_view function, const sbx_publisher_option
   // The first version of this struct ended with `domain`.
   constexpr std::size_t first_size =
       offsetof(sbx_publisher_options, domain) + sizeof(sbx_publisher_options::domain);
-  return signalbox::c::read_options(function, given, &out, sizeof(out), first_size, error);
+  const int code =
+      signalbox::c::read_options(function, given, &out, sizeof(out), first_size, error);
+  if (code != SBX_OK) return code;
+  if (out.when_behind > SBX_WHEN_BEHIND_EVICT) {
+    return bad_argument(function, "options->when_behind is no SBX_WHEN_BEHIND_...", error);
+  }
+  if (out.wake > SBX_WAKE_SLEEPERS_NO) {
+    return bad_argument(function, "options->wake is no SBX_WAKE_SLEEPERS_...", error);
+  }
+  return SBX_OK;
 }
 
 }  // namespace
 
 extern "C" {
 
-void sbx_publisher_options_init(sbx_publisher_options* options) {
-  if (options == nullptr) return;
+void sbx_publisher_options_init_sized(sbx_publisher_options* options, size_t size) {
   const signalbox::PublisherOptions defaults;
-  *options = sbx_publisher_options{};
-  options->struct_size = sizeof(*options);
-  options->depth = defaults.depth;
-  options->loans_max = defaults.loans_max;
-  options->held_max = defaults.held_max;
-  options->tail_bytes_max = defaults.tail_bytes_max;
+  sbx_publisher_options whole{};
+  whole.depth = defaults.depth;
+  whole.loans_max = defaults.loans_max;
+  whole.held_max = defaults.held_max;
+  whole.tail_bytes_max = defaults.tail_bytes_max;
+  whole.when_behind = static_cast<std::uint32_t>(defaults.when_behind);
+  whole.wake = static_cast<std::uint32_t>(defaults.wake);
+  signalbox::c::write_options(&whole, sizeof(whole), options, size);
 }
 
 int sbx_publisher_open(const char* topic, const sbx_type* type,
@@ -119,9 +173,11 @@ int sbx_publisher_open(const char* topic, const sbx_type* type,
                                    .loans_max = read.loans_max,
                                    .held_max = read.held_max,
                                    .tail_bytes_max = read.tail_bytes_max,
-                                   .domain = read.domain == nullptr ? "" : read.domain});
+                                   .domain = read.domain == nullptr ? "" : read.domain,
+                                   .when_behind = static_cast<WhenBehind>(read.when_behind),
+                                   .wake = static_cast<WakeSleepers>(read.wake)});
     if (!raw) return report(raw.error(), error);
-    *out = new sbx_publisher{std::move(*raw), read.loans_max,
+    *out = new sbx_publisher{std::move(*raw), signalbox::c::shape_of(*type), read.loans_max,
                              std::make_unique<RawLoan[]>(read.loans_max)};
     return SBX_OK;
   });
@@ -203,19 +259,39 @@ int sbx_publisher_send(sbx_publisher* publisher, const void* data, const void* t
       return report(Errc::too_large, 0, "sbx_publisher_send: the tail exceeds the address space",
                     error);
     }
-    RawLoan loan;
-    if (!publisher->raw.lend(loan, static_cast<std::size_t>(tail_bytes))) {
-      return report(publisher->raw.why(), error);
+    if (data == nullptr && publisher->shape.fixed_bytes != 0) {
+      return bad_argument(function, "'data' is NULL but the type has a fixed part", error);
     }
-    const std::span<std::byte> fixed = loan.data();
-    if (!fixed.empty()) {
-      if (data == nullptr) {
-        return bad_argument(function, "'data' is NULL but the type has a fixed part", error);
-      }
-      std::memcpy(fixed.data(), data, fixed.size());
+    if (publisher->is_plain() && tail_bytes == 0) {
+      return send_in_place(*publisher, data, deadline_ns, position, error);
     }
-    if (tail_bytes > 0) std::memcpy(loan.tail().data(), tail, loan.tail().size());
-    return publish(*publisher, loan, deadline_ns, position, error);
+    return send_by_loan(*publisher, data, tail, tail_bytes, deadline_ns, position, error);
+  });
+}
+
+int sbx_publisher_send_batch(sbx_publisher* publisher, const void* messages, size_t count,
+                             int64_t deadline_ns, size_t* sent, sbx_error* error) {
+  constexpr std::string_view function = "sbx_publisher_send_batch";
+  std::size_t unwanted = 0;
+  std::size_t& done = sent == nullptr ? unwanted : *sent;
+  done = 0;
+  return guarded(function, error, [&]() -> int {
+    if (publisher == nullptr) return bad_argument(function, "'publisher' is NULL", error);
+    const std::size_t bytes = publisher->shape.fixed_bytes;
+    if (bytes == 0) return bad_argument(function, "the type has no fixed part", error);
+    if (count == 0) return SBX_OK;
+    if (messages == nullptr) return bad_argument(function, "'messages' is NULL", error);
+    const auto* first = static_cast<const std::byte*>(messages);
+    if (publisher->is_plain()) {
+      done = publisher->raw.send_batch(first, count, Deadline::at_ns(deadline_ns));
+      return done == count ? SBX_OK : report(publisher->raw.why(), error);
+    }
+    for (; done < count; ++done) {
+      const int code =
+          send_by_loan(*publisher, first + done * bytes, nullptr, 0, deadline_ns, nullptr, error);
+      if (code != SBX_OK) return code;
+    }
+    return SBX_OK;
   });
 }
 
@@ -226,6 +302,14 @@ uint32_t sbx_publisher_subscriber_count(sbx_publisher* publisher) {
     return SBX_OK;
   });
   return count;
+}
+
+uint64_t sbx_publisher_dropped_count(const sbx_publisher* publisher) {
+  return publisher == nullptr ? 0 : publisher->raw.dropped_count();
+}
+
+uint64_t sbx_publisher_evicted_count(const sbx_publisher* publisher) {
+  return publisher == nullptr ? 0 : publisher->raw.evicted_count();
 }
 
 }  // extern "C"

@@ -1,14 +1,24 @@
 #!/usr/bin/env bash
-# usage: bench SUITE [--quick] [--json FILE]   measure a suite (core) with the release build
+# usage: bench SUITE [--quick] [--json FILE]   measure a suite (core, bindings), release build
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../environment.sh"
 
 suite="${1:-}"
-if [[ -z "$suite" || ! -f "$SBX_ROOT/bench/CMakeLists.txt" ]]; then
-  fail "name a suite: ./dev bench core [--quick] [--json FILE]"
-fi
-shift
+case "$suite" in
+  core | bindings) shift ;;
+  *) fail "name a suite: ./dev bench core|bindings [--quick] [--json FILE]" ;;
+esac
 bash "$SBX_ROOT/tools/dev/setup.sh"
 # The report of the suite is all that goes to stdout, so that it can be piped.
 bash "$SBX_ROOT/tools/dev/build.sh" release "bench_$suite" >&2
-exec "$SBX_ROOT/build/release/bench/bench_$suite" "$@"
+followers=()
+if [[ "$suite" == bindings ]]; then
+  # The programs in Python and Go link the library of the everyday build. That of the release build
+  # has the same name, and comes first where the loader looks for it.
+  bash "$SBX_ROOT/tools/dev/build.sh" "$SBX_PRESET" signalbox >&2
+  bash "$SBX_ROOT/tools/build_languages.sh" >&2
+  export LD_LIBRARY_PATH="$SBX_ROOT/build/release/src"
+  followers=(--python "$SBX_VENV/bin/python $SBX_ROOT/bench/python_exchange.py"
+    --go "$SBX_BUILD/bench/go_exchange")
+fi
+exec "$SBX_ROOT/build/release/bench/bench_$suite" "${followers[@]}" "$@"

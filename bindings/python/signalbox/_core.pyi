@@ -84,6 +84,8 @@ class Publisher:
         held_max: int,
         tail_max: int,
         domain: str | None,
+        when_behind: str,
+        wake: bool,
     ) -> None: ...
     def loan(self, tail_bytes: int = 0) -> Loan:
         """Lends a message with a tail of `tail_bytes`, to be filled in place. Never waits."""
@@ -91,11 +93,19 @@ class Publisher:
         """Shows the message to every subscriber; returns its position, from 0."""
     def send(self, value: Any, tail: Buffer | None = None, timeout: float | None = 0.0) -> int:
         """Publishes a copy of `value`, and of `tail` behind it; returns its position."""
+    def send_batch(self, values: NDArray[np.void], timeout: float | None = 0.0) -> int:
+        """Publishes a copy of each message of `values`, in order; returns how many."""
     def close(self) -> None:
         """Leaves the topic; subscribers still receive what was published."""
     @property
     def subscriber_count(self) -> int:
         """How many subscribers are attached now. Cheap."""
+    @property
+    def dropped_count(self) -> int:
+        """Messages given up (when_behind "drop_new")."""
+    @property
+    def evicted_count(self) -> int:
+        """Subscribers left behind (when_behind "evict")."""
     @property
     def topic(self) -> str:
         """The topic's name."""
@@ -117,11 +127,14 @@ class Subscriber:
         start: int,
         reliable: bool,
         domain: str | None,
+        spin_max_ns: int,
     ) -> None: ...
     def take(self) -> Sample | None:
         """The next message in publishing order, or None when there is nothing new. Never waits."""
     def take_latest(self) -> Sample | None:
         """The newest message, or None; those passed over are counted in skipped_count."""
+    def take_batch(self, room: int = 256, out: NDArray[np.void] | None = None) -> NDArray[np.void]:
+        """As many messages as there are, up to `room`, copied in order into one array."""
     def wait(self, timeout: float | None = None) -> bool:
         """Sleeps until a message is there (True) or `timeout` seconds passed (False)."""
     def receive(self, timeout: float | None = None) -> Sample | None:

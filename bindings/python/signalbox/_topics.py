@@ -1,7 +1,7 @@
 """Publisher and Subscriber: the compiled handles, with dtypes in front and asyncio behind."""
 
 import asyncio
-from typing import Self
+from typing import Literal, Self
 
 import numpy.typing as npt
 
@@ -25,6 +25,12 @@ class Publisher(_core.Publisher):
     held_max   messages subscribers may hold, all together, before loan() finds no room
     tail_max   the largest tail in bytes; more than 0 says that messages have one
     domain     where the topic lives; None: $SIGNALBOX_DIR, else $SIGNALBOX_DOMAIN, else "default"
+    when_behind  what publishing does when a reliable subscriber is a whole ring behind. "wait": for
+               it, until the timeout; "drop_new": gives this message up at once, for all, with code
+               "would_block", and counts it in dropped_count; "evict": leaves the subscriber behind,
+               which is told by code "evicted" and takes no more of this publisher
+    wake       False: publishing never enters the kernel to wake who sleeps; he finds the message
+               when he next looks by himself, after at most 100 ms
 
     A subscriber must state the same dtype, and a tail if and only if there is one here; otherwise
     it is refused with SignalboxError, code "type_mismatch", and a text that names the field.
@@ -40,6 +46,8 @@ class Publisher(_core.Publisher):
         held_max: int = 4,
         tail_max: int = 0,
         domain: str | None = None,
+        when_behind: Literal["wait", "drop_new", "evict"] = "wait",
+        wake: bool = True,
     ) -> None:
         structured = None if dtype is None else as_structured(dtype)
         if structured is None and tail_max <= 0:
@@ -57,6 +65,8 @@ class Publisher(_core.Publisher):
             held_max,
             tail_max,
             domain,
+            when_behind,
+            wake,
         )
 
     def __enter__(self) -> Self:
@@ -75,6 +85,9 @@ class Subscriber(_core.Subscriber):
     tail      True where messages carry bytes behind the fixed part (always with dtype None)
     reliable  True: publishers wait for this subscriber instead of overwriting what it has not seen
     domain    as for Publisher
+    spin_max_ns  how long receive() and wait() may look again and again before they sleep, without
+              the GIL; they look less long where that does not pay. 0: they sleep at once, which
+              saves power and costs a wake-up's latency
 
     Three ways to use it: `for sample in subscriber` (sleeps), `async for sample in subscriber`
     (asyncio), or take() and wait() by hand. Publishers may come, die and return in the meantime.
@@ -89,6 +102,7 @@ class Subscriber(_core.Subscriber):
         tail: bool = False,
         reliable: bool = False,
         domain: str | None = None,
+        spin_max_ns: int = 30_000,
     ) -> None:
         structured = None if dtype is None else as_structured(dtype)
         self._waiting: asyncio.Future[None] | None = None
@@ -100,6 +114,7 @@ class Subscriber(_core.Subscriber):
             _messages_back(topic, start),
             reliable,
             domain,
+            spin_max_ns,
         )
 
     async def receive_async(self) -> Sample:

@@ -1,6 +1,7 @@
 // docs.hpp: what help() says about the compiled classes. Python's own files carry the rest.
 #pragma once
 
+// The methods that Python calls without nanobind between begin with their signature.
 namespace signalbox_python::docs {
 
 inline constexpr char kPublisher[] = "The compiled half of signalbox.Publisher.";
@@ -41,10 +42,20 @@ inline constexpr char kPublisherPublish[] =
     "(None: forever), with the GIL released. On failure the loan is still open.\n"
     "Raises SignalboxError: would_block (timeout 0) or timed_out.";
 inline constexpr char kPublisherSend[] =
+    "send($self, value, tail=None, timeout=0.0)\n--\n\n"
     "Publishes a copy of `value`, and of `tail` behind it; returns its position.\n\n"
     "`value` is a structured scalar or 0-d array of the topic's dtype, or a dict or tuple that\n"
     "gives every field; with dtype None it is the message, as bytes. `tail` is anything with\n"
     "contiguous bytes. `timeout` is that of publish().";
+inline constexpr char kSendBatch[] =
+    "Publishes a copy of each message of `values`, in order; returns how many were published.\n\n"
+    "`values` is a 1-d array of the topic's dtype, without gaps; a tail is sent empty. Sleepers "
+    "are\n"
+    "woken once. Fewer than given where a reliable subscriber is a whole ring behind when "
+    "`timeout`\n"
+    "ends: go on with the rest. Raises, as send(), only if none was published.";
+inline constexpr char kDroppedCount[] = "Messages given up (when_behind \"drop_new\").";
+inline constexpr char kEvictedCount[] = "Subscribers left behind (when_behind \"evict\").";
 inline constexpr char kPublisherClose[] =
     "Leaves the topic; subscribers still receive what was published.\n\n"
     "While arrays over the publisher's frames are alive (from loan.data or loan.tail), leaving\n"
@@ -72,9 +83,22 @@ inline constexpr char kSampleRelease[] =
 // ---- Subscriber
 
 inline constexpr char kTake[] =
+    "take($self, /)\n--\n\n"
     "The next message in publishing order, or None when there is nothing new. Never waits.\n\n"
-    "Raises SignalboxError: limit_reached (64 samples are held), damaged.";
+    "Raises SignalboxError: limit_reached (64 samples are held), damaged, evicted (a publisher "
+    "went\n"
+    "on without this reliable subscriber and sends it nothing more: open another one).";
+inline constexpr char kTakeBatch[] =
+    "As many messages as there are, up to `room`, copied in order into one array. Never waits.\n\n"
+    "Without `out` the array is a new one; with it, a 1-d array of the topic's dtype without "
+    "gaps,\n"
+    "it is the beginning of `out`, which is then the room. Nothing new: an array of length 0. "
+    "Tails\n"
+    "are passed over. Cheaper than take() where messages are small and many. Raises as take(); "
+    "what\n"
+    "stops it behind the first message is raised by the next call.";
 inline constexpr char kTakeLatest[] =
+    "take_latest($self, /)\n--\n\n"
     "The newest message, or None; those passed over are counted in skipped_count.";
 inline constexpr char kWait[] =
     "Sleeps until a message is there (True) or `timeout` seconds passed (False).\n\n"

@@ -1,6 +1,8 @@
 // failure.hpp: failures of the C library on their way to Python exceptions.
 #pragma once
 
+#include <nanobind/nanobind.h>
+
 #include <exception>
 #include <string>
 
@@ -30,6 +32,21 @@ inline void check(int code, const sbx_error& error) {
     throw Failure(sbx_code_name(code), error.sys_errno, error.text);
   }
 }
+
+// For methods that Python calls without nanobind between, which costs as much again as a take: what
+// `body` answers, or null with a Python error set for what it throws.
+PyObject* set_error() noexcept;  // in a catch block
+template <class Body>
+PyObject* without_nanobind(Body&& body) noexcept {
+  try {
+    return body().release().ptr();
+  } catch (...) {
+    return set_error();
+  }
+}
+
+// Whether __init__ has made the object behind `self`; else a Python error is set.
+bool is_made(PyObject* self) noexcept;
 
 // Lets nanobind turn Failure into signalbox.SignalboxError.
 void register_failure_translator();

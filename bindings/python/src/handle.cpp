@@ -46,8 +46,8 @@ Turn::~Turn() {
   handle_.end_turn();
 }
 
-PublisherHandle::PublisherHandle(std::string topic, sbx_publisher* raw)
-    : Handle("publisher", std::move(topic)), raw_(raw) {}
+PublisherHandle::PublisherHandle(std::string topic, sbx_publisher* raw, bool waits)
+    : Handle("publisher", std::move(topic)), raw_(raw), waits_(waits) {}
 
 PublisherHandle::~PublisherHandle() {
   end_turn();

@@ -60,10 +60,12 @@ class Turn {
 
 class PublisherHandle final : public Handle {
  public:
-  PublisherHandle(std::string topic, sbx_publisher* raw);
+  PublisherHandle(std::string topic, sbx_publisher* raw, bool waits);
   ~PublisherHandle();
 
   sbx_publisher* raw() const noexcept { return raw_; }
+  // Whether publishing may wait for a reliable subscriber that is behind (when_behind "wait").
+  bool waits() const noexcept { return waits_; }
   // Drops a loan now, or at the end of the turn another thread is having.
   void give_back(std::shared_ptr<sbx_loan> loan) noexcept;
 
@@ -71,6 +73,7 @@ class PublisherHandle final : public Handle {
   void end_turn() noexcept override;
 
   sbx_publisher* raw_;
+  bool waits_;
   std::vector<std::shared_ptr<sbx_loan>> given_back_;
 };
 

@@ -16,6 +16,9 @@ namespace nb = nanobind;
 namespace signalbox_python {
 namespace {
 
+// What a slot has room for; a message up to here without a tail needs no loan.
+constexpr std::size_t kSlotBytes = sizeof(sbx_sample::inline_);
+
 // From here on a copy takes long enough for other threads to run meanwhile.
 constexpr std::size_t kCopyAloneMax = 64 * 1024;
 
@@ -30,20 +33,59 @@ class Bytes {
   Bytes& operator=(const Bytes&) = delete;
   ~Bytes() { PyBuffer_Release(&view_); }
 
+  const void* data() const noexcept { return view_.buf; }
   std::size_t size() const noexcept { return static_cast<std::size_t>(view_.len); }
-  void copy_to(void* target) const {
-    if (size() == 0) return;
-    if (size() <= kCopyAloneMax) {
-      std::memcpy(target, view_.buf, size());
-      return;
-    }
-    nb::gil_scoped_release others_run;
-    std::memcpy(target, view_.buf, size());
-  }
 
  private:
   Py_buffer view_{};
 };
+
+void copy(void* target, const void* source, std::size_t bytes) {
+  if (bytes == 0) return;
+  if (bytes <= kCopyAloneMax) {
+    std::memcpy(target, source, bytes);
+    return;
+  }
+  nb::gil_scoped_release others_run;
+  std::memcpy(target, source, bytes);
+}
+
+// Runs `attempt`, which answers a code, until it succeeds, fails for good, or the deadline passes:
+// first at once, with the GIL held, for letting go of it costs more than a publish; then asleep in
+// slices, without it, between which signal handlers run.
+template <class Attempt>
+int with_patience(const PublisherHandle& publisher, std::int64_t deadline, Attempt&& attempt) {
+  int code = attempt(SBX_IMMEDIATE);
+  // A publisher that does not wait has dropped the message, and must not drop it twice.
+  if (!publisher.waits()) return code;
+  while ((code == SBX_WOULD_BLOCK || code == SBX_TIMED_OUT || code == SBX_INTERRUPTED) &&
+         deadline > sbx_now_ns()) {
+    run_signal_handlers();
+    const std::int64_t until = sleep_end(deadline, kPublishNsMax);
+    code = attempt(until);
+    // Nobody is behind, but every frame is held: the library does not wait for that.
+    if (code == SBX_WOULD_BLOCK && sbx_now_ns() < until) return code;
+  }
+  return code;
+}
+
+// `call`, without the GIL if it may sleep or has much to copy.
+template <class Call>
+int without_gil_if(bool is_long, Call&& call) {
+  if (!is_long) return call();
+  nb::gil_scoped_release others_run;
+  return call();
+}
+
+// The number of a policy in the C library.
+std::uint32_t policy_of(const std::string& topic, const std::string& name) {
+  if (name == "wait") return SBX_WHEN_BEHIND_WAIT;
+  if (name == "drop_new") return SBX_WHEN_BEHIND_DROP_NEW;
+  if (name == "evict") return SBX_WHEN_BEHIND_EVICT;
+  throw Failure("bad_argument", 0,
+                "topic '" + topic + "': when_behind is '" + name +
+                    "'. Use \"wait\", \"drop_new\" or \"evict\".");
+}
 
 // signalbox._values.pack, looked up once and never released: the interpreter may be gone by the
 // time static destructors run.
@@ -72,6 +114,8 @@ sbx_publisher_options options_from(const PublisherSettings& settings, const std:
   options.held_max = checked<std::uint32_t>(settings.held_max, topic, "held_max");
   options.tail_bytes_max = checked<std::uint64_t>(settings.tail_max, topic, "tail_max");
   options.domain = settings.domain ? settings.domain->c_str() : nullptr;
+  options.when_behind = policy_of(topic, settings.when_behind);
+  options.wake = settings.wake ? SBX_WAKE_SLEEPERS_YES : SBX_WAKE_SLEEPERS_NO;
   return options;
 }
 
@@ -87,7 +131,7 @@ std::shared_ptr<PublisherHandle> open(const std::string& topic, const std::strin
     code = sbx_publisher_open(topic.c_str(), &type, &options, &raw, &error);
   }
   check(code, error);
-  return std::make_shared<PublisherHandle>(topic, raw);
+  return std::make_shared<PublisherHandle>(topic, raw, options.when_behind == SBX_WHEN_BEHIND_WAIT);
 }
 
 }  // namespace
@@ -115,13 +159,10 @@ void LoanBlock::shorten(std::uint64_t tail_bytes) {
 std::uint64_t LoanBlock::publish(std::int64_t deadline) {
   std::uint64_t position = 0;
   sbx_error error;
-  int code = try_publish(SBX_IMMEDIATE, position, error);
-  while ((code == SBX_WOULD_BLOCK || code == SBX_TIMED_OUT || code == SBX_INTERRUPTED) &&
-         deadline > sbx_now_ns()) {
-    run_signal_handlers();
+  const int code = with_patience(*publisher_, deadline, [&](std::int64_t until) {
     if (!open_) throw Failure("closed", 0, "a signal handler dropped the loan being published");
-    code = try_publish(sleep_end(deadline, kPublishNsMax), position, error);
-  }
+    return try_publish(until, position, error);
+  });
   check(code, error);
   open_ = false;
   return position;
@@ -130,13 +171,9 @@ std::uint64_t LoanBlock::publish(std::int64_t deadline) {
 int LoanBlock::try_publish(std::int64_t deadline, std::uint64_t& position, sbx_error& error) {
   Turn turn(*publisher_);
   publishing_ = true;
-  int code;
-  if (deadline == SBX_IMMEDIATE) {
-    code = sbx_publisher_publish(publisher_->raw(), loan_.get(), deadline, &position, &error);
-  } else {
-    nb::gil_scoped_release others_run;
-    code = sbx_publisher_publish(publisher_->raw(), loan_.get(), deadline, &position, &error);
-  }
+  const int code = without_gil_if(deadline != SBX_IMMEDIATE, [&] {
+    return sbx_publisher_publish(publisher_->raw(), loan_.get(), deadline, &position, &error);
+  });
   publishing_ = false;
   return code;
 }
@@ -237,6 +274,8 @@ Publisher::Publisher(const std::string& topic, nb::object dtype, const std::stri
                      const PublisherSettings& settings)
     : topic_(topic),
       dtype_(std::move(dtype)),
+      fixed_bytes_(dtype_.is_none() ? 0 : nb::cast<std::size_t>(dtype_.attr("itemsize"))),
+      fits_slot_(fixed_bytes_ != 0 && fixed_bytes_ <= kSlotBytes && settings.tail_max == 0),
       handle_(open(topic_, description, !dtype_.is_none(), settings)) {}
 
 std::shared_ptr<PublisherHandle> Publisher::handle() const {
@@ -257,26 +296,101 @@ std::uint64_t Publisher::publish(Loan& loan, std::optional<double> timeout) {
 
 std::uint64_t Publisher::send(nb::handle value, nb::handle tail, std::optional<double> timeout) {
   const std::int64_t deadline = deadline_after(timeout);
-  nb::object message = nb::none();
+  if (fits_slot_ && tail.is_none()) return send_in_slot(value, deadline);
+  nb::object packed;
+  const void* fixed_part = nullptr;
   if (!dtype_.is_none()) {
-    message = pack()(dtype_, value);
+    packed = pack()(dtype_, value);
+    fixed_part = message_bytes(packed, dtype_);
   } else if (!value.is_none()) {
     // Plain bytes: the value is the message.
     if (!tail.is_none()) throw nb::type_error("send: give plain bytes once, as value or as tail");
     tail = value;
   }
-  const Bytes fixed_part(message);
   const Bytes tail_part(tail);
   const auto block = std::make_shared<LoanBlock>(handle(), tail_part.size());
-  fixed_part.copy_to(block->raw().data);
-  tail_part.copy_to(block->raw().tail);
+  copy(block->raw().data, fixed_part, fixed_bytes_);
+  copy(block->raw().tail, tail_part.data(), tail_part.size());
   return block->publish(deadline);
+}
+
+std::optional<std::uint64_t> Publisher::try_quick_send(nb::handle value) {
+  const void* bytes = fits_slot_ ? message_bytes(value, dtype_) : nullptr;
+  if (bytes == nullptr || handle_ == nullptr) return std::nullopt;
+  Turn turn(*handle_);
+  std::uint64_t position = 0;
+  sbx_error error;
+  check(sbx_publisher_send(handle_->raw(), bytes, nullptr, 0, SBX_IMMEDIATE, &position, &error),
+        error);
+  return position;
+}
+
+std::uint64_t Publisher::send_in_slot(nb::handle value, std::int64_t deadline) {
+  // Values of the very dtype, the usual ones in a loop, need no word of Python.
+  nb::object packed;
+  const void* bytes = message_bytes(value, dtype_);
+  if (bytes == nullptr) {
+    packed = pack()(dtype_, value);
+    bytes = message_bytes(packed, dtype_);
+  }
+  // A copy of our own: others may write to the value while this waits.
+  alignas(16) std::byte message[kSlotBytes];
+  std::memcpy(message, bytes, fixed_bytes_);
+  const auto publisher = handle();
+  std::uint64_t position = 0;
+  sbx_error error;
+  check(with_patience(*publisher, deadline,
+                      [&](std::int64_t until) {
+                        Turn turn(*publisher);
+                        return without_gil_if(until != SBX_IMMEDIATE, [&] {
+                          return sbx_publisher_send(publisher->raw(), message, nullptr, 0, until,
+                                                    &position, &error);
+                        });
+                      }),
+        error);
+  return position;
+}
+
+std::size_t Publisher::send_batch(nb::handle values, std::optional<double> timeout) {
+  const std::int64_t deadline = deadline_after(timeout);
+  if (dtype_.is_none()) throw nb::type_error("send_batch: messages of plain bytes go one by one");
+  const Records records = records_of(values, dtype_, Use::read, "send_batch");
+  const auto publisher = handle();
+  const bool is_much = records.count * fixed_bytes_ > kCopyAloneMax;
+  std::size_t sent = 0;
+  sbx_error error;
+  const int code = with_patience(*publisher, deadline, [&](std::int64_t until) {
+    Turn turn(*publisher);
+    return without_gil_if(is_much || until != SBX_IMMEDIATE, [&] {
+      std::size_t more = 0;
+      const int answer = sbx_publisher_send_batch(
+          publisher->raw(), static_cast<const std::byte*>(records.data) + sent * fixed_bytes_,
+          records.count - sent, until, &more, &error);
+      sent += more;
+      return answer;
+    });
+  });
+  // An exception could not tell how many went; what stopped the rest meets it in the next call.
+  if (sent == 0) check(code, error);
+  return sent;
 }
 
 std::uint32_t Publisher::subscriber_count() {
   const auto publisher = handle();
   Turn turn(*publisher);
   return sbx_publisher_subscriber_count(publisher->raw());
+}
+
+std::uint64_t Publisher::dropped_count() {
+  const auto publisher = handle();
+  Turn turn(*publisher);
+  return sbx_publisher_dropped_count(publisher->raw());
+}
+
+std::uint64_t Publisher::evicted_count() {
+  const auto publisher = handle();
+  Turn turn(*publisher);
+  return sbx_publisher_evicted_count(publisher->raw());
 }
 
 void Publisher::close() {
@@ -289,6 +403,33 @@ void Publisher::close() {
 std::string Publisher::repr() const {
   return "<signalbox.Publisher '" + topic_ + "'" + (is_closed() ? " closed>" : ">");
 }
+
+namespace {
+
+// Most calls in a loop are send(value); all others take the way through nanobind.
+PyObject* publisher_send(PyObject* self, PyObject* const* arguments, Py_ssize_t count,
+                         PyObject* keywords) {
+  if (!is_made(self)) return nullptr;
+  return without_nanobind([&]() -> nb::object {
+    if (count == 1 && keywords == nullptr) {
+      const auto sent = nb::inst_ptr<Publisher>(self)->try_quick_send(arguments[0]);
+      if (sent) return nb::int_(*sent);
+    }
+    const nb::object slowly = nb::getattr(nb::handle(self), "_send");
+    const auto given = static_cast<std::size_t>(count);
+    return nb::steal(PyObject_Vectorcall(slowly.ptr(), arguments, given, keywords));
+  });
+}
+
+PyMethodDef publisher_methods[] = {
+    {"send", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(publisher_send)),
+     METH_FASTCALL | METH_KEYWORDS, docs::kPublisherSend},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyType_Slot publisher_slots[] = {{Py_tp_methods, publisher_methods}, {0, nullptr}};
+
+}  // namespace
 
 void bind_publisher(nb::module_& module) {
   nb::class_<Loan>(module, "Loan", docs::kLoan, nb::is_final())
@@ -303,24 +444,31 @@ void bind_publisher(nb::module_& module) {
           nb::arg("type").none(), nb::arg("value").none(), nb::arg("traceback").none())
       .def("__repr__", &Loan::repr);
 
-  nb::class_<Publisher>(module, "Publisher", docs::kPublisher)
+  nb::class_<Publisher>(module, "Publisher", docs::kPublisher, nb::type_slots(publisher_slots))
       .def(
           "__init__",
           [](Publisher* self, const std::string& topic, nb::object dtype,
              const std::string& description, std::int64_t depth, std::int64_t loans_max,
-             std::int64_t held_max, std::int64_t tail_max, std::optional<std::string> domain) {
+             std::int64_t held_max, std::int64_t tail_max, std::optional<std::string> domain,
+             std::string when_behind, bool wake) {
             new (self) Publisher(topic, std::move(dtype), description,
-                                 {depth, loans_max, held_max, tail_max, std::move(domain)});
+                                 {depth, loans_max, held_max, tail_max, std::move(domain),
+                                  std::move(when_behind), wake});
           },
           nb::arg("topic"), nb::arg("dtype").none(), nb::arg("description"), nb::arg("depth"),
-          nb::arg("loans_max"), nb::arg("held_max"), nb::arg("tail_max"), nb::arg("domain").none())
+          nb::arg("loans_max"), nb::arg("held_max"), nb::arg("tail_max"), nb::arg("domain").none(),
+          nb::arg("when_behind"), nb::arg("wake"))
       .def("loan", &Publisher::loan, nb::arg("tail_bytes") = 0, docs::kPublisherLoan)
       .def("publish", &Publisher::publish, nb::arg("loan"), nb::arg("timeout").none() = 0.0,
            docs::kPublisherPublish)
-      .def("send", &Publisher::send, nb::arg("value").none(), nb::arg("tail").none() = nb::none(),
-           nb::arg("timeout").none() = 0.0, docs::kPublisherSend)
+      .def("_send", &Publisher::send, nb::arg("value").none(), nb::arg("tail").none() = nb::none(),
+           nb::arg("timeout").none() = 0.0)
+      .def("send_batch", &Publisher::send_batch, nb::arg("values"), nb::arg("timeout").none() = 0.0,
+           docs::kSendBatch)
       .def("close", &Publisher::close, docs::kPublisherClose)
       .def_prop_ro("subscriber_count", &Publisher::subscriber_count, docs::kSubscriberCount)
+      .def_prop_ro("dropped_count", &Publisher::dropped_count, docs::kDroppedCount)
+      .def_prop_ro("evicted_count", &Publisher::evicted_count, docs::kEvictedCount)
       .def_prop_ro("topic", &Publisher::topic, docs::kTopic)
       .def_prop_ro("dtype", &Publisher::dtype, docs::kDtype)
       .def_prop_ro("closed", &Publisher::is_closed, docs::kClosed)

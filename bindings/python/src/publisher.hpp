@@ -71,6 +71,8 @@ struct PublisherSettings {
   std::int64_t held_max;
   std::int64_t tail_max;
   std::optional<std::string> domain;
+  std::string when_behind;
+  bool wake;
 };
 
 class Publisher {
@@ -80,8 +82,13 @@ class Publisher {
 
   Loan loan(std::int64_t tail_bytes);
   std::uint64_t publish(Loan& loan, std::optional<double> timeout);
+  // send() of a value of the very dtype that needs no loan, without waiting; empty for all others.
+  std::optional<std::uint64_t> try_quick_send(nanobind::handle value);
   std::uint64_t send(nanobind::handle value, nanobind::handle tail, std::optional<double> timeout);
+  std::size_t send_batch(nanobind::handle values, std::optional<double> timeout);
   std::uint32_t subscriber_count();
+  std::uint64_t dropped_count();
+  std::uint64_t evicted_count();
   void close();
 
   const std::string& topic() const noexcept { return topic_; }
@@ -93,9 +100,12 @@ class Publisher {
   // Shared, so that a signal handler that closes the publisher does not close it under the call
   // it interrupted.
   std::shared_ptr<PublisherHandle> handle() const;
+  std::uint64_t send_in_slot(nanobind::handle value, std::int64_t deadline);
 
   std::string topic_;
   nanobind::object dtype_;
+  std::size_t fixed_bytes_;
+  bool fits_slot_;  // messages have no tail and travel in their slot, so that none needs a loan
   std::shared_ptr<PublisherHandle> handle_;  // null once closed
 };
 

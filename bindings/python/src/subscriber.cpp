@@ -14,15 +14,18 @@ namespace nb = nanobind;
 namespace signalbox_python {
 namespace {
 
+// From here on copying a batch takes long enough for other threads to run meanwhile.
+constexpr std::size_t kCopyAloneMax = 64 * 1024;
+
 std::shared_ptr<SubscriberHandle> open(const std::string& topic, const std::string& description,
-                                       bool has_fixed_part, std::uint64_t start, bool reliable,
-                                       const std::optional<std::string>& domain) {
+                                       bool has_fixed_part, const SubscriberSettings& settings) {
   const sbx_type type{has_fixed_part ? nullptr : "bytes", description.c_str()};
   sbx_subscriber_options options;
   sbx_subscriber_options_init(&options);
-  options.start = start;
-  options.reliable = reliable ? 1 : 0;
-  options.domain = domain ? domain->c_str() : nullptr;
+  options.start = settings.start;
+  options.reliable = settings.reliable ? 1 : 0;
+  options.domain = settings.domain ? settings.domain->c_str() : nullptr;
+  options.spin_max_ns = settings.spin_max_ns;
   sbx_subscriber* raw = nullptr;
   sbx_error error;
   int code;
@@ -68,7 +71,10 @@ SampleBlock& Sample::held_block() const {
 nb::object Sample::data() {
   const sbx_sample& sample = held_block().raw();
   if (dtype_.is_none()) return nb::none();
-  if (!data_.is_valid()) data_ = record_array(block_, dtype_, sample.data, sample.data_bytes);
+  if (!data_.is_valid()) {
+    data_ = sample.hold_ == nullptr ? record_copy(dtype_, sample.data, sample.data_bytes)
+                                    : record_array(block_, dtype_, sample.data, sample.data_bytes);
+  }
   return data_;
 }
 
@@ -92,26 +98,33 @@ std::string Sample::repr() const {
 // ---- Subscriber
 
 Subscriber::Subscriber(const std::string& topic, nb::object dtype, const std::string& description,
-                       std::uint64_t start, bool reliable, const std::optional<std::string>& domain)
+                       const SubscriberSettings& settings)
     : topic_(topic),
       dtype_(std::move(dtype)),
-      handle_(open(topic_, description, !dtype_.is_none(), start, reliable, domain)) {}
+      fixed_bytes_(dtype_.is_none() ? 0 : nb::cast<std::size_t>(dtype_.attr("itemsize"))),
+      handle_(open(topic_, description, !dtype_.is_none(), settings)) {}
 
-std::shared_ptr<SubscriberHandle> Subscriber::handle() const {
+SubscriberHandle& Subscriber::open_handle() const {
   if (handle_ == nullptr) {
     throw Failure("closed", 0, "the subscriber of topic '" + topic_ + "' is closed");
   }
+  return *handle_;
+}
+
+std::shared_ptr<SubscriberHandle> Subscriber::handle() const {
+  open_handle();
   return handle_;
 }
 
+// With the GIL held: a look takes less time than letting go of it.
 nb::object Subscriber::take_by(Take which) {
-  const auto subscriber = handle();
+  SubscriberHandle& subscriber = open_handle();
   if (next_ == nullptr) next_ = std::make_shared<SampleBlock>();
   int taken = 0;
   {
-    Turn turn(*subscriber);
+    Turn turn(subscriber);
     sbx_error error;
-    check(which(subscriber->raw(), &next_->raw(), &taken, &error), error);
+    check(which(subscriber.raw(), &next_->raw(), &taken, &error), error);
   }
   if (taken == 0) return nb::none();
   next_->mark_taken();
@@ -121,6 +134,34 @@ nb::object Subscriber::take_by(Take which) {
 nb::object Subscriber::take() { return take_by(sbx_subscriber_take); }
 
 nb::object Subscriber::take_latest() { return take_by(sbx_subscriber_take_latest); }
+
+nb::object Subscriber::take_batch(std::int64_t room, nb::object out) {
+  const auto subscriber = handle();
+  if (untold_) {
+    const Failure failure = *std::exchange(untold_, std::nullopt);
+    throw failure;
+  }
+  if (dtype_.is_none()) throw nb::type_error("take_batch: messages of plain bytes come one by one");
+  if (out.is_none()) {
+    if (room < 0) throw nb::value_error("take_batch: room is less than 0");
+    out = new_records(dtype_, static_cast<std::size_t>(room));
+  }
+  const Records records = records_of(out, dtype_, Use::write, "take_batch");
+  const bool is_much = records.count * fixed_bytes_ > kCopyAloneMax;
+  std::size_t taken = 0;
+  sbx_error error;
+  int code;
+  {
+    Turn turn(*subscriber);
+    std::optional<nb::gil_scoped_release> others_run;
+    if (is_much) others_run.emplace();
+    code =
+        sbx_subscriber_take_batch(subscriber->raw(), records.data, records.count, &taken, &error);
+  }
+  if (taken == 0) check(code, error);
+  if (code != SBX_OK) untold_.emplace(sbx_code_name(code), error.sys_errno, error.text);
+  return first_records(out, taken);
+}
 
 bool Subscriber::wait(std::optional<double> timeout) { return wait_until(deadline_after(timeout)); }
 
@@ -190,9 +231,38 @@ std::string Subscriber::repr() const {
   return "<signalbox.Subscriber '" + topic_ + "'" + (is_closed() ? " closed>" : ">");
 }
 
+namespace {
+
+PyObject* sample_data(PyObject* self, void* /*closure*/) {
+  if (!is_made(self)) return nullptr;
+  return without_nanobind([&] { return nb::inst_ptr<Sample>(self)->data(); });
+}
+
+PyGetSetDef sample_properties[] = {
+    {"data", sample_data, nullptr, docs::kSampleData, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+PyType_Slot sample_slots[] = {{Py_tp_getset, sample_properties}, {0, nullptr}};
+
+template <nb::object (Subscriber::*take)()>
+PyObject* subscriber_take(PyObject* self, PyObject* /*none*/) {
+  if (!is_made(self)) return nullptr;
+  return without_nanobind([&] { return (nb::inst_ptr<Subscriber>(self)->*take)(); });
+}
+
+PyMethodDef subscriber_methods[] = {
+    {"take", subscriber_take<&Subscriber::take>, METH_NOARGS, docs::kTake},
+    {"take_latest", subscriber_take<&Subscriber::take_latest>, METH_NOARGS, docs::kTakeLatest},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyType_Slot subscriber_slots[] = {{Py_tp_methods, subscriber_methods}, {0, nullptr}};
+
+}  // namespace
+
 void bind_subscriber(nb::module_& module) {
-  nb::class_<Sample>(module, "Sample", docs::kSample, nb::is_final())
-      .def_prop_ro("data", &Sample::data, docs::kSampleData)
+  nb::class_<Sample>(module, "Sample", docs::kSample, nb::is_final(), nb::type_slots(sample_slots))
       .def_prop_ro("tail", &Sample::tail, docs::kSampleTail)
       .def_prop_ro("position", &Sample::position, docs::kSamplePosition)
       .def_prop_ro("publisher", &Sample::publisher, docs::kSamplePublisher)
@@ -203,13 +273,19 @@ void bind_subscriber(nb::module_& module) {
           nb::arg("type").none(), nb::arg("value").none(), nb::arg("traceback").none())
       .def("__repr__", &Sample::repr);
 
-  nb::class_<Subscriber>(module, "Subscriber", docs::kSubscriber)
-      .def(nb::init<const std::string&, nb::object, const std::string&, std::uint64_t, bool,
-                    const std::optional<std::string>&>(),
-           nb::arg("topic"), nb::arg("dtype").none(), nb::arg("description"), nb::arg("start"),
-           nb::arg("reliable"), nb::arg("domain").none())
-      .def("take", &Subscriber::take, docs::kTake)
-      .def("take_latest", &Subscriber::take_latest, docs::kTakeLatest)
+  nb::class_<Subscriber>(module, "Subscriber", docs::kSubscriber, nb::type_slots(subscriber_slots))
+      .def(
+          "__init__",
+          [](Subscriber* self, const std::string& topic, nb::object dtype,
+             const std::string& description, std::uint64_t start, bool reliable,
+             std::optional<std::string> domain, std::int64_t spin_max_ns) {
+            new (self) Subscriber(topic, std::move(dtype), description,
+                                  {start, reliable, std::move(domain), spin_max_ns});
+          },
+          nb::arg("topic"), nb::arg("dtype").none(), nb::arg("description"), nb::arg("start"),
+          nb::arg("reliable"), nb::arg("domain").none(), nb::arg("spin_max_ns"))
+      .def("take_batch", &Subscriber::take_batch, nb::arg("room") = 256,
+           nb::arg("out").none() = nb::none(), docs::kTakeBatch)
       .def("wait", &Subscriber::wait, nb::arg("timeout").none() = nb::none(), docs::kWait)
       .def("receive", &Subscriber::receive, nb::arg("timeout").none() = nb::none(), docs::kReceive)
       .def("fileno", &Subscriber::descriptor, docs::kFileno)

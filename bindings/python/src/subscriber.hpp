@@ -9,6 +9,7 @@
 #include <string>
 
 #include "array.hpp"
+#include "failure.hpp"
 #include "handle.hpp"
 
 namespace signalbox_python {
@@ -52,13 +53,21 @@ class Sample {
   std::uint64_t publisher_;
 };
 
+struct SubscriberSettings {
+  std::uint64_t start;
+  bool reliable;
+  std::optional<std::string> domain;
+  std::int64_t spin_max_ns;
+};
+
 class Subscriber {
  public:
   Subscriber(const std::string& topic, nanobind::object dtype, const std::string& description,
-             std::uint64_t start, bool reliable, const std::optional<std::string>& domain);
+             const SubscriberSettings& settings);
 
   nanobind::object take();
   nanobind::object take_latest();
+  nanobind::object take_batch(std::int64_t room, nanobind::object out);
   bool wait(std::optional<double> timeout);
   nanobind::object receive(std::optional<double> timeout);
   int descriptor();
@@ -78,13 +87,17 @@ class Subscriber {
   // Shared, so that a signal handler that closes the subscriber does not close it under the call
   // it interrupted.
   std::shared_ptr<SubscriberHandle> handle() const;
+  // The same, without a share of it: for calls that run no Python code until they are over.
+  SubscriberHandle& open_handle() const;
   nanobind::object take_by(Take which);
   bool wait_until(std::int64_t deadline);
 
   std::string topic_;
   nanobind::object dtype_;
+  std::size_t fixed_bytes_;
   std::shared_ptr<SubscriberHandle> handle_;  // null once closed
   std::shared_ptr<SampleBlock> next_{};       // where the next message is taken to
+  std::optional<Failure> untold_{};           // what stopped a batch behind its first message
 };
 
 void bind_subscriber(nanobind::module_& module);

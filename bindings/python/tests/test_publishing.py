@@ -1,10 +1,13 @@
 """Loans, publish and send."""
 
+import inspect
+
 import numpy as np
 import pytest
 from observing import FRAME, POSE
 from signalbox import (
     Publisher,
+    Sample,
     SignalboxError,
     SignalboxTimeoutError,
     Subscriber,
@@ -52,6 +55,41 @@ def test_forgotten_and_dropped_loans_are_free_again() -> None:
             loan.drop()
             loan.drop()
             publisher.loan()
+
+
+def test_send_in_all_its_spellings() -> None:
+    value = np.array((7, (1.0, 2.0, 3.0)), POSE)
+    with Publisher("poses", POSE) as publisher, Subscriber("poses", POSE) as subscriber:
+        publisher.send(value)
+        publisher.send(value[()])
+        publisher.send(value=value, timeout=None)
+        publisher.send(value, None, 0.0)
+        publisher.send({"seq": 7, "xyz": (1.0, 2.0, 3.0)})
+        batch = subscriber.take_batch()
+        assert len(batch) == 5
+        assert all(np.array_equal(message, value) for message in batch)
+        with pytest.raises(TypeError, match="is of dtype"):
+            publisher.send(value.astype([("seq", "u8"), ("abc", "f8", 3)]))
+        with pytest.raises(TypeError):
+            publisher.send()  # type: ignore[call-arg]
+        with pytest.raises(TypeError):
+            publisher.send(value, when="now")  # type: ignore[call-arg]
+        assert subscriber.take() is None
+    with pytest.raises(SignalboxError) as closed:
+        publisher.send(value)
+    assert closed.value.code == "closed"
+    assert str(inspect.signature(Publisher.send)) == "(self, /, value, tail=None, timeout=0.0)"
+
+
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [(Publisher, "send"), (Subscriber, "take"), (Subscriber, "take_latest"), (Sample, "data")],
+)
+def test_object_without_its_init_is_refused(kind: type, method: str) -> None:
+    unmade = kind.__new__(kind)
+    with pytest.raises(TypeError):
+        call = getattr(unmade, method)
+        call(*[0] * (method == "send"))
 
 
 def test_loans_max() -> None:

@@ -1,6 +1,7 @@
 """Runs two of the exchange programs of README.md against each other, in a domain of their own.
 
     run_exchange.py values  PUBLISHER SUBSCRIBER   every value must arrive
+    run_exchange.py batches PUBLISHER SUBSCRIBER   every message must arrive, in order
     run_exchange.py refused UNCHANGED CHANGED      CHANGED, whose struct differs in one field, must
                                                    be refused in both roles, with the field's name
 
@@ -19,6 +20,9 @@ SECONDS_MAX = 60
 
 TOPIC = "conformance/exchange"
 REFUSED = 3
+
+# Many times round the ring of the batch programs, which has 64 slots.
+BATCHED = "20000"
 
 
 def start(program: str, verb: str, *more: str) -> subprocess.Popen:
@@ -46,10 +50,20 @@ def end(process: subprocess.Popen) -> tuple[int, str]:
 
 
 def check_values(publisher_program: str, subscriber_program: str) -> str | None:
-    subscriber = start(subscriber_program, "subscribe")
+    return check_arrival((publisher_program, "publish"), (subscriber_program, "subscribe"))
+
+
+def check_batches(publisher_program: str, subscriber_program: str) -> str | None:
+    return check_arrival(
+        (publisher_program, "send", BATCHED), (subscriber_program, "take", BATCHED)
+    )
+
+
+def check_arrival(publishing: tuple[str, ...], subscribing: tuple[str, ...]) -> str | None:
+    subscriber = start(*subscribing)
     if not opened(subscriber):
         return f"the subscriber did not open: {end(subscriber)}"
-    publisher = start(publisher_program, "publish")
+    publisher = start(*publishing)
     if not opened(publisher):
         subscriber.kill()
         return f"the publisher did not open: {end(publisher)}"
@@ -76,12 +90,15 @@ def check_refused(unchanged_program: str, changed_program: str) -> str | None:
     return None
 
 
+CHECKS = {"values": check_values, "batches": check_batches, "refused": check_refused}
+
+
 def main() -> int:
     what, first, second = sys.argv[1:]
     domain = tempfile.mkdtemp(prefix="sbx-conformance-", dir="/dev/shm")
     os.environ["SIGNALBOX_DIR"] = domain
     try:
-        problem = (check_values if what == "values" else check_refused)(first, second)
+        problem = CHECKS[what](first, second)
     finally:
         shutil.rmtree(domain, ignore_errors=True)
     if problem:

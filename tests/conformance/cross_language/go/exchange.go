@@ -152,7 +152,9 @@ func exchange[Precise float32 | float64](verb, topic string) error {
 func main() {
 	verb, topic := os.Args[1], os.Args[2]
 	run := exchange[float64]
-	if len(os.Args) > 3 {
+	if verb == "send" || verb == "take" {
+		run = exchangeBatches
+	} else if len(os.Args) > 3 {
 		run = exchange[float32]
 	}
 	err := run(verb, topic)

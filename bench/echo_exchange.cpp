@@ -1,0 +1,127 @@
+#include "bench/echo_exchange.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <stdexcept>
+
+#include "bench/payload.hpp"
+#include "signalbox/topic.hpp"
+
+namespace bench {
+
+struct EchoFrame {
+  static constexpr bool sbx_tail = true;
+  std::uint64_t round;
+};
+
+}  // namespace bench
+
+SBX_DESCRIBE(bench::EchoFrame, round);
+
+namespace bench {
+
+namespace {
+
+using signalbox::Deadline;
+using signalbox::Publisher;
+using signalbox::Start;
+using signalbox::Subscriber;
+
+// After its answer a follower makes some system calls and sleeps: 10 microseconds, by strace and a
+// look at the clock; several times that, so that none is met awake.
+constexpr std::int64_t kFallingAsleepNs = 60'000;
+
+constexpr std::uint64_t kFrameBytes = 1920ULL * 1080 * 3;
+
+template <class T>
+T must(signalbox::Result<T> result) {
+  if (!result) throw std::runtime_error(result.error().text);
+  return std::move(*result);
+}
+
+template <class There>
+class EchoExchange final : public Exchange {
+ public:
+  EchoExchange(std::string topic, bool follower_sleeps)
+      : topic_(std::move(topic)), follower_sleeps_(follower_sleeps) {}
+
+  void open(Side side) override {
+    const bool leads = side == Side::leader;
+    constexpr bool is_frame = signalbox::has_tail<There>;
+    const signalbox::PublisherOptions there{.depth = 4,
+                                            .tail_bytes_max = is_frame ? kFrameBytes : 0};
+    const signalbox::SubscriberOptions reading{.start = Start::oldest,
+                                               .spin_max = std::chrono::nanoseconds(0)};
+    if (leads) {
+      there_out_ = must(Publisher<There>::open(topic_ + "/there", there));
+      back_in_ = must(Subscriber<Payload>::open(topic_ + "/back", reading));
+    } else {
+      back_out_ = must(Publisher<Payload>::open(topic_ + "/back", {.depth = 4}));
+      there_in_ = must(Subscriber<There>::open(topic_ + "/there", reading));
+    }
+  }
+
+  void ping(std::uint64_t round) override {
+    if constexpr (signalbox::has_tail<There>) {
+      auto loan = there_out_->loan(kFrameBytes);
+      loan->round = round;
+      loan.tail().front() = loan.tail().back() = static_cast<std::byte>(round);
+      static_cast<void>(there_out_->publish(std::move(loan)));
+    } else {
+      static_cast<void>(there_out_->send(payload_of(round)));
+    }
+    for (;;) {  // The leader never sleeps: its own waking up is not what is asked here.
+      if (const auto sample = back_in_->take()) return check(*sample, round);
+    }
+  }
+
+  void rest() override {
+    if (!follower_sleeps_) return;
+    const std::int64_t end = signalbox::monotonic_now_ns() + kFallingAsleepNs;
+    while (signalbox::monotonic_now_ns() < end) {
+    }
+  }
+
+  void pong(std::uint64_t round) override {
+    const auto sample = await();
+    if constexpr (signalbox::has_tail<There>) {
+      const auto pixels = sample.tail();
+      const auto expected = static_cast<std::byte>(round);
+      if (sample->round != round || pixels.size() != kFrameBytes || pixels.front() != expected ||
+          pixels.back() != expected) {
+        throw std::runtime_error("a frame arrived damaged");
+      }
+      static_cast<void>(back_out_->send(payload_of(round)));
+    } else {
+      check(*sample, round);
+      if (!back_out_->send(*sample)) throw std::runtime_error("an answer could not be sent");
+    }
+  }
+
+ private:
+  auto await() {
+    for (;;) {
+      if (follower_sleeps_) static_cast<void>(there_in_->wait(Deadline::never()));
+      if (auto sample = there_in_->take()) return sample;
+    }
+  }
+
+  std::string topic_;
+  bool follower_sleeps_;
+  std::optional<Publisher<There>> there_out_;
+  std::optional<Subscriber<There>> there_in_;
+  std::optional<Publisher<Payload>> back_out_;
+  std::optional<Subscriber<Payload>> back_in_;
+};
+
+}  // namespace
+
+std::unique_ptr<Exchange> echo_exchange(Echo which, const std::string& language) {
+  const std::string topic =
+      "bench/" + language + "/" + echo_names.at(static_cast<std::size_t>(which));
+  if (which == Echo::frame) return std::make_unique<EchoExchange<EchoFrame>>(topic, false);
+  return std::make_unique<EchoExchange<Payload>>(topic, which == Echo::blocked);
+}
+
+}  // namespace bench

@@ -1,0 +1,28 @@
+package signalbox
+
+// WhenBehind is what publishing does when a reliable subscriber is a whole ring behind. The zero
+// value is WhenBehindWait.
+type WhenBehind uint32
+
+const (
+	// WhenBehindWait waits for it, in the calls that take a context, until the context ends; the
+	// others answer ErrWouldBlock.
+	WhenBehindWait WhenBehind = iota
+	// WhenBehindDropNew gives the message up at once, for all, whatever the context: ErrWouldBlock,
+	// counted in DroppedCount.
+	WhenBehindDropNew
+	// WhenBehindEvict leaves the subscriber behind: it is told ErrEvicted and takes no more of this
+	// publisher; counted in EvictedCount.
+	WhenBehindEvict
+)
+
+// WakeSleepers is whether publishing wakes those who sleep. The zero value is WakeSleepersYes.
+type WakeSleepers uint32
+
+const (
+	// WakeSleepersYes wakes whoever sleeps on the topic.
+	WakeSleepersYes WakeSleepers = iota
+	// WakeSleepersNo never enters the kernel to wake anybody: whoever sleeps in a wait of C, C++ or
+	// Python finds the message within 100 ms by himself, and a Receive of Go within a second.
+	WakeSleepersNo
+)
