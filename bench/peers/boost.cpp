@@ -65,8 +65,6 @@ class BoostLink final : public Link {
 
 }  // namespace
 
-std::unique_ptr<Link> boost_link(const LinkPlan& plan) {
-  return std::make_unique<BoostLink>(plan);
-}
+std::unique_ptr<Link> boost_link(const LinkPlan& plan) { return std::make_unique<BoostLink>(plan); }
 
 }  // namespace bench

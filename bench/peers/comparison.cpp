@@ -67,9 +67,9 @@ std::string table_of(const std::vector<Comparison>& rows) {
       continue;
     }
     // A micro sign is two bytes, so widths are of whole nanoseconds here.
-    out += fmt::format("{:<22} {:<20} {:>10.0f} /{:>11.0f} {:>10.0f} /{:>11.0f} {:>8.1f}\n",
-                       row.work, row.peer, row.p50_ns, row.p99_ns, row.ours_p50_ns,
-                       row.ours_p99_ns, row.ratio);
+    out +=
+        fmt::format("{:<22} {:<20} {:>10.0f} /{:>11.0f} {:>10.0f} /{:>11.0f} {:>8.1f}\n", row.work,
+                    row.peer, row.p50_ns, row.p99_ns, row.ours_p50_ns, row.ours_p99_ns, row.ratio);
   }
   return out;
 }

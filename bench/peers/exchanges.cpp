@@ -1,4 +1,5 @@
-// A peer's links played as exchanges, so that peers and topics do the same work in the same windows.
+// A peer's links played as exchanges, so that peers and topics do the same work in the same
+// windows.
 #include <sys/mman.h>
 
 #include <atomic>
