@@ -1,14 +1,22 @@
 #!/usr/bin/env bash
-# usage: bench SUITE [--quick] [--json FILE]   measure a suite (core, bindings), release build
+# usage: bench SUITE [--quick] [--json FILE]   measure a suite (core, bindings, peers)
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../environment.sh"
 
 suite="${1:-}"
 case "$suite" in
-  core | bindings) shift ;;
-  *) fail "name a suite: ./dev bench core|bindings [--quick] [--json FILE]" ;;
+  core | bindings | peers) shift ;;
+  *) fail "name a suite: ./dev bench core|bindings|peers [--quick] [--json FILE]" ;;
 esac
 bash "$SBX_ROOT/tools/dev/setup.sh"
+program="$SBX_ROOT/build/release/bench/bench_$suite"
+if [[ "$suite" == peers ]]; then
+  bash "$SBX_ROOT/tools/dev/setup.sh" --peers >&2 ||
+    echo "bench: going on with the peers that are installed" >&2
+  # Configured each time, because that is when installed peers are found.
+  (cd "$SBX_ROOT" && cmake --preset release -DSIGNALBOX_BENCH_PEERS=ON) >&2
+  program="$SBX_ROOT/build/release/bench/peers/bench_peers"
+fi
 # The report of the suite is all that goes to stdout, so that it can be piped.
 bash "$SBX_ROOT/tools/dev/build.sh" release "bench_$suite" >&2
 followers=()
@@ -21,4 +29,4 @@ if [[ "$suite" == bindings ]]; then
   followers=(--python "$SBX_VENV/bin/python $SBX_ROOT/bench/python_exchange.py"
     --go "$SBX_BUILD/bench/go_exchange")
 fi
-exec "$SBX_ROOT/build/release/bench/bench_$suite" "${followers[@]}" "$@"
+exec "$program" "${followers[@]}" "$@"

@@ -24,7 +24,7 @@ missing_debian_packages() {
   local present
   present="$(dpkg-query -W -f='${db:Status-Status} ${binary:Package}\n' 2>/dev/null |
     sed -n 's/^installed \([^:]*\).*/\1/p')"
-  comm -23 <(listed apt.txt | sort -u) <(sort -u <<<"$present")
+  comm -23 <(listed "$1" | sort -u) <(sort -u <<<"$present")
 }
 
 go_is_recent() {
@@ -38,7 +38,7 @@ wanted_hash() { cat "$packages"/*.txt "${BASH_SOURCE[0]}" | sha256sum | cut -d' 
 nothing_is_missing() {
   [[ -f "$stamp" && "$(<"$stamp")" == "$(wanted_hash)" ]] || return 1
   [[ -x "$SBX_VENV/bin/python" && -x "$SBX_ROOT/.tools/bin/go" ]] || return 1
-  [[ -z "$(missing_debian_packages)" ]]
+  [[ -z "$(missing_debian_packages apt.txt)" ]]
 }
 
 announce() {
@@ -75,7 +75,7 @@ and then start ./dev again; everything else it installs inside this folder."
 
 install_debian_packages() {
   local missing
-  mapfile -t missing < <(missing_debian_packages)
+  mapfile -t missing < <(missing_debian_packages "$1")
   announce "Debian packages (${#missing[@]} missing)"
   ((${#missing[@]})) || return 0
   command -v apt-get >/dev/null || fail "this is no Debian; install by hand: ${missing[*]}"
@@ -140,7 +140,12 @@ case "${1:-}" in
     freeze
     exit
     ;;
-  *) fail "setup takes no argument but --freeze, not \"$1\"" ;;
+  --peers) # what only `./dev bench peers` needs
+    mkdir -p "$SBX_ROOT/.tools"
+    [[ -z "$(missing_debian_packages apt-peers.txt)" ]] || install_debian_packages apt-peers.txt
+    exit
+    ;;
+  *) fail "setup takes no argument but --freeze or --peers, not \"$1\"" ;;
 esac
 
 nothing_is_missing && exit
@@ -154,7 +159,7 @@ if ! flock --nonblock 9; then
   nothing_is_missing && exit
 fi
 : >"$log"
-install_debian_packages
+install_debian_packages apt.txt
 make_virtual_environment
 install_python_packages
 install_go

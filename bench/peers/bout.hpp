@@ -1,0 +1,12 @@
+// bout.hpp: one peer against us on one work, in processes that cannot take the bench with them.
+#pragma once
+
+#include "bench/peers/comparison.hpp"
+#include "bench/peers/link.hpp"
+
+namespace bench {
+
+// Never throws and never hangs: a peer that fails or stalls is a row with the reason.
+Comparison fight(const Peer& peer, Work work, std::size_t windows);
+
+}  // namespace bench

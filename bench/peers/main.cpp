@@ -1,0 +1,118 @@
+// bench_peers: the same work done by us and by every peer that is installed.
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include "bench/peers/bout.hpp"
+
+namespace bench {
+namespace {
+
+std::vector<Peer> peers() {
+  std::vector<Peer> all{
+      {"iceoryx", nullptr}, {"Boost.Interprocess", nullptr}, {"ZeroMQ", nullptr}, {"NNG", nullptr}};
+#ifdef SBX_PEER_ICEORYX
+  all[0].link = iceoryx_link;
+#endif
+#ifdef SBX_PEER_BOOST
+  all[1].link = boost_link;
+#endif
+#ifdef SBX_PEER_ZEROMQ
+  all[2].link = zeromq_link;
+#endif
+#ifdef SBX_PEER_NNG
+  all[3].link = nng_link;
+#endif
+  return all;
+}
+
+std::string machine() {
+  utsname name{};
+  ::uname(&name);
+  std::string cpu = "unknown CPU";
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    if (line.starts_with("model name")) cpu = line.substr(line.find(':') + 2);
+  }
+  std::ifstream load("/proc/loadavg");
+  std::string busy;
+  load >> busy;
+  return cpu + ", kernel " + name.release + ", load " + busy + " at the start";
+}
+
+// iceoryx's daemon owns the memory, in pools whose sizes a file says.
+pid_t start_roudi(const std::string& folder) {
+  const std::string config = folder + "/roudi.toml";
+  std::ofstream(config) << "[general]\nversion = 1\n[[segment]]\n"
+                           "[[segment.mempool]]\nsize = 128\ncount = 4096\n"
+                           "[[segment.mempool]]\nsize = 6221824\ncount = 16\n";
+  const pid_t daemon = ::fork();
+  if (daemon != 0) return daemon;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const int log = ::open((folder + "/roudi.log").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+  ::dup2(log, STDOUT_FILENO);
+  ::dup2(log, STDERR_FILENO);
+  ::execlp("iox-roudi", "iox-roudi", "-c", config.c_str(), nullptr);
+  ::_exit(127);
+}
+
+void write_file(const std::string& path, const std::string& text) {
+  if (path.empty()) return;
+  std::ofstream file(path);
+  file << text;
+  if (!file.flush()) throw std::runtime_error("cannot write " + path);
+}
+
+void run(std::size_t windows, const std::string& json, const std::string& picture) {
+  const std::string where = machine();
+  std::vector<Comparison> rows;
+  for (const Work work : {Work::spinning, Work::blocking, Work::stream, Work::frame}) {
+    for (const Peer& peer : peers()) rows.push_back(fight(peer, work, windows));
+  }
+  std::printf("%s\nns a message; ratio = how many times as long as ours\n\n%s", where.c_str(),
+              table_of(rows).c_str());
+  write_file(json, json_of(rows, where));
+  write_file(picture, svg_of(rows, where));
+}
+
+}  // namespace
+}  // namespace bench
+
+int main(int argc, char** argv) {
+  CLI::App app("Signalbox and its peers on the same work, window by window in one run.");
+  bool quick = false;
+  bool smoke = false;
+  std::string json, picture;
+  app.add_flag("--quick", quick, "fewer windows");
+  app.add_flag("--smoke", smoke, "one window a case: does it run?");
+  app.add_option("--json", json, "also write the rows to this file");
+  app.add_option("--picture", picture, "also draw them into this SVG file");
+  CLI11_PARSE(app, argc, argv);
+  char root[] = "/dev/shm/signalbox-bench-XXXXXX";
+  if (::mkdtemp(root) == nullptr) {
+    std::perror("bench: cannot make a directory in /dev/shm");
+    return 1;
+  }
+  ::setenv("SIGNALBOX_DIR", root, 1);
+  const pid_t daemon = bench::start_roudi(root);
+  int code = 0;
+  try {
+    bench::run(smoke ? 1 : quick ? 10 : 60, json, picture);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "bench: %s\n", error.what());
+    code = 1;
+  }
+  if (daemon > 0) {
+    ::kill(daemon, SIGTERM);
+    ::waitpid(daemon, nullptr, 0);
+  }
+  std::filesystem::remove_all(root);
+  return code;
+}
