@@ -191,28 +191,30 @@ TopicInfo read_topic(const std::string& domain_path, const std::string& director
 }  // namespace
 
 Result<std::vector<TopicInfo>> list_topics(std::string_view domain) {
-  // The topic's name is only asked for because a place has one.
-  const auto place = topic::locate("any", domain);
-  if (!place) return std::unexpected(place.error());
-  std::vector<TopicInfo> topics;
-  const auto directory = os::open_directory(place->domain_path);
-  if (!directory) {
-    if (directory.error().code == Errc::not_found) return topics;
-    return std::unexpected(directory.error());
-  }
-  auto names = os::list_directory(*directory, place->domain_path);
-  if (!names) return std::unexpected(std::move(names.error()));
-  std::ranges::sort(*names);
-  for (const std::string& name : *names) {
-    // What no program can open under any name is no topic.
-    if (!topic::locate(inspect::topic_of_directory(name), domain)) continue;
-    TopicInfo info = read_topic(place->domain_path, name);
-    // Made or removed just now: not a topic yet, or not any more.
-    const bool is_empty = info.publishers.empty() && info.subscribers.empty();
-    if (info.error && info.error->code == Errc::not_found && is_empty) continue;
-    topics.push_back(std::move(info));
-  }
-  return topics;
+  return detail::or_out_of_memory([&]() -> Result<std::vector<TopicInfo>> {
+    // The topic's name is only asked for because a place has one.
+    const auto place = topic::locate("any", domain);
+    if (!place) return std::unexpected(place.error());
+    std::vector<TopicInfo> topics;
+    const auto directory = os::open_directory(place->domain_path);
+    if (!directory) {
+      if (directory.error().code == Errc::not_found) return topics;
+      return std::unexpected(directory.error());
+    }
+    auto names = os::list_directory(*directory, place->domain_path);
+    if (!names) return std::unexpected(std::move(names.error()));
+    std::ranges::sort(*names);
+    for (const std::string& name : *names) {
+      // What no program can open under any name is no topic.
+      if (!topic::locate(inspect::topic_of_directory(name), domain)) continue;
+      TopicInfo info = read_topic(place->domain_path, name);
+      // Made or removed just now: not a topic yet, or not any more.
+      const bool is_empty = info.publishers.empty() && info.subscribers.empty();
+      if (info.error && info.error->code == Errc::not_found && is_empty) continue;
+      topics.push_back(std::move(info));
+    }
+    return topics;
+  });
 }
 
 }  // namespace signalbox

@@ -106,6 +106,7 @@ Result<void> TopicWatcherCore::find_events() {
   if (!events.empty()) return {};
   const bool changed = changes.drain();
   if (!changed && !must_look) return {};
+  must_look = true;  // also if the look is not finished
   auto looked = look();
   must_look = !looked;
   // After a failure whoever sleeps on the descriptor is to come again, and be told.
@@ -195,7 +196,8 @@ Result<void> TopicWatcherCore::look_at(const std::string& directory_name) {
   topic.watch = number ? *number : -1;
   topic.was_seen = true;
   const auto tell_appeared = [&] {
-    if (!std::exchange(topic.is_told, true)) events.push_back({Kind::topic_appeared, topic.name});
+    if (!topic.is_told) events.push_back({Kind::topic_appeared, topic.name});
+    topic.is_told = true;
   };
   if (is_closed_to_us) {
     tell_appeared();
@@ -240,25 +242,33 @@ Result<void> TopicWatcherCore::meet(const os::Fd& directory, const topic::Partic
   if (has_ended(met, true)) return {};  // it was over before we looked
   auto pid = std::as_writable_bytes(std::span(&met.pid, 1));
   static_cast<void>(os::read_at(met.file, offsetof(topic::SegmentHeader, pid), pid));
+  if (topic.participants.size() == topic.participants.capacity()) {
+    topic.participants.reserve(2 * topic.participants.size() + 1);
+  }
   tell(Kind::publisher_joined, met, topic);
   topic.participants.push_back(std::move(met));
   return {};
 }
 
+// What is told is told before it is believed, here and below: where the heap is exhausted in
+// between, the next look tells it.
 void TopicWatcherCore::end_participants(KnownTopic& topic, const std::vector<std::string>& names) {
-  std::erase_if(topic.participants, [&](const KnownParticipant& known) {
+  for (std::size_t i = topic.participants.size(); i > 0; --i) {
+    const KnownParticipant& known = topic.participants[i - 1];
     const bool has_name = std::ranges::find(names, known.who.file) != names.end();
-    if (!has_ended(known, has_name)) return false;
+    if (!has_ended(known, has_name)) continue;
     // Asked only now: whoever said so before it ended has said so by now.
     const bool closed = inspect::says_closed(known.file, known.who.role);
     tell(closed ? Kind::publisher_left : Kind::publisher_died, known, topic);
-    return true;
-  });
+    topic.participants.erase(topic.participants.begin() + static_cast<std::ptrdiff_t>(i - 1));
+  }
 }
 
 void TopicWatcherCore::end_topic(KnownTopic& topic) {
   end_participants(topic, {});
-  if (std::exchange(topic.is_told, false)) events.push_back({Kind::topic_vanished, topic.name});
+  if (!topic.is_told) return;
+  events.push_back({Kind::topic_vanished, topic.name});
+  topic.is_told = false;
 }
 
 // Kinds of subscribers stand as far behind those of publishers as their first ones.
@@ -278,44 +288,52 @@ TopicWatcher& TopicWatcher::operator=(TopicWatcher&&) noexcept = default;
 TopicWatcher::~TopicWatcher() = default;
 
 Result<TopicWatcher> TopicWatcher::open(std::string_view domain) {
-  auto core = TopicWatcherCore::open({}, domain);
-  if (!core) return std::unexpected(std::move(core.error()));
-  return TopicWatcher(std::move(*core));
+  return detail::or_out_of_memory([&]() -> Result<TopicWatcher> {
+    auto core = TopicWatcherCore::open({}, domain);
+    if (!core) return std::unexpected(std::move(core.error()));
+    return TopicWatcher(std::move(*core));
+  });
 }
 
 Result<TopicWatcher> TopicWatcher::open_topic(std::string_view topic, std::string_view domain) {
-  // An empty name would mean all of them.
-  if (const auto place = topic::locate(topic, domain); !place) {
-    return std::unexpected(place.error());
-  }
-  auto core = TopicWatcherCore::open(topic, domain);
-  if (!core) return std::unexpected(std::move(core.error()));
-  return TopicWatcher(std::move(*core));
+  return detail::or_out_of_memory([&]() -> Result<TopicWatcher> {
+    // An empty name would mean all of them.
+    if (const auto place = topic::locate(topic, domain); !place) {
+      return std::unexpected(place.error());
+    }
+    auto core = TopicWatcherCore::open(topic, domain);
+    if (!core) return std::unexpected(std::move(core.error()));
+    return TopicWatcher(std::move(*core));
+  });
 }
 
 Result<std::optional<TopicEvent>> TopicWatcher::take() {
-  if (auto ours = core_->check_process(); !ours) return std::unexpected(ours.error());
-  if (auto found = core_->find_events(); !found && core_->events.empty()) {
-    return std::unexpected(found.error());
-  }
-  if (core_->events.empty()) return std::nullopt;
-  TopicEvent event = std::move(core_->events.front());
-  core_->events.pop_front();
-  core_->changes.set_pending(core_->must_look || !core_->events.empty());
-  return event;
+  return detail::or_out_of_memory([&]() -> Result<std::optional<TopicEvent>> {
+    if (auto ours = core_->check_process(); !ours) return std::unexpected(ours.error());
+    if (auto found = core_->find_events(); !found && core_->events.empty()) {
+      return std::unexpected(found.error());
+    }
+    if (core_->events.empty()) return std::nullopt;
+    TopicEvent event = std::move(core_->events.front());
+    core_->events.pop_front();
+    core_->changes.set_pending(core_->must_look || !core_->events.empty());
+    return event;
+  });
 }
 
 Result<Wake> TopicWatcher::wait(Deadline deadline) {
-  if (auto ours = core_->check_process(); !ours) return std::unexpected(ours.error());
-  for (;;) {
-    auto found = core_->find_events();
-    if (!core_->events.empty()) return Wake::ready;
-    if (!found) return std::unexpected(found.error());
-    const auto end = core_->changes.wait(deadline);
-    if (!end) return std::unexpected(end.error());
-    if (*end == os::ChangeWatch::End::timed_out) return Wake::timed_out;
-    if (*end == os::ChangeWatch::End::interrupted) return Wake::interrupted;
-  }
+  return detail::or_out_of_memory([&]() -> Result<Wake> {
+    if (auto ours = core_->check_process(); !ours) return std::unexpected(ours.error());
+    for (;;) {
+      auto found = core_->find_events();
+      if (!core_->events.empty()) return Wake::ready;
+      if (!found) return std::unexpected(found.error());
+      const auto end = core_->changes.wait(deadline);
+      if (!end) return std::unexpected(end.error());
+      if (*end == os::ChangeWatch::End::timed_out) return Wake::timed_out;
+      if (*end == os::ChangeWatch::End::interrupted) return Wake::interrupted;
+    }
+  });
 }
 
 int TopicWatcher::descriptor() const noexcept { return core_->changes.get(); }

@@ -77,24 +77,27 @@ std::uint64_t subscriber_file_bytes() noexcept {
 }  // namespace topic
 
 Result<Footprint> footprint(const TypeDescription& type, const PublisherOptions& options) {
-  const auto parsed = wire::parse_description(type.text);
-  if (!parsed) return std::unexpected(parsed.error());
-  // No topic has a name yet, so messages name the type.
-  if (auto ok = topic::check_options(type.name, *parsed, options); !ok) {
-    return std::unexpected(std::move(ok.error()));
-  }
-  const topic::PublisherPlan plan = topic::plan_publisher(*parsed, options);
-  const std::uint64_t text_bytes = type.name.size() + type.text.size();
-  Footprint sum;
-  sum.description_bytes = topic::round_up(sizeof(topic::TopicPage) + text_bytes, topic::page_bytes);
-  sum.bell_bytes = topic::round_up(sizeof(topic::BellPage), topic::page_bytes);
-  sum.control_bytes = plan.ring_offset;
-  sum.ring_bytes = options.depth * sizeof(topic::Slot);
-  sum.frames = plan.frames;
-  sum.frame_bytes = plan.frame_bytes;
-  sum.publisher_bytes = plan.total;
-  sum.subscriber_bytes = topic::subscriber_file_bytes();
-  return sum;
+  return detail::or_out_of_memory([&]() -> Result<Footprint> {
+    const auto parsed = wire::parse_description(type.text);
+    if (!parsed) return std::unexpected(parsed.error());
+    // No topic has a name yet, so messages name the type.
+    if (auto ok = topic::check_options(type.name, *parsed, options); !ok) {
+      return std::unexpected(std::move(ok.error()));
+    }
+    const topic::PublisherPlan plan = topic::plan_publisher(*parsed, options);
+    const std::uint64_t text_bytes = type.name.size() + type.text.size();
+    Footprint sum;
+    sum.description_bytes =
+        topic::round_up(sizeof(topic::TopicPage) + text_bytes, topic::page_bytes);
+    sum.bell_bytes = topic::round_up(sizeof(topic::BellPage), topic::page_bytes);
+    sum.control_bytes = plan.ring_offset;
+    sum.ring_bytes = options.depth * sizeof(topic::Slot);
+    sum.frames = plan.frames;
+    sum.frame_bytes = plan.frame_bytes;
+    sum.publisher_bytes = plan.total;
+    sum.subscriber_bytes = topic::subscriber_file_bytes();
+    return sum;
+  });
 }
 
 std::string to_string(const Footprint& sum) {
