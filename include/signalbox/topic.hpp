@@ -4,6 +4,9 @@
 // a message of at most 48 bytes is one cache line moved once, a larger one is filled and read
 // where it lies. No call enters the kernel unless its comment says so.
 //
+// Whether somebody is there at all is told by a TopicWatcher (discovery.hpp), what DDS calls
+// liveliness; a stream that stays quiet for a period by WaitSet::watch_every() (wait_set.hpp).
+//
 //   Threads  one thread at a time per object; open another object for another thread.
 //            A Sample may be destroyed by any thread.
 //   Crash    a process that dies loses only what it had not published; nobody has to clean up

@@ -151,6 +151,21 @@ Result<FileFacts> facts_of(const Fd& directory, const std::string& name) {
   return facts_from(st);
 }
 
+Result<void> read_at(const Fd& file, std::uint64_t offset, std::span<std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t got = retried([&] {
+      return ::pread(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    });
+    if (got < 0) return std::unexpected(failure(errno, "pread", "read a shared file"));
+    if (got == 0) {
+      return std::unexpected(Error{Errc::damaged, 0, {}, "a shared file ends too early."});
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(got));
+    offset += static_cast<std::uint64_t>(got);
+  }
+  return {};
+}
+
 bool unlink_file(const Fd& directory, const std::string& name) noexcept {
   return ::unlinkat(directory.get(), name.c_str(), 0) == 0;
 }

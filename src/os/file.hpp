@@ -6,7 +6,9 @@
 //   Limits   RLIMIT_NOFILE
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,6 +51,10 @@ Result<void> make_fifo(const Fd& directory, const std::string& name, unsigned mo
 Result<FileFacts> facts_of(const Fd& file);
 // The facts of a name, not following links.
 Result<FileFacts> facts_of(const Fd& directory, const std::string& name);
+
+// Copies so many bytes from there. Unlike a mapping, a file that others shorten meanwhile is an
+// error here, damaged, and no SIGBUS. Errors besides: what the kernel says.
+Result<void> read_at(const Fd& file, std::uint64_t offset, std::span<std::byte> bytes);
 
 // True if the name was removed by this call.
 bool unlink_file(const Fd& directory, const std::string& name) noexcept;

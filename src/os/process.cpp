@@ -62,11 +62,10 @@ void after_fork_in_child() {
   registry().mutex.unlock();
 }
 
-void install_fork_handlers_once() {
-  static const int installed =
-      ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-  static_cast<void>(installed);
-}
+// When the library is loaded, and not with the first topic: a handle that holds no lock, such as a
+// wait set, must know a child as well.
+[[maybe_unused]] const int fork_handlers =
+    ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 
 std::uint64_t start_ticks_of_self() {
   const std::string stat = read_small_file("/proc/self/stat");
@@ -119,7 +118,6 @@ int membarrier(int command) noexcept {
 }  // namespace
 
 LifeFd::LifeFd(Fd fd) : fd_(std::move(fd)), generation_(fork_generation()) {
-  install_fork_handlers_once();
   const std::lock_guard lock(registry().mutex);
   registry().descriptors.push_back(fd_.get());
 }
@@ -151,7 +149,6 @@ void LifeFd::close() noexcept {
 }
 
 ZeroedInChild::ZeroedInChild(void* word, std::size_t bytes) : word_(word) {
-  install_fork_handlers_once();
   const std::lock_guard lock(registry().mutex);
   registry().words.push_back({word, bytes});
 }
@@ -162,7 +159,6 @@ ZeroedInChild::~ZeroedInChild() {
 }
 
 Identity identity_of_this_process() {
-  install_fork_handlers_once();
   const Origin origin = origin_of_this_process();
   return {.pid = static_cast<std::uint32_t>(::getpid()),
           .uid = static_cast<std::uint32_t>(::geteuid()),

@@ -9,6 +9,7 @@
 #include "shm/cursors.hpp"
 #include "shm/doorbell.hpp"
 #include "shm/pins.hpp"
+#include "topic/footprint.hpp"
 
 namespace signalbox {
 
@@ -18,62 +19,9 @@ using topic::SubscriberPage;
 
 namespace {
 
-struct Footprint {
-  std::uint64_t frames;
-  std::uint64_t frame_bytes;
-  std::uint64_t ring_offset;
-  std::uint64_t frames_offset;
-  std::uint64_t total;
-};
-
 // Every message fits its slot and none has a tail.
 bool is_plain(const wire::ParsedType& type, const PublisherOptions& options) {
   return !type.has_tail && topic::fits_in_place(type.fixed_bytes, options.tail_bytes_max);
-}
-
-Footprint footprint(const wire::ParsedType& type, const PublisherOptions& options) {
-  Footprint sum{};
-  sum.ring_offset = sizeof(PublisherPage);
-  const std::uint64_t ring_end = sum.ring_offset + options.depth * sizeof(topic::Slot);
-  sum.frames_offset = sum.total = topic::round_up(ring_end, topic::page_bytes);
-  if (topic::fits_in_place(type.fixed_bytes, options.tail_bytes_max)) return sum;
-  const std::uint64_t bytes = topic::tail_offset(type.fixed_bytes) + options.tail_bytes_max;
-  // Frames larger than a page begin on one, so that touching one never faults in its neighbour.
-  sum.frame_bytes =
-      topic::round_up(bytes, bytes < topic::page_bytes ? topic::cache_line : topic::page_bytes);
-  sum.frames = shm::frames_needed(options.depth, options.loans_max, options.held_max);
-  sum.total = topic::round_up(sum.frames_offset + sum.frames * sum.frame_bytes, topic::page_bytes);
-  return sum;
-}
-
-Error bad_option(const std::string& topic, std::string what) {
-  return {
-      Errc::bad_argument, 0, {}, "cannot publish on topic \"" + topic + "\": " + std::move(what)};
-}
-
-Result<void> check_options(const std::string& topic, const wire::ParsedType& type,
-                           const PublisherOptions& options) {
-  const auto is_power_of_two = options.depth != 0 && (options.depth & (options.depth - 1)) == 0;
-  if (!is_power_of_two || options.depth > depth_max) {
-    return std::unexpected(bad_option(topic, "depth is " + std::to_string(options.depth) +
-                                                 "; use a power of two from 1 to 65536."));
-  }
-  if (options.loans_max == 0 || options.loans_max > loans_max) {
-    return std::unexpected(
-        bad_option(topic, "loans_max is " + std::to_string(options.loans_max) + "; use 1 to 64."));
-  }
-  if (options.held_max > pins_max * subscribers_max) {
-    return std::unexpected(bad_option(
-        topic, "held_max is " + std::to_string(options.held_max) + "; use at most 65536."));
-  }
-  if (options.tail_bytes_max != 0 && !type.has_tail) {
-    return std::unexpected(
-        bad_option(topic, "tail_bytes_max is set, but the type's messages carry no tail."));
-  }
-  if (options.tail_bytes_max > wire::size_max) {
-    return std::unexpected(bad_option(topic, "tail_bytes_max is over 2^40 bytes."));
-  }
-  return {};
 }
 
 }  // namespace
@@ -83,7 +31,7 @@ Result<std::unique_ptr<PublisherCore>> PublisherCore::open(std::string_view topi
                                                            const PublisherOptions& options) {
   auto directory = topic::TopicDirectory::attach(topic, type, options.domain);
   if (!directory) return std::unexpected(std::move(directory.error()));
-  if (auto ok = check_options(directory->name(), directory->type(), options); !ok) {
+  if (auto ok = topic::check_options(directory->name(), directory->type(), options); !ok) {
     return std::unexpected(std::move(ok.error()));
   }
   auto alive = directory->count_alive(topic::Role::publisher);
@@ -96,10 +44,14 @@ Result<std::unique_ptr<PublisherCore>> PublisherCore::open(std::string_view topi
               "cannot publish on topic \"" + directory->name() +
                   "\": it has 64 publishers, the most there can be. Close one."});
   }
-  const Footprint sum = footprint(directory->type(), options);
+  const topic::PublisherPlan sum = topic::plan_publisher(directory->type(), options);
   auto segment = topic::create_own_segment(*directory, topic::Role::publisher, sum.total,
                                            sizeof(PublisherPage));
-  if (!segment) return std::unexpected(std::move(segment.error()));
+  if (!segment) {
+    Error error = std::move(segment.error());
+    if (error.code == Errc::no_space) error.text += topic::sum_of(sum, options);
+    return std::unexpected(std::move(error));
+  }
   auto* page = segment->mapping.at<PublisherPage>(0);
   page->type_hash[0] = directory->type_hash().high;
   page->type_hash[1] = directory->type_hash().low;

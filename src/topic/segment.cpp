@@ -41,9 +41,11 @@ void fill_header(SegmentHeader& header, SegmentKind kind, std::uint64_t incarnat
       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
 }
 
+}  // namespace
+
 // Each field was copied from foreign memory once; only the copy is judged.
-Result<void> judge(const SegmentHeader& header, const std::string& path, SegmentKind kind,
-                   std::uint32_t header_bytes, std::uint64_t file_bytes) {
+Result<void> check_header(const SegmentHeader& header, const std::string& path, SegmentKind kind,
+                          std::uint32_t header_bytes, std::uint64_t file_bytes) {
   if (header.magic != segment_magic) {
     return std::unexpected(damaged(path, "it does not begin with Signalbox's magic number."));
   }
@@ -87,8 +89,6 @@ Result<void> judge(const SegmentHeader& header, const std::string& path, Segment
   return {};
 }
 
-}  // namespace
-
 Result<NewSegment> create_segment(const os::Fd& directory, const std::string& path,
                                   SegmentKind kind, std::uint64_t incarnation,
                                   std::uint64_t total_bytes, std::uint32_t header_bytes) {
@@ -122,7 +122,7 @@ Result<OpenSegment> open_segment(const os::Fd& directory, const std::string& nam
   if (!mapping) return std::unexpected(std::move(mapping.error()));
   SegmentHeader header;
   std::memcpy(&header, mapping->data(), sizeof(header));
-  if (auto ok = judge(header, path, kind, header_bytes, facts->bytes); !ok) {
+  if (auto ok = check_header(header, path, kind, header_bytes, facts->bytes); !ok) {
     return std::unexpected(std::move(ok.error()));
   }
   return OpenSegment{std::move(*file), std::move(*mapping)};

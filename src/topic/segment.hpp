@@ -38,6 +38,11 @@ Result<OpenSegment> open_segment(const os::Fd& directory, const std::string& nam
                                  const std::string& path, SegmentKind kind,
                                  std::uint32_t header_bytes, os::Access access);
 
+// Judges a private copy of a header: ours by magic, this byte order and layout, this kind, and no
+// longer than its file. Errors: damaged, layout_mismatch.
+Result<void> check_header(const SegmentHeader& header, const std::string& path, SegmentKind kind,
+                          std::uint32_t header_bytes, std::uint64_t file_bytes);
+
 // Is the file a segment of this kind at all? Asked before anything is unlinked.
 bool looks_like_segment(const os::Fd& file, SegmentKind kind);
 

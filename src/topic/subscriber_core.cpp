@@ -6,6 +6,7 @@
 #include "shm/cursors.hpp"
 #include "shm/doorbell.hpp"
 #include "shm/pins.hpp"
+#include "topic/footprint.hpp"
 
 namespace signalbox {
 
@@ -49,9 +50,8 @@ Result<std::unique_ptr<SubscriberCore>> SubscriberCore::open(std::string_view to
               "cannot subscribe to topic \"" + directory->name() +
                   "\": it has 1024 subscribers, the most there can be. Close one."});
   }
-  auto segment = topic::create_own_segment(
-      *directory, topic::Role::subscriber,
-      topic::round_up(sizeof(SubscriberPage), topic::page_bytes), sizeof(SubscriberPage));
+  auto segment = topic::create_own_segment(*directory, topic::Role::subscriber,
+                                           topic::subscriber_file_bytes(), sizeof(SubscriberPage));
   if (!segment) return std::unexpected(std::move(segment.error()));
   auto* page = segment->mapping.at<SubscriberPage>(0);
   page->type_hash[0] = directory->type_hash().high;

@@ -84,7 +84,8 @@ TEST_F(FullFileSystem, APublisherThatDoesNotFitIsRefusedAndLeavesNothing) {
     return outcome(out) + "\nleft: " + left_behind() + "|";
   });
   // Both sides: how much was wanted, how much is there, and in which directory.
-  expect_outcome(result, "no_space", {domain_.root(), "reserve ", "bytes are free", "left: |"});
+  expect_outcome(result, "no_space",
+                 {domain_.root(), "reserve ", "bytes are free", "21 frames (depth 16,", "left: |"});
 }
 
 TEST_F(FullFileSystem, WhatFitsBesideItStillWorks) {

@@ -1,0 +1,121 @@
+#include "os/change_watch.hpp"
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "os/failure.hpp"
+
+namespace signalbox::os {
+
+namespace {
+
+constexpr std::int64_t kFirstLookNs = 1'000'000;
+constexpr std::int64_t kLastLookNs = kFirstLookNs * 32 * 32 * 32;
+
+Result<void> add_readable(const Fd& epoll, const Fd& fd) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd.get(), &event) == 0) return {};
+  return std::unexpected(failure(errno, "epoll_ctl", "watch for changes"));
+}
+
+}  // namespace
+
+Result<ChangeWatch> ChangeWatch::create() {
+  ChangeWatch made;
+  made.epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
+  if (!made.epoll_.is_open()) {
+    return std::unexpected(failure(errno, "epoll_create1", "watch for changes"));
+  }
+  made.inotify_ = Fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  if (!made.inotify_.is_open()) {
+    return std::unexpected(failure(errno, "inotify_init1", "watch for changes"));
+  }
+  made.pending_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!made.pending_.is_open()) {
+    return std::unexpected(failure(errno, "eventfd", "watch for changes"));
+  }
+  made.timer_ = Fd(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+  if (!made.timer_.is_open()) {
+    return std::unexpected(failure(errno, "timerfd_create", "watch for changes"));
+  }
+  auto added = add_readable(made.epoll_, made.inotify_);
+  if (added) added = add_readable(made.epoll_, made.pending_);
+  if (added) added = add_readable(made.epoll_, made.timer_);
+  if (!added) return std::unexpected(std::move(added.error()));
+  return made;
+}
+
+Result<int> ChangeWatch::watch_directory(const std::string& path) {
+  constexpr std::uint32_t asked = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |
+                                  IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF |
+                                  IN_ONLYDIR | IN_DONT_FOLLOW;
+  const int number = ::inotify_add_watch(inotify_.get(), path.c_str(), asked);
+  if (number >= 0) return number;
+  Error error = failure(errno, "inotify_add_watch", "watch directory " + path);
+  // The kernel says ENOSPC of its own table, not of any file system.
+  if (error.sys_errno == ENOSPC) {
+    error.code = Errc::limit_reached;
+    error.text = "cannot watch directory " + path +
+                 ": this user has as many inotify watches as are allowed; raise "
+                 "/proc/sys/fs/inotify/max_user_watches.";
+  }
+  return std::unexpected(std::move(error));
+}
+
+void ChangeWatch::unwatch_directory(int number) noexcept {
+  ::inotify_rm_watch(inotify_.get(), number);
+}
+
+void ChangeWatch::set_pending(bool pending) noexcept {
+  if (pending == is_pending_) return;
+  is_pending_ = pending;
+  eventfd_t value = 1;
+  static_cast<void>(pending ? ::eventfd_write(pending_.get(), value)
+                            : ::eventfd_read(pending_.get(), &value));
+}
+
+void ChangeWatch::look_again_after(std::int64_t ns) noexcept {
+  look_again_after_ns_ = ns;
+  itimerspec once{};
+  once.it_value = {.tv_sec = ns / 1'000'000'000, .tv_nsec = static_cast<long>(ns % 1'000'000'000)};
+  ::timerfd_settime(timer_.get(), 0, &once, nullptr);
+}
+
+bool ChangeWatch::drain() noexcept {
+  std::uint64_t times = 0;
+  const bool is_time = ::read(timer_.get(), &times, sizeof(times)) > 0;
+  bool changed = false;
+  alignas(inotify_event) char bytes[4096];
+  // A bounded number of reads: whoever makes changes faster than we read them must not hold us.
+  for (int i = 0; i < 64 && ::read(inotify_.get(), bytes, sizeof(bytes)) > 0; ++i) changed = true;
+  if (changed) {
+    look_again_after(kFirstLookNs);
+  } else if (is_time && look_again_after_ns_ < kLastLookNs) {
+    look_again_after(look_again_after_ns_ * 32);
+  }
+  return changed || is_time;
+}
+
+Result<ChangeWatch::End> ChangeWatch::wait(Deadline deadline) {
+  const std::int64_t left =
+      deadline.is_never() ? -1
+                          : std::max<std::int64_t>(0, deadline.monotonic_ns() - monotonic_now_ns());
+  const timespec span{.tv_sec = left / 1'000'000'000,
+                      .tv_nsec = static_cast<long>(left % 1'000'000'000)};
+  pollfd one{.fd = epoll_.get(), .events = POLLIN, .revents = 0};
+  const int ready = ::ppoll(&one, 1, left < 0 ? nullptr : &span, nullptr);
+  if (ready > 0) return End::ready;
+  if (ready == 0) return End::timed_out;
+  if (errno == EINTR) return End::interrupted;
+  return std::unexpected(failure(errno, "ppoll", "wait for changes"));
+}
+
+}  // namespace signalbox::os

@@ -1,0 +1,126 @@
+#include "topic/footprint.hpp"
+
+#include <cstdio>
+
+#include "shm/frame_pool.hpp"
+#include "signalbox/footprint.hpp"
+#include "topic/layout.hpp"
+
+namespace signalbox {
+
+namespace topic {
+
+namespace {
+
+Error bad_option(const std::string& topic, std::string what) {
+  return {
+      Errc::bad_argument, 0, {}, "cannot publish on topic \"" + topic + "\": " + std::move(what)};
+}
+
+}  // namespace
+
+PublisherPlan plan_publisher(const wire::ParsedType& type,
+                             const PublisherOptions& options) noexcept {
+  PublisherPlan sum{};
+  sum.ring_offset = sizeof(PublisherPage);
+  const std::uint64_t ring_end = sum.ring_offset + options.depth * sizeof(Slot);
+  sum.frames_offset = sum.total = round_up(ring_end, page_bytes);
+  if (fits_in_place(type.fixed_bytes, options.tail_bytes_max)) return sum;
+  const std::uint64_t bytes = tail_offset(type.fixed_bytes) + options.tail_bytes_max;
+  // Frames larger than a page begin on one, so that touching one never faults in its neighbour.
+  sum.frame_bytes = round_up(bytes, bytes < page_bytes ? cache_line : page_bytes);
+  sum.frames = shm::frames_needed(options.depth, options.loans_max, options.held_max);
+  sum.total = round_up(sum.frames_offset + sum.frames * sum.frame_bytes, page_bytes);
+  return sum;
+}
+
+Result<void> check_options(const std::string& topic, const wire::ParsedType& type,
+                           const PublisherOptions& options) {
+  const auto is_power_of_two = options.depth != 0 && (options.depth & (options.depth - 1)) == 0;
+  if (!is_power_of_two || options.depth > depth_max) {
+    return std::unexpected(bad_option(topic, "depth is " + std::to_string(options.depth) +
+                                                 "; use a power of two from 1 to 65536."));
+  }
+  if (options.loans_max == 0 || options.loans_max > loans_max) {
+    return std::unexpected(
+        bad_option(topic, "loans_max is " + std::to_string(options.loans_max) + "; use 1 to 64."));
+  }
+  if (options.held_max > pins_max * subscribers_max) {
+    return std::unexpected(bad_option(
+        topic, "held_max is " + std::to_string(options.held_max) + "; use at most 65536."));
+  }
+  if (options.tail_bytes_max != 0 && !type.has_tail) {
+    return std::unexpected(
+        bad_option(topic, "tail_bytes_max is set, but the type's messages carry no tail."));
+  }
+  if (options.tail_bytes_max > wire::size_max) {
+    return std::unexpected(bad_option(topic, "tail_bytes_max is over 2^40 bytes."));
+  }
+  return {};
+}
+
+std::string sum_of(const PublisherPlan& plan, const PublisherOptions& options) {
+  std::string text = " Control and ring take " + std::to_string(plan.frames_offset) + " bytes";
+  if (plan.frames != 0) {
+    text += ", " + std::to_string(plan.frames) + " frames (depth " + std::to_string(options.depth) +
+            ", loans_max " + std::to_string(options.loans_max) + ", held_max " +
+            std::to_string(options.held_max) + ") of " + std::to_string(plan.frame_bytes) +
+            " bytes take " + std::to_string(plan.total - plan.frames_offset);
+  }
+  return text + ".";
+}
+
+std::uint64_t subscriber_file_bytes() noexcept {
+  return round_up(sizeof(SubscriberPage), page_bytes);
+}
+
+}  // namespace topic
+
+Result<Footprint> footprint(const TypeDescription& type, const PublisherOptions& options) {
+  return detail::or_out_of_memory([&]() -> Result<Footprint> {
+    const auto parsed = wire::parse_description(type.text);
+    if (!parsed) return std::unexpected(parsed.error());
+    // No topic has a name yet, so messages name the type.
+    if (auto ok = topic::check_options(type.name, *parsed, options); !ok) {
+      return std::unexpected(std::move(ok.error()));
+    }
+    const topic::PublisherPlan plan = topic::plan_publisher(*parsed, options);
+    const std::uint64_t text_bytes = type.name.size() + type.text.size();
+    Footprint sum;
+    sum.description_bytes =
+        topic::round_up(sizeof(topic::TopicPage) + text_bytes, topic::page_bytes);
+    sum.bell_bytes = topic::round_up(sizeof(topic::BellPage), topic::page_bytes);
+    sum.control_bytes = plan.ring_offset;
+    sum.ring_bytes = options.depth * sizeof(topic::Slot);
+    sum.frames = plan.frames;
+    sum.frame_bytes = plan.frame_bytes;
+    sum.publisher_bytes = plan.total;
+    sum.subscriber_bytes = topic::subscriber_file_bytes();
+    return sum;
+  });
+}
+
+std::string to_string(const Footprint& sum) {
+  std::string table;
+  const auto add = [&](const std::string& part, std::uint64_t bytes) {
+    char line[96];
+    std::snprintf(line, sizeof(line), "%-48s%16llu\n", part.c_str(),
+                  static_cast<unsigned long long>(bytes));
+    table += line;
+  };
+  const std::uint64_t frames_bytes = sum.frames * sum.frame_bytes;
+  add("topic: type description", sum.description_bytes);
+  add("topic: bell", sum.bell_bytes);
+  add("publisher: control", sum.control_bytes);
+  add("publisher: ring of " + std::to_string(sum.ring_bytes / sizeof(topic::Slot)) + " slots",
+      sum.ring_bytes);
+  add("publisher: " + std::to_string(sum.frames) + " frames of " + std::to_string(sum.frame_bytes),
+      frames_bytes);
+  add("publisher: rounded up to pages",
+      sum.publisher_bytes - sum.control_bytes - sum.ring_bytes - frames_bytes);
+  add("subscriber: control, pins and cursors", sum.subscriber_bytes);
+  add("with one publisher and one subscriber", sum.total_bytes(1, 1));
+  return table;
+}
+
+}  // namespace signalbox
