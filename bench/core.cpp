@@ -82,7 +82,7 @@ double ratio_of(const Case& one, const Timing& before, const Timing& ours, const
 
 Row judge(const Case& one, const std::vector<Timing>& timings) {
   std::vector<double> ratios, ours, ours_p99, limit, limit_p99;
-  const auto of_one = [&](std::vector<double> values) { return median(values) * one.share; };
+  const auto of_one = [&](const std::vector<double>& values) { return median(values) * one.share; };
   for (const bool only_still : {true, false}) {
     for (std::size_t i = 1; i + 1 < timings.size(); i += 2) {
       const double before = timings[i - 1].p50_ns;
@@ -155,6 +155,7 @@ int run(bool quick, bool smoke, const std::string& only, const std::string& json
   }
   const auto made = all_exchanges();
   std::vector<Exchange*> exchanges;
+  exchanges.reserve(made.size());
   for (const auto& one : made) exchanges.push_back(one.get());
   const std::uint64_t windows = smoke ? 1 : quick ? 40 : 300;
   std::vector<Window> schedule;

@@ -27,6 +27,7 @@ Steps publish_steps(std::size_t subscribers) {
     const std::string name = "bench/steps/" + std::to_string(subscribers);
     static auto publisher = signalbox::Publisher<Payload>::open(name).value();
     static std::vector<signalbox::Subscriber<Payload>> idle;
+    idle.reserve(subscribers);
     for (std::size_t i = 0; i < subscribers; ++i) {
       idle.push_back(signalbox::Subscriber<Payload>::open(name).value());
     }

@@ -109,6 +109,7 @@ std::vector<Timing> play(const std::vector<Exchange*>& exchanges,
   for (Exchange* exchange : exchanges) exchange->open(Side::leader);
   std::vector<std::uint64_t> rounds(exchanges.size());
   std::vector<Timing> timings;
+  timings.reserve(windows.size());
   for (const Window& window : windows) {
     timings.push_back(lead(*exchanges[window.exchange], window.rounds, rounds[window.exchange]));
   }

@@ -28,7 +28,11 @@ class Solo : public Exchange {
 // locked and mapped, one look at who is there, and all of it taken away again.
 class RawOpenClose final : public Solo {
  public:
-  void open(Side) override { path_ = std::string(std::getenv("SIGNALBOX_DIR")) + "/bare"; }
+  void open(Side) override {
+    const char* const domain = std::getenv("SIGNALBOX_DIR");
+    if (domain == nullptr) throw std::runtime_error("SIGNALBOX_DIR is not set");
+    path_ = std::string(domain) + "/bare";
+  }
   void ping(std::uint64_t) override {
     ::mkdir(path_.c_str(), 0700);
     const int directory = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -64,7 +68,9 @@ class RawOpenClose final : public Solo {
     }
   }
   static void look(int directory) {
-    DIR* const all = ::fdopendir(::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const int fd = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR* const all = fd < 0 ? nullptr : ::fdopendir(fd);
+    if (all == nullptr) throw std::runtime_error("cannot list a directory");
     while (::readdir(all) != nullptr) {
     }
     ::closedir(all);

@@ -114,7 +114,7 @@ int send_by_loan(sbx_publisher& publisher, const void* data, const void* tail,
     return report(publisher.raw.why(), error);
   }
   const std::span<std::byte> fixed = loan.data();
-  if (!fixed.empty()) std::memcpy(fixed.data(), data, fixed.size());
+  if (!fixed.empty() && data != nullptr) std::memcpy(fixed.data(), data, fixed.size());
   if (tail_bytes > 0) std::memcpy(loan.tail().data(), tail, loan.tail().size());
   return publish(publisher, loan, deadline_ns, position, error);
 }

@@ -44,12 +44,14 @@ class LifeFd {
 // hot path that tests such a word anyway need not ask for the generation as well.
 class ZeroedInChild {
  public:
-  explicit ZeroedInChild(void* word, std::size_t bytes);
+  template <class Word>
+  explicit ZeroedInChild(Word& word) : ZeroedInChild(static_cast<void*>(&word), sizeof(Word)) {}
   ZeroedInChild(const ZeroedInChild&) = delete;
   ZeroedInChild& operator=(const ZeroedInChild&) = delete;
   ~ZeroedInChild();
 
  private:
+  ZeroedInChild(void* word, std::size_t bytes);
   void* word_;
 };
 

@@ -396,12 +396,8 @@ void PublisherCore::wake_sleepers() noexcept {
 }
 
 void PublisherCore::signal_descriptors() noexcept {
+  const bool all_reached = detail::done_unless_out_of_memory([this] { return signal_all(); });
   // Whoever was not reached is tried again at the next publish.
-  bool all_reached = false;
-  try {
-    all_reached = signal_all();
-  } catch (const std::bad_alloc&) {
-  }
   if (!all_reached) shm::announce(bell_, shm::sleepers_on_descriptors);
 }
 

@@ -127,7 +127,7 @@ struct PublisherCore {
   bool asymmetric_;  // sleepers pass the heavy half of the barrier
   bool is_plain_;    // neither frames nor tails: what send_in_place() takes for granted
   unsigned generation_;
-  os::ZeroedInChild room_in_child_{&room_until_, sizeof(room_until_)};
+  os::ZeroedInChild room_in_child_{room_until_};
 
   topic::TopicDirectory directory_;
   topic::OwnSegment segment_;

@@ -172,7 +172,7 @@ struct SubscriberCore {
   std::size_t turn_ = 0;
   std::uint64_t fixed_bytes_;
   std::vector<PublisherLink> links_;
-  os::ZeroedInChild quick_in_child_{&quick_, sizeof(quick_)};
+  os::ZeroedInChild quick_in_child_{quick_};
   std::optional<Error> status_;
 
   std::shared_ptr<SubscriberPresence> presence_;

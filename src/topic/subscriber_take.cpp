@@ -10,8 +10,6 @@
 
 namespace signalbox {
 
-using topic::Stage;
-
 bool SubscriberCore::take_slowly(RawSample& sample, bool latest) noexcept {
   if (!check_process()) return false;
   if (sample) sample.release();
