@@ -122,7 +122,7 @@ def run(
         tempfile.NamedTemporaryFile("r", prefix="sbx-proof-") as counted,
         log_path.open("ab") as log,
     ):
-        os.chmod(scratch, 0o711)  # other users' participants pass through it
+        Path(scratch).chmod(0o711)  # other users' participants pass through it
         program = tree / "build" / suite.preset / suite.program
         environment = os.environ | suite.short | extra
         environment |= {"SBX_PROOF_COUNTS": counted.name, "SBX_SCRATCH": scratch}

@@ -57,6 +57,12 @@ SUITES = (
         long={"SBX_PROOF_LONG": "1"},
     ),
     Suite(
+        name="allocation",
+        says="Each allocation of each operation is refused once; errors are named, nobody aborts.",
+        targets=("fault_allocation_test",),
+        program="tests/fault/fault_allocation_test",
+    ),
+    Suite(
         name="damage",
         says="Every bit of the control areas is turned over, and the whole API is run on it.",
         targets=("damage_control_area_test",),
