@@ -9,7 +9,6 @@
 #include <cmath>
 #include <csignal>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <map>
@@ -21,6 +20,7 @@
 #include "bench/follower.hpp"
 #include "bench/pair.hpp"
 #include "bench/report.hpp"
+#include "bench/scratch_domain.hpp"
 
 namespace bench {
 namespace {
@@ -197,13 +197,7 @@ int lead_all(const std::string& self, const std::string& python, const std::stri
              const std::string& json) {
   // A follower that ended is an error of write(), with its reason on the terminal.
   std::signal(SIGPIPE, SIG_IGN);
-  // A domain of our own, so that a benchmark never meets a real system's topics.
-  char root[] = "/dev/shm/signalbox-bench-XXXXXX";
-  if (::mkdtemp(root) == nullptr) {
-    std::perror("bench: cannot make a directory in /dev/shm");
-    return 1;
-  }
-  ::setenv("SIGNALBOX_DIR", root, 1);
+  const ScratchDomain domain;
   // In a child, so that the directory is removed however the leader ends.
   const pid_t leader = ::fork();
   if (leader == 0) {
@@ -219,7 +213,6 @@ int lead_all(const std::string& self, const std::string& python, const std::stri
   }
   int status = -1;
   if (leader < 0 || ::waitpid(leader, &status, 0) != leader) std::perror("bench: cannot fork");
-  std::filesystem::remove_all(root);
   return status == 0 ? 0 : 1;
 }
 

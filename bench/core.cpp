@@ -1,16 +1,14 @@
 // bench_core: how close topics come to what the machine itself needs. Rows: README.md here.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <filesystem>
 
 #include "bench/counted_rows.hpp"
 #include "bench/exchange.hpp"
 #include "bench/pair.hpp"
 #include "bench/report.hpp"
+#include "bench/scratch_domain.hpp"
 
 namespace bench {
 namespace {
@@ -190,19 +188,11 @@ int main(int argc, char** argv) {
   app.add_option("--only", only, "time only the cases whose name holds this");
   app.add_option("--json", json, "also write the rows to this file");
   CLI11_PARSE(app, argc, argv);
-  // A domain of our own, so that a benchmark never meets a real system's topics.
-  char root[] = "/dev/shm/signalbox-bench-XXXXXX";
-  if (::mkdtemp(root) == nullptr) {
-    std::perror("bench: cannot make a directory in /dev/shm");
-    return 1;
-  }
-  ::setenv("SIGNALBOX_DIR", root, 1);
-  int code = 1;
   try {
-    code = bench::run(quick, smoke, only, json);
+    const bench::ScratchDomain domain;
+    return bench::run(quick, smoke, only, json);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench: %s\n", error.what());
+    return 1;
   }
-  std::filesystem::remove_all(root);
-  return code;
 }

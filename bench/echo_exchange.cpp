@@ -10,17 +10,6 @@
 
 namespace bench {
 
-struct EchoFrame {
-  static constexpr bool sbx_tail = true;
-  std::uint64_t round;
-};
-
-}  // namespace bench
-
-SBX_DESCRIBE(bench::EchoFrame, round);
-
-namespace bench {
-
 namespace {
 
 using signalbox::Deadline;
@@ -31,8 +20,6 @@ using signalbox::Subscriber;
 // After its answer a follower makes some system calls and sleeps: 10 microseconds, by strace and a
 // look at the clock; several times that, so that none is met awake.
 constexpr std::int64_t kFallingAsleepNs = 60'000;
-
-constexpr std::uint64_t kFrameBytes = 1920ULL * 1080 * 3;
 
 template <class T>
 T must(signalbox::Result<T> result) {
@@ -50,7 +37,7 @@ class EchoExchange final : public Exchange {
     const bool leads = side == Side::leader;
     constexpr bool is_frame = signalbox::has_tail<There>;
     const signalbox::PublisherOptions there{.depth = 4,
-                                            .tail_bytes_max = is_frame ? kFrameBytes : 0};
+                                            .tail_bytes_max = is_frame ? frame_bytes : 0};
     const signalbox::SubscriberOptions reading{.start = Start::oldest,
                                                .spin_max = std::chrono::nanoseconds(0)};
     if (leads) {
@@ -64,7 +51,7 @@ class EchoExchange final : public Exchange {
 
   void ping(std::uint64_t round) override {
     if constexpr (signalbox::has_tail<There>) {
-      auto loan = there_out_->loan(kFrameBytes);
+      auto loan = there_out_->loan(frame_bytes);
       loan->round = round;
       loan.tail().front() = loan.tail().back() = static_cast<std::byte>(round);
       static_cast<void>(there_out_->publish(std::move(loan)));
@@ -88,7 +75,7 @@ class EchoExchange final : public Exchange {
     if constexpr (signalbox::has_tail<There>) {
       const auto pixels = sample.tail();
       const auto expected = static_cast<std::byte>(round);
-      if (sample->round != round || pixels.size() != kFrameBytes || pixels.front() != expected ||
+      if (sample->round != round || pixels.size() != frame_bytes || pixels.front() != expected ||
           pixels.back() != expected) {
         throw std::runtime_error("a frame arrived damaged");
       }
@@ -120,7 +107,7 @@ class EchoExchange final : public Exchange {
 std::unique_ptr<Exchange> echo_exchange(Echo which, const std::string& language) {
   const std::string topic =
       "bench/" + language + "/" + echo_names.at(static_cast<std::size_t>(which));
-  if (which == Echo::frame) return std::make_unique<EchoExchange<EchoFrame>>(topic, false);
+  if (which == Echo::frame) return std::make_unique<EchoExchange<FrameInfo>>(topic, false);
   return std::make_unique<EchoExchange<Payload>>(topic, which == Echo::blocked);
 }
 

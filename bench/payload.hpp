@@ -18,6 +18,13 @@ using Payload = Words<6>;
 using Payload256 = Words<32>;
 using Payload4096 = Words<512>;
 
+// A picture of 1920 x 1080 in RGB, which nobody copies: its number, and a tail of pixels.
+struct FrameInfo {
+  static constexpr bool sbx_tail = true;
+  std::uint64_t round;
+};
+inline constexpr std::uint64_t frame_bytes = 1920ULL * 1080 * 3;
+
 template <std::size_t count>
 void fill(Words<count>& payload, std::uint64_t round) {
   for (std::uint64_t i = 0; i < count; ++i) payload.words[i] = round + i;
@@ -41,6 +48,7 @@ void check(const Words<count>& payload, std::uint64_t round) {
 
 }  // namespace bench
 
+SBX_DESCRIBE(bench::FrameInfo, round);
 SBX_DESCRIBE(bench::Payload, words);
 SBX_DESCRIBE(bench::Payload256, words);
 SBX_DESCRIBE(bench::Payload4096, words);

@@ -11,25 +11,12 @@
 
 namespace bench {
 
-struct FrameInfo {
-  static constexpr bool sbx_tail = true;
-  std::uint64_t round;
-};
-
-}  // namespace bench
-
-SBX_DESCRIBE(bench::FrameInfo, round);
-
-namespace bench {
-
 namespace {
 
 using signalbox::Deadline;
 using signalbox::Publisher;
 using signalbox::Start;
 using signalbox::Subscriber;
-
-constexpr std::uint64_t kFrameBytes = 1920ULL * 1080 * 3;
 
 template <class T>
 T must(signalbox::Result<T> result) {
@@ -149,11 +136,11 @@ class EventLoop final : public TopicExchange<Payload> {
 
 class Frames final : public TopicExchange<FrameInfo> {
  public:
-  Frames() : TopicExchange("bench/frames", {.depth = 4, .tail_bytes_max = kFrameBytes}) {}
+  Frames() : TopicExchange("bench/frames", {.depth = 4, .tail_bytes_max = frame_bytes}) {}
 
  private:
   void send(std::uint64_t round) override {
-    auto loan = out_->loan(kFrameBytes);
+    auto loan = out_->loan(frame_bytes);
     loan->round = round;
     static_cast<void>(out_->publish(std::move(loan)));
   }
@@ -161,7 +148,7 @@ class Frames final : public TopicExchange<FrameInfo> {
     for (;;) {
       const auto sample = in_->take();
       if (!sample) continue;
-      if (sample->round != round || sample.tail().size() != kFrameBytes) std::abort();
+      if (sample->round != round || sample.tail().size() != frame_bytes) std::abort();
       return;
     }
   }

@@ -11,8 +11,6 @@ namespace bench {
 
 enum class Work { spinning, blocking, stream, frame };
 
-inline constexpr std::uint64_t frame_bytes = 1920ULL * 1080 * 3;
-
 // What a link is to do, and a word that no other link on this machine has in its name.
 struct LinkPlan {
   Work work;

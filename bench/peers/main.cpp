@@ -7,10 +7,10 @@
 
 #include <CLI/CLI.hpp>
 #include <csignal>
-#include <filesystem>
 #include <fstream>
 
 #include "bench/peers/bout.hpp"
+#include "bench/scratch_domain.hpp"
 
 namespace bench {
 namespace {
@@ -95,13 +95,8 @@ int main(int argc, char** argv) {
   app.add_option("--json", json, "also write the rows to this file");
   app.add_option("--picture", picture, "also draw them into this SVG file");
   CLI11_PARSE(app, argc, argv);
-  char root[] = "/dev/shm/signalbox-bench-XXXXXX";
-  if (::mkdtemp(root) == nullptr) {
-    std::perror("bench: cannot make a directory in /dev/shm");
-    return 1;
-  }
-  ::setenv("SIGNALBOX_DIR", root, 1);
-  const pid_t daemon = bench::start_roudi(root);
+  const bench::ScratchDomain domain;
+  const pid_t daemon = bench::start_roudi(domain.root());
   int code = 0;
   try {
     bench::run(smoke ? 1 : quick ? 10 : 60, json, picture);
@@ -113,6 +108,5 @@ int main(int argc, char** argv) {
     ::kill(daemon, SIGTERM);
     ::waitpid(daemon, nullptr, 0);
   }
-  std::filesystem::remove_all(root);
   return code;
 }

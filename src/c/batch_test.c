@@ -192,17 +192,8 @@ static void wrong_arguments_are_answered(void) {
   SBX_CHECK(sbx_publisher_dropped_count(NULL) == 0 && sbx_publisher_evicted_count(NULL) == 0);
 }
 
-static char directory[] = "/dev/shm/sbx-c-test-XXXXXX";
-
-static void remove_directory(void) {
-  char command[128];
-  snprintf(command, sizeof(command), "rm -rf '%s'", directory);
-  if (system(command) != 0) fprintf(stderr, "cannot remove %s\n", directory);
-}
-
 int main(void) {
-  SBX_CHECK(mkdtemp(directory) != NULL && setenv("SIGNALBOX_DIR", directory, 1) == 0);
-  atexit(remove_directory);
+  use_scratch_domain();
   a_batch_is_the_same_messages_in_order();
   large_messages_come_in_batches_too();
   drop_new_gives_messages_up_and_counts_them();

@@ -27,4 +27,18 @@ static inline int last_error_says(int code, const char* part) {
   return sbx_last_error.code == code && strstr(sbx_last_error.text, part) != NULL;
 }
 
+static char sbx_scratch[] = "/dev/shm/sbx-c-test-XXXXXX";
+
+static void remove_scratch(void) {
+  char command[128];
+  snprintf(command, sizeof(command), "rm -rf '%s'", sbx_scratch);
+  if (system(command) != 0) fprintf(stderr, "cannot remove %s\n", sbx_scratch);
+}
+
+/* Gives the program a directory of its own for its topics, removed when it exits. */
+static inline void use_scratch_domain(void) {
+  SBX_CHECK(mkdtemp(sbx_scratch) != NULL && setenv("SIGNALBOX_DIR", sbx_scratch, 1) == 0);
+  atexit(remove_scratch);
+}
+
 #endif /* SIGNALBOX_C_CHECK_H */

@@ -141,17 +141,8 @@ static void values_out_of_range_are_refused_by_name(void) {
   SBX_CHECK(last_error_says(SBX_BAD_ARGUMENT, "spin_max_ns"));
 }
 
-static char directory[] = "/dev/shm/sbx-c-test-XXXXXX";
-
-static void remove_directory(void) {
-  char command[128];
-  snprintf(command, sizeof(command), "rm -rf '%s'", directory);
-  if (system(command) != 0) fprintf(stderr, "cannot remove %s\n", directory);
-}
-
 int main(void) {
-  SBX_CHECK(mkdtemp(directory) != NULL && setenv("SIGNALBOX_DIR", directory, 1) == 0);
-  atexit(remove_directory);
+  use_scratch_domain();
   an_older_programs_options_are_filled_and_taken();
   a_newer_programs_options_are_taken_unless_they_ask_for_the_unknown();
   the_header_states_its_own_size();

@@ -22,8 +22,6 @@ typedef struct {
 } Large;
 SBX_DESCRIBE(Large, seq, bytes)
 
-static char directory[] = "/dev/shm/sbx-c-test-XXXXXX";
-
 static sbx_publisher* publisher_of(const char* topic, sbx_type type, uint32_t loans_max,
                                    uint64_t tail_bytes_max) {
   sbx_publisher_options options;
@@ -383,15 +381,8 @@ static void a_forked_child_is_refused_and_harms_nobody(void) {
   sbx_publisher_close(out);
 }
 
-static void remove_directory(void) {
-  char command[128];
-  snprintf(command, sizeof(command), "rm -rf '%s'", directory);
-  if (system(command) != 0) fprintf(stderr, "cannot remove %s\n", directory);
-}
-
 int main(void) {
-  SBX_CHECK(mkdtemp(directory) != NULL && setenv("SIGNALBOX_DIR", directory, 1) == 0);
-  atexit(remove_directory);
+  use_scratch_domain();
   a_small_message_is_copied_and_may_move();
   a_large_message_outlives_its_subscriber_and_is_released_by_any_thread();
   the_65th_held_sample_is_refused_until_one_is_released();

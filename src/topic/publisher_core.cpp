@@ -326,7 +326,8 @@ Result<void> PublisherCore::meet_everyone() {
 }
 
 // A heavy barrier is a system call, and a subscriber in an event loop needs one each time it arms:
-// from the first such subscriber on we pay a full fence a message instead. For good, because one that arms meanwhile must be able to rely on it.
+// from the first such subscriber on we pay a full fence a message instead. For good, because one
+// that arms meanwhile must be able to rely on it.
 void PublisherCore::pass_full_fences_if_needed() noexcept {
   if (!asymmetric_) return;
   const bool somebody_arms = std::ranges::any_of(
