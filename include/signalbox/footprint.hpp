@@ -21,7 +21,7 @@ struct Footprint {
   std::uint64_t bell_bytes = 0;
   // For each publisher: control + ring + frames * frame_bytes, and what rounds that up to pages.
   std::uint64_t control_bytes = 0;
-  std::uint64_t ring_bytes = 0;  // depth slots of 64 bytes
+  std::uint64_t ring_bytes = 0;  // depth slots, of a cache line or a few
   // depth (shown) + loans_max (lent) + held_max (overwritten, but still held by a reader); 0 where
   // every message fits its slot.
   std::uint64_t frames = 0;

@@ -24,7 +24,14 @@ inline constexpr std::uint32_t loans_max = 64;          // loans a publisher may
 inline constexpr std::uint32_t pins_max = 64;           // large samples a subscriber may hold
 inline constexpr std::uint32_t publishers_max = 64;     // publishers one topic may have at once
 inline constexpr std::uint32_t subscribers_max = 1024;  // subscribers one topic may have at once
-inline constexpr std::size_t inline_bytes_max = 48;     // a message up to here travels in its slot
+// A message of a type up to here, if it has no tail, travels in its slot and is copied there and
+// back; up to 48 bytes a slot is one cache line. A larger one is filled and read where it lies.
+inline constexpr std::size_t inline_bytes_max = 480;
+inline constexpr std::size_t one_line_bytes_max = 48;
+// How many bytes are copied of one that travels in its slot.
+constexpr std::size_t padded_bytes(std::size_t fixed_bytes) noexcept {
+  return fixed_bytes <= one_line_bytes_max ? one_line_bytes_max : (fixed_bytes + 15) / 16 * 16;
+}
 
 // What a topic carries: a name for people and the canonical description (grammar: signalbox.h).
 struct TypeDescription {
@@ -129,7 +136,7 @@ class RawPublisher {
   bool lend(RawLoan& loan, std::size_t tail_bytes) noexcept;
   Result<std::uint64_t> publish(RawLoan& loan, Deadline deadline);
   // For types of at most inline_bytes_max bytes without a tail: publishes a copy of `padded`, of
-  // which inline_bytes_max bytes are read, zeroes behind the type's own. Answers the position, or
+  // which padded_bytes() are read, zeroes behind the type's own. Answers the position, or
   // no_position: why() says why not. A word and not a Result, because this is the shortest path
   // there is and a Result travels through memory.
   static constexpr std::uint64_t no_position = UINT64_MAX;

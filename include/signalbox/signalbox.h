@@ -263,11 +263,11 @@ typedef struct sbx_sample {
   uint64_t position;  /* the message's number at its publisher, from 0 */
   uint64_t publisher; /* the publisher's incarnation: changes when it restarts */
   void* hold_;
-  uint64_t inline_[6];
+  uint64_t inline_[60];
 } sbx_sample;
 
 /* Takes the next message in publishing order. *taken = 0: nothing new, `sample` is untouched.
- * A message of at most 48 bytes is copied; a larger one is pinned in place until released.
+ * A message of at most 480 bytes without a tail is copied; any other is pinned until released.
  * Lock-free; enters the kernel only when somebody joined or left, or to re-arm the descriptor.
  * Errors: LIMIT_REACHED (SBX_PINS_MAX samples are held: release one), DAMAGED, WRONG_PROCESS,
  * EVICTED (a publisher went on without this reliable subscriber, of which it takes nothing more:

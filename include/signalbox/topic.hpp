@@ -1,8 +1,8 @@
 // topic.hpp: start here. Publish and subscribe in shared memory.
 //
 // A topic is a name. Each publisher owns a ring of slots that every subscriber reads in place;
-// a message of at most 48 bytes is one cache line moved once, a larger one is filled and read
-// where it lies. No call enters the kernel unless its comment says so.
+// a message of at most 48 bytes is one cache line moved once, one of up to 480 bytes a few lines
+// side by side, and a larger one is filled and read where it lies. No call enters the kernel unless its comment says so.
 //
 // Whether somebody is there at all is told by a TopicWatcher (discovery.hpp), what DDS calls
 // liveliness; a stream that stays quiet for a period by WaitSet::watch_every() (wait_set.hpp).
@@ -56,8 +56,8 @@ class Loan {
   RawLoan raw_;
 };
 
-// A received message, read-only. Move-only, false when empty. A large one is pinned in the
-// publisher's memory until the Sample dies; hold it as long as you need it, not longer.
+// A received message, read-only. Move-only, false when empty. One that did not travel in its slot
+// (inline_bytes_max) is pinned in the publisher's memory until the Sample dies; hold it as long as you need it, not longer.
 template <class T>
 class Sample {
  public:
@@ -120,10 +120,11 @@ class Publisher {
       if (!raw_.lend(loan, 0)) return std::unexpected(raw_.why());
       std::memcpy(loan.data().data(), &value, sizeof(T));
       return raw_.publish(loan, deadline);
-    } else if constexpr (sizeof(T) == inline_bytes_max) {
+    } else if constexpr (sizeof(T) == padded_bytes(sizeof(T))) {
       return sent(raw_.send_in_place(reinterpret_cast<const std::byte*>(&value), deadline));
     } else {
-      alignas(16) std::byte padded[inline_bytes_max]{};
+      alignas(16) std::byte padded[padded_bytes(sizeof(T))];
+      std::memset(padded + sizeof(T), 0, sizeof(padded) - sizeof(T));
       std::memcpy(padded, &value, sizeof(T));
       return sent(raw_.send_in_place(padded, deadline));
     }

@@ -90,16 +90,18 @@ int publish(sbx_publisher& publisher, RawLoan& loan, std::int64_t deadline_ns,
   return SBX_OK;
 }
 
-// send() for messages that travel in their slot: a copy with zeroes behind it.
+// send() for messages that travel in their slot: a copy with zeroes behind it where it needs some.
 int send_in_place(sbx_publisher& publisher, const void* data, std::int64_t deadline_ns,
                   std::uint64_t* position, sbx_error* error) {
-  alignas(16) std::byte padded[signalbox::inline_bytes_max]{};
-  if (publisher.shape.fixed_bytes == sizeof(padded)) {
-    std::memcpy(padded, data, sizeof(padded));
-  } else {
-    std::memcpy(padded, data, publisher.shape.fixed_bytes);
+  alignas(16) std::byte padded[signalbox::inline_bytes_max];
+  const std::size_t bytes = publisher.shape.fixed_bytes;
+  const auto* whole = static_cast<const std::byte*>(data);
+  if (bytes != signalbox::padded_bytes(bytes)) {
+    std::memset(padded + bytes, 0, signalbox::padded_bytes(bytes) - bytes);
+    std::memcpy(padded, data, bytes);
+    whole = padded;
   }
-  const std::uint64_t sent = publisher.raw.send_in_place(padded, Deadline::at_ns(deadline_ns));
+  const std::uint64_t sent = publisher.raw.send_in_place(whole, Deadline::at_ns(deadline_ns));
   if (sent == RawPublisher::no_position) return report(publisher.raw.why(), error);
   if (position != nullptr) *position = sent;
   return SBX_OK;

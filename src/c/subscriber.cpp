@@ -59,12 +59,16 @@ const void* moved(const void* part, const sbx_sample& from, const sbx_sample& to
   return reinterpret_cast<const char*>(&to) + offset;
 }
 
-// The most frequent message: a fixed part that came in its slot. All its words are copied, which a
-// compiler makes three instructions of, where a copy of the right length would be a call.
+// The most frequent message: a fixed part that came in its slot. All of one line's words are copied,
+// which a compiler makes three instructions of, where a copy of the right length would be a call.
 bool hand_over_plain(const RawSample& raw, sbx_sample& sample) noexcept {
   const auto data = raw.data();
   if (data.empty() || !inside(data.data(), raw) || !raw.tail().empty()) return false;
-  std::memcpy(sample.inline_, data.data(), sizeof(sample.inline_));
+  if (data.size() <= signalbox::one_line_bytes_max) {
+    std::memcpy(sample.inline_, data.data(), signalbox::one_line_bytes_max);
+  } else {
+    std::memcpy(sample.inline_, data.data(), data.size());
+  }
   sample.data = sample.inline_;
   sample.tail = nullptr;
   sample.data_bytes = data.size();
@@ -91,25 +95,32 @@ void copy_inline(const RawSample& raw, sbx_sample& sample) noexcept {
   }
 }
 
+// All but the words of inline_, which would cost more than all the rest.
+void describe(sbx_sample& sample, std::span<const std::byte> data, std::span<const std::byte> tail,
+              std::uint64_t position, std::uint64_t publisher) noexcept {
+  sample.data = data.empty() ? nullptr : data.data();
+  sample.tail = tail.empty() ? nullptr : tail.data();
+  sample.data_bytes = data.size();
+  sample.tail_bytes = tail.size();
+  sample.position = position;
+  sample.publisher = publisher;
+  sample.hold_ = nullptr;
+}
+
 // Hands a taken message to the caller: small ones as a copy, large ones pinned until released.
 bool hand_over(sbx_subscriber& subscriber, RawSample& raw, sbx_sample& sample) noexcept {
   if (hand_over_plain(raw, sample)) return true;
-  sbx_sample out{};
-  out.data_bytes = raw.data().size();
-  out.tail_bytes = raw.tail().size();
-  out.position = raw.position();
-  out.publisher = raw.publisher();
-  const void* first = raw.data().empty() ? raw.tail().data() : raw.data().data();
-  if (inside(first, raw) || out.data_bytes + out.tail_bytes == 0) {
-    sample = out;
-    copy_inline(raw, sample);
-    return true;
-  }
-  out.data = raw.data().empty() ? nullptr : raw.data().data();
-  out.tail = raw.tail().empty() ? nullptr : raw.tail().data();
-  out.hold_ = subscriber.held->hold(raw);
-  if (out.hold_ == nullptr) return false;
-  sample = out;
+  const auto data = raw.data();
+  const auto tail = raw.tail();
+  const auto position = raw.position();
+  const auto publisher = raw.publisher();
+  const void* first = data.empty() ? tail.data() : data.data();
+  const bool is_in_place = inside(first, raw) || data.size() + tail.size() == 0;
+  auto* const hold = is_in_place ? nullptr : subscriber.held->hold(raw);
+  if (!is_in_place && hold == nullptr) return false;
+  describe(sample, data, tail, position, publisher);
+  sample.hold_ = hold;
+  if (is_in_place) copy_inline(raw, sample);
   return true;
 }
 
@@ -230,7 +241,7 @@ void sbx_sample_release(sbx_sample* sample) {
   if (sample->hold_ != nullptr) {
     HeldSamples::release(static_cast<HeldSamples::Slot*>(sample->hold_));
   }
-  *sample = sbx_sample{};
+  describe(*sample, {}, {}, 0, 0);
 }
 
 void sbx_sample_move(sbx_sample* to, sbx_sample* from) {
@@ -239,7 +250,7 @@ void sbx_sample_move(sbx_sample* to, sbx_sample* from) {
   *to = before;
   to->data = moved(before.data, *from, *to);
   to->tail = moved(before.tail, *from, *to);
-  *from = sbx_sample{};
+  describe(*from, {}, {}, 0, 0);
 }
 
 int sbx_subscriber_wait(sbx_subscriber* subscriber, int64_t deadline_ns, int* wake,

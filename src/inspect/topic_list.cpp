@@ -75,22 +75,24 @@ std::optional<ForeignPage> read_page(const OpenTopic& at, const topic::Participa
 }
 
 // One past the newest message, as shm::RingReader::find_next() finds it.
-Result<std::uint64_t> count_published(const ForeignPage& page, std::uint32_t depth) {
+Result<std::uint64_t> count_published(const ForeignPage& page, std::uint32_t depth,
+                                      std::uint64_t slot_bytes) {
   const auto ring = page.field<std::uint64_t>(offsetof(PublisherPage, ring_offset));
-  constexpr std::uint64_t at_once = 64;
-  std::array<std::byte, at_once * sizeof(topic::Slot)> slots;
+  constexpr std::uint64_t at_once = 16;
+  std::array<std::byte, at_once * shm::slot_lines_max * sizeof(topic::Slot)> slots;
   std::uint64_t next = 0;
   for (std::uint64_t first = 0; first < depth; first += at_once) {
     const std::uint64_t count = std::min<std::uint64_t>(at_once, depth - first);
-    const auto some = std::span(slots).first(count * sizeof(topic::Slot));
-    if (auto got = os::read_at(page.file(), ring + first * sizeof(topic::Slot), some); !got) {
+    const auto some = std::span(slots).first(count * slot_bytes);
+    if (auto got = os::read_at(page.file(), ring + first * slot_bytes, some); !got) {
       return std::unexpected(std::move(got.error()));
     }
     for (std::uint64_t i = 0; i < count; ++i) {
       std::uint64_t sequence = 0;
-      std::memcpy(&sequence, slots.data() + i * sizeof(topic::Slot), sizeof(sequence));
+      std::memcpy(&sequence, slots.data() + i * slot_bytes, sizeof(sequence));
       // Ready at p counts to p+1; being written at p counts to p. Only p's own slot may say so.
-      if (sequence == 0 || (sequence - 1) / 2 % depth != first + i) continue;
+      if (sequence == 0) continue;
+      if (shm::position_of(sequence) * shm::slot_step % depth != first + i) continue;
       next = std::max(next, sequence / 2);
     }
   }
@@ -103,11 +105,14 @@ PublisherInfo read_publisher(const OpenTopic& at, const topic::Participant& who)
   if (!page) return info;
   const auto depth = page->field<std::uint32_t>(offsetof(PublisherPage, depth));
   const auto ring = page->field<std::uint64_t>(offsetof(PublisherPage, ring_offset));
+  const auto lines = page->field<std::uint32_t>(offsetof(PublisherPage, slot_lines));
+  const std::uint64_t slot_bytes = lines * sizeof(topic::Slot);
   const std::uint64_t size = page->file_bytes();
   const bool is_sound = depth != 0 && depth <= depth_max && (depth & (depth - 1)) == 0 &&
-                        ring <= size && depth <= (size - ring) / sizeof(topic::Slot);
+                        lines != 0 && lines <= shm::slot_lines_max && ring <= size &&
+                        depth <= (size - ring) / slot_bytes;
   const auto published =
-      is_sound ? count_published(*page, depth)
+      is_sound ? count_published(*page, depth, slot_bytes)
                : Result<std::uint64_t>(std::unexpected(contradiction(at.path + "/" + who.file)));
   if (!published) {
     info.error = published.error();

@@ -7,6 +7,7 @@
 //   P::fence(order)         a thread fence
 //   P::full_fence()         orders an earlier store before a later load
 //   P::store_words, P::load_words   a slot's words to and from ordinary bytes, each word untorn
+//   P::store_lines, P::load_lines   the same for a slot of several lines, from its third word on
 #pragma once
 
 #include <atomic>
@@ -23,6 +24,24 @@ namespace signalbox::shm {
 
 // Copies word by word. Both ends are ordered by the sequence that guards the words.
 struct WordByWord {
+  template <class Slot>
+  static void store_lines(Slot* first, const std::byte* from, std::size_t words) noexcept {
+    for (std::size_t i = 0; i < words; ++i) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, from + i * sizeof(word), sizeof(word));
+      // relaxed[ring.words]: published by the ready store, guarded by the mark.
+      word_at(first, i + 2).store(word, std::memory_order_relaxed);
+    }
+  }
+  template <class Slot>
+  static void load_lines(const Slot* first, std::byte* to, std::size_t words) noexcept {
+    for (std::size_t i = 0; i < words; ++i) {
+      // relaxed[ring.words]: checked by the look at the mark.
+      const std::uint64_t word = word_at(first, i + 2).load(std::memory_order_relaxed);
+      std::memcpy(to + i * sizeof(word), &word, sizeof(word));
+    }
+  }
+
   template <class Word, std::size_t count>
   static void store_words(Word (&to)[count], const std::byte* from) noexcept {
     for (std::size_t i = 0; i < count; ++i) {
@@ -39,6 +58,15 @@ struct WordByWord {
       const std::uint64_t word = from[i].load(std::memory_order_relaxed);
       std::memcpy(to + i * sizeof(word), &word, sizeof(word));
     }
+  }
+
+ private:
+  // Eight words a line, of which a slot's first two have names.
+  template <class Slot>
+  static auto& word_at(Slot* first, std::size_t index) noexcept {
+    Slot& line = first[index / 8];
+    if (index % 8 == 0) return line.sequence;
+    return index % 8 == 1 ? line.meta : line.words[index % 8 - 2];
   }
 };
 
@@ -65,6 +93,18 @@ struct WideWords {
     for (std::size_t i = 0; i < count; i += 2) {
       const auto pair = _mm_load_si128(reinterpret_cast<const __m128i*>(&from[i]));
       _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i * sizeof(Word)), pair);
+    }
+  }
+  template <class Slot>
+  static void store_lines(Slot* first, const std::byte* from, std::size_t words) noexcept {
+    auto* const to = reinterpret_cast<__m128i*>(first) + 1;
+    for (std::size_t i = 0; i < words / 2; ++i) _mm_store_si128(to + i, load_halves(from + 16 * i));
+  }
+  template <class Slot>
+  static void load_lines(const Slot* first, std::byte* to, std::size_t words) noexcept {
+    const auto* const from = reinterpret_cast<const __m128i*>(first) + 1;
+    for (std::size_t i = 0; i < words / 2; ++i) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 16 * i), _mm_load_si128(from + i));
     }
   }
 

@@ -1,23 +1,32 @@
 // ring.hpp: the broadcast ring of one publisher. One writer, any number of readers, no shared
 // index.
 //
-// A slot is one cache line. Its first word tells everything:
+// A slot is one cache line, or a few for larger messages. Its first word tells everything:
 //
-//      0        8        16                                              64
-//      +--------+--------+-----------------------------------------------+
-//      |sequence|  meta  |  words[6]: a message, or where its frame lies  |
-//      +--------+--------+-----------------------------------------------+
-//      sequence: 2p+1 while message p is being written, 2p+2 once it is ready; 0 never used
+//      0        8        16                                     64 * lines - 16
+//      +--------+--------+------------------- - - - - ---------+--------+--------+
+//      |sequence|  meta  |  words: a message, or its frame     | unused |  mark  |
+//      +--------+--------+------------------- - - - - ---------+--------+--------+
+//      sequence: 2p+2 once message p is ready; 0 never used
+//      mark:     2p+1 from before message p is written. A slot of one line has no mark of its own:
+//                its sequence is 2p+1 while message p is written, and the words fill the line.
 //
-// A reader looks at the slot it expects next, copies it and looks at the sequence again: unchanged
-// means whole, larger means the writer has lapped it by a countable amount. The sequence has 64
+// Only the first line of a larger slot is looked at by those who wait, so its mark is in the last
+// one: it would take the line away from them, and they from the writer, in the middle of a message.
+//
+// Successive messages lie slot_step slots apart: where they lie side by side, the processor fetches
+// the next slot for the writer while its reader looks at it.
+//
+// A reader looks at the slot it expects next, copies it and looks at the mark: unchanged means
+// whole, larger means the writer has lapped it by a countable amount. The sequence has 64
 // bits, so it never comes round again.
 //
 //   Threads  one writer thread; each reader thread has its own RingReader
 //   Crash    a writer that dies inside publish() leaves 2p+1 behind: that message was never there
-//   Limits   depth is a power of two
+//   Limits   depth is a power of two; slot_lines_max lines a slot
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -26,7 +35,14 @@
 
 namespace signalbox::shm {
 
-inline constexpr std::size_t slot_words = 6;
+inline constexpr std::size_t slot_words = 6;  // in a slot of one line
+inline constexpr std::uint32_t slot_lines_max = 8;
+inline constexpr std::uint64_t slot_step = 5;  // odd, so that every slot has its turn
+
+// The words of a message that a slot has room for. Both counts are even: words travel in pairs.
+constexpr std::size_t words_in(std::uint32_t lines) noexcept {
+  return lines == 1 ? slot_words : std::size_t{8} * lines - 4;
+}
 
 template <class P>
 struct alignas(64) Slot {
@@ -47,20 +63,55 @@ constexpr std::uint64_t ready(std::uint64_t position) noexcept { return 2 * posi
 // The position that a sequence other than 0 speaks of.
 constexpr std::uint64_t position_of(std::uint64_t sequence) noexcept { return (sequence - 1) / 2; }
 
+// Where the slots of a ring are.
+template <class AnySlot>
+class SlotArray {
+ public:
+  SlotArray(AnySlot* slots, std::uint64_t depth, std::uint32_t lines) noexcept
+      : slots_(slots), mask_(depth - 1), lines_(lines) {}
+
+  std::uint64_t depth() const noexcept { return mask_ + 1; }
+  std::uint64_t mask() const noexcept { return mask_; }
+  std::uint32_t lines() const noexcept { return lines_; }
+  // Of message `position`, where slots have one line.
+  AnySlot& one_line(std::uint64_t position) const noexcept {
+    return slots_[position * slot_step & mask_];
+  }
+  // The first line, however many there are.
+  AnySlot& first_line(std::uint64_t position) const noexcept {
+    return slots_[(position * slot_step & mask_) * lines_];
+  }
+  // The word that is marked before a message is written.
+  auto& mark(AnySlot& first) const noexcept {
+    return lines_ == 1 ? first.sequence : (&first)[lines_ - 1].words[slot_words - 1];
+  }
+
+ private:
+  AnySlot* slots_;
+  std::uint64_t mask_;
+  std::uint32_t lines_;
+};
+
 template <class P>
 class RingWriter {
  public:
-  RingWriter(Slot<P>* slots, std::uint64_t depth) noexcept : slots_(slots), mask_(depth - 1) {}
+  RingWriter(Slot<P>* slots, std::uint64_t depth, std::uint32_t lines = 1) noexcept
+      : slots_(slots, depth, lines) {}
 
   std::uint64_t next() const noexcept { return next_; }
-  std::uint64_t slot_index() const noexcept { return next_ & mask_; }
+  // A number below depth for each slot.
+  std::uint64_t slot_index() const noexcept { return next_ & slots_.mask(); }
   // The word sleepers wait on for the message that was published last.
-  const void* last_sequence() const noexcept { return &slots_[(next_ - 1) & mask_].sequence; }
+  const void* last_sequence() const noexcept { return &slots_.first_line(next_ - 1).sequence; }
+  // The slot of the message that will come next.
+  const std::byte* next_slot() const noexcept {
+    return reinterpret_cast<const std::byte*>(&slots_.first_line(next_));
+  }
 
-  // Makes these 48 bytes message number next() and counts on.
+  // Makes these 48 bytes message number next() and counts on. For slots of one line.
   void publish(std::uint64_t meta, const std::byte* bytes) noexcept {
     const std::uint64_t position = next_;  // the compiler cannot know that no slot overlaps it
-    Slot<P>& slot = slots_[position & mask_];
+    Slot<P>& slot = slots_.one_line(position);
     // relaxed[ring.mark]: the fence below orders it before the words.
     slot.sequence.store(writing(position), std::memory_order_relaxed);
     // sync[ring.mark] release: whoever sees one of the new words also sees the mark, and so
@@ -74,9 +125,24 @@ class RingWriter {
     next_ = position + 1;
   }
 
+  // The same for slots of several lines, and `words` words: an even count.
+  void publish_long(std::uint64_t meta, const std::byte* bytes, std::size_t words) noexcept {
+    const std::uint64_t position = next_;
+    Slot<P>& first = slots_.first_line(position);
+    // relaxed[ring.mark]: the fence below orders it before the words.
+    slots_.mark(first).store(writing(position), std::memory_order_relaxed);
+    // sync[ring.mark] release: as in publish().
+    P::fence(std::memory_order_release);
+    // relaxed[ring.words]: published by the ready store, guarded by the mark.
+    first.meta.store(meta, std::memory_order_relaxed);
+    P::store_lines(&first, bytes, words);
+    // sync[ring.ready] release: as in publish().
+    first.sequence.store(ready(position), std::memory_order_release);
+    next_ = position + 1;
+  }
+
  private:
-  Slot<P>* slots_;
-  std::uint64_t mask_;
+  SlotArray<Slot<P>> slots_;
   std::uint64_t next_ = 0;
 };
 
@@ -89,15 +155,15 @@ enum class Read {
 template <class P>
 class RingReader {
  public:
-  RingReader(const Slot<P>* slots, std::uint64_t depth) noexcept
-      : slots_(slots), mask_(depth - 1) {}
+  RingReader(const Slot<P>* slots, std::uint64_t depth, std::uint32_t lines = 1) noexcept
+      : slots_(slots, depth, lines) {}
 
-  std::uint64_t depth() const noexcept { return mask_ + 1; }
+  std::uint64_t depth() const noexcept { return slots_.depth(); }
 
-  // Copies message `position`; `words` has room for slot_words words, and is written unless the
-  // answer is `nothing`.
+  // Copies message `position` out of its slot of one line; `words` has room for slot_words words,
+  // and is written unless the answer is `nothing`.
   Read read(std::uint64_t position, std::uint64_t& meta, std::byte* words) const noexcept {
-    const Slot<P>& slot = slots_[position & mask_];
+    const Slot<P>& slot = slots_.one_line(position);
     // sync[ring.ready] acquire: meets publish(); the words below are at least as new.
     const std::uint64_t before = slot.sequence.load(std::memory_order_acquire);
     if (before != ready(position)) return before < ready(position) ? Read::nothing : Read::lapped;
@@ -113,10 +179,27 @@ class RingReader {
     return read(position, image.meta, reinterpret_cast<std::byte*>(image.words));
   }
 
-  // Is message `position` still in its slot? Relaxed: the caller has just fenced.
+  // The same out of a slot of several lines: the first `count` words, an even count.
+  Read read_long(std::uint64_t position, std::uint64_t& meta, std::byte* words,
+                 std::size_t count) const noexcept {
+    const Slot<P>& first = slots_.first_line(position);
+    // sync[ring.ready] acquire: as in read().
+    const std::uint64_t before = first.sequence.load(std::memory_order_acquire);
+    if (before != ready(position)) return before < ready(position) ? Read::nothing : Read::lapped;
+    // relaxed[ring.words]: checked by the look at the mark.
+    meta = first.meta.load(std::memory_order_relaxed);
+    P::load_lines(&first, words, count);
+    // sync[ring.mark] acquire: as in read().
+    P::fence(std::memory_order_acquire);
+    // relaxed[ring.recheck]: ordered after the copy by the fence.
+    const std::uint64_t mark = slots_.mark(first).load(std::memory_order_relaxed);
+    return mark == writing(position) ? Read::ready : Read::lapped;
+  }
+
+  // Is message `position` still in its slot of one line? Relaxed: the caller has just fenced.
   bool still_holds(std::uint64_t position) const noexcept {
     // relaxed[ring.recheck]: ordered after the copy or the pin by the caller's fence.
-    return slots_[position & mask_].sequence.load(std::memory_order_relaxed) == ready(position);
+    return slots_.one_line(position).sequence.load(std::memory_order_relaxed) == ready(position);
   }
 
   bool is_ready(std::uint64_t position) const noexcept {
@@ -126,26 +209,26 @@ class RingReader {
   // The raw word of the slot that message `position` will use, and its address to sleep on.
   std::uint64_t sequence_at(std::uint64_t position) const noexcept {
     // sync[ring.ready] acquire: whoever finds it ready may read the words.
-    return slots_[position & mask_].sequence.load(std::memory_order_acquire);
+    return slots_.first_line(position).sequence.load(std::memory_order_acquire);
   }
   const void* sequence_address(std::uint64_t position) const noexcept {
-    return &slots_[position & mask_].sequence;
+    return &slots_.first_line(position).sequence;
   }
 
   // Where to go on after message `position` was found lapped: the oldest message that is likely to
   // survive being read. A quarter of the ring is left as a head start on the writer.
   std::uint64_t after_lap(std::uint64_t position) const noexcept {
-    const std::uint64_t sequence = sequence_at(position);
-    if (sequence <= ready(position)) return position;
-    const std::uint64_t newest_here = position_of(sequence);
-    const std::uint64_t target = newest_here - mask_ + depth() / 4;
+    const std::uint64_t newest = std::max(sequence_at(position), mark_at(position));
+    if (newest <= ready(position)) return position;
+    const std::uint64_t newest_here = position_of(newest);
+    const std::uint64_t target = newest_here - slots_.mask() + depth() / 4;
     return target > position ? target : position + 1;
   }
 
   // One past the newest message that is ready. Looks at every slot: for joining, not for taking.
   std::uint64_t find_next() const noexcept {
     std::uint64_t next = 0;
-    for (std::uint64_t i = 0; i <= mask_; ++i) {
+    for (std::uint64_t i = 0; i < depth(); ++i) {
       const std::uint64_t sequence = sequence_at(i);
       // Ready at p counts to p+1; being written at p counts to p.
       const std::uint64_t here = sequence / 2;
@@ -160,8 +243,12 @@ class RingReader {
   }
 
  private:
-  const Slot<P>* slots_;
-  std::uint64_t mask_;
+  std::uint64_t mark_at(std::uint64_t position) const noexcept {
+    // sync[ring.mark] acquire: the sequence is looked at no later than this.
+    return slots_.mark(slots_.first_line(position)).load(std::memory_order_acquire);
+  }
+
+  SlotArray<const Slot<P>> slots_;
 };
 
 }  // namespace signalbox::shm

@@ -22,10 +22,11 @@ Error bad_option(const std::string& topic, std::string what) {
 PublisherPlan plan_publisher(const wire::ParsedType& type,
                              const PublisherOptions& options) noexcept {
   PublisherPlan sum{};
+  sum.slot_lines = slot_lines(type.fixed_bytes, type.has_tail);
   sum.ring_offset = sizeof(PublisherPage);
-  const std::uint64_t ring_end = sum.ring_offset + options.depth * sizeof(Slot);
-  sum.frames_offset = sum.total = round_up(ring_end, page_bytes);
-  if (fits_in_place(type.fixed_bytes, options.tail_bytes_max)) return sum;
+  sum.ring_bytes = std::uint64_t{options.depth} * sum.slot_lines * sizeof(Slot);
+  sum.frames_offset = sum.total = round_up(sum.ring_offset + sum.ring_bytes, page_bytes);
+  if (fits_in_place(sum.slot_lines, type.fixed_bytes, options.tail_bytes_max)) return sum;
   const std::uint64_t bytes = tail_offset(type.fixed_bytes) + options.tail_bytes_max;
   // Frames larger than a page begin on one, so that touching one never faults in its neighbour.
   sum.frame_bytes = round_up(bytes, bytes < page_bytes ? cache_line : page_bytes);
@@ -91,7 +92,7 @@ Result<Footprint> footprint(const TypeDescription& type, const PublisherOptions&
         topic::round_up(sizeof(topic::TopicPage) + text_bytes, topic::page_bytes);
     sum.bell_bytes = topic::round_up(sizeof(topic::BellPage), topic::page_bytes);
     sum.control_bytes = plan.ring_offset;
-    sum.ring_bytes = options.depth * sizeof(topic::Slot);
+    sum.ring_bytes = plan.ring_bytes;
     sum.frames = plan.frames;
     sum.frame_bytes = plan.frame_bytes;
     sum.publisher_bytes = plan.total;
@@ -112,7 +113,7 @@ std::string to_string(const Footprint& sum) {
   add("topic: type description", sum.description_bytes);
   add("topic: bell", sum.bell_bytes);
   add("publisher: control", sum.control_bytes);
-  add("publisher: ring of " + std::to_string(sum.ring_bytes / sizeof(topic::Slot)) + " slots",
+  add("publisher: ring of " + std::to_string(sum.ring_bytes / sizeof(topic::Slot)) + " cache lines",
       sum.ring_bytes);
   add("publisher: " + std::to_string(sum.frames) + " frames of " + std::to_string(sum.frame_bytes),
       frames_bytes);

@@ -12,6 +12,8 @@
 namespace signalbox::topic {
 
 struct PublisherPlan {
+  std::uint32_t slot_lines;
+  std::uint64_t ring_bytes;
   std::uint64_t frames;
   std::uint64_t frame_bytes;
   std::uint64_t ring_offset;

@@ -114,7 +114,7 @@ TEST_F(TopicFootprint, IsATableAndItsLinesAddUp) {
             "topic: type description                                     4096\n"
             "topic: bell                                                 4096\n"
             "publisher: control                                           384\n"
-            "publisher: ring of 4 slots                                   256\n"
+            "publisher: ring of 4 cache lines                             256\n"
             "publisher: 9 frames of 256                                  2304\n"
             "publisher: rounded up to pages                              5248\n"
             "subscriber: control, pins and cursors                       8192\n"

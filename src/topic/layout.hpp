@@ -1,4 +1,4 @@
-// layout.hpp: the bytes that different programs share. docs/formats/layout-1.md draws them too.
+// layout.hpp: the bytes that different programs share. docs/formats/layout-2.md draws them too.
 //
 // Every file of a topic begins with a SegmentHeader. Fields are fixed-width and naturally aligned,
 // there are no pointers, and regions are found by the offsets in the header, so that a later
@@ -21,10 +21,11 @@
 #include "shm/doorbell.hpp"
 #include "shm/pins.hpp"
 #include "shm/ring.hpp"
+#include "signalbox/raw_topic.hpp"
 
 namespace signalbox::topic {
 
-static_assert(std::endian::native == std::endian::little, "shared layout 1 is little-endian");
+static_assert(std::endian::native == std::endian::little, "shared layout 2 is little-endian");
 
 using Atomics = shm::RealAtomics;
 using Slot = shm::Slot<Atomics>;
@@ -33,7 +34,7 @@ using AtomicU64 = std::atomic<std::uint64_t>;
 
 inline constexpr std::uint64_t segment_magic = 0x0a31584f424c4753;  // "SGLBOX1\n"
 inline constexpr std::uint32_t byte_order_mark = 0x01020304;
-inline constexpr std::uint16_t layout_major = 1;
+inline constexpr std::uint16_t layout_major = 2;
 inline constexpr std::uint16_t layout_minor = 0;
 // Bits a reader must know to read at all. None yet.
 inline constexpr std::uint64_t known_incompatible = 0;
@@ -93,10 +94,10 @@ enum class Stage : std::uint32_t { joining = 0, ready = 1, closed = 2 };
 //  192 type hash (16)   | 208 depth (4)      | 212 frames (4)       | 216 frame bytes (8)
 //  224 ring offset (8)  | 232 frames offset (8) | 240 fixed bytes (8) | 248 tail bytes max (8)
 //  256 stage (4) | 260 barrier (4: 1 = others use a heavy barrier) ...
-//  264 silent (4: 1 = wakes nobody) ...
+//  264 silent (4: 1 = wakes nobody) | 268 slot lines (4) ...
 //  272 dropped (8): messages given up | 280 evicted (8): subscribers left behind ...
 //  320 wanted (8): the cursor this publisher sleeps for, 0 = none ...
-//  384 ...ring at its offset: depth slots of 64 bytes; frames at theirs, page-aligned
+//  384 ...ring at its offset: depth slots of 64 bytes a line; frames at theirs, page-aligned
 struct PublisherPage {
   SegmentHeader header;
   std::uint64_t type_hash[2];
@@ -110,11 +111,13 @@ struct PublisherPage {
   alignas(64) std::atomic<Stage> stage;
   AtomicU32 asymmetric;
   AtomicU32 silent;
+  std::uint32_t slot_lines;
   alignas(16) AtomicU64 dropped;
   AtomicU64 evicted;
   alignas(64) AtomicU64 wanted;
 };
-static_assert(sizeof(PublisherPage) == 384 && offsetof(PublisherPage, dropped) == 272 &&
+static_assert(sizeof(PublisherPage) == 384 && offsetof(PublisherPage, slot_lines) == 268 &&
+              offsetof(PublisherPage, dropped) == 272 &&
               offsetof(PublisherPage, wanted) == 320);
 
 //  192 type hash (16) | 208 reliable (4) | 212 asymmetric (4) | 216 pins offset (8)
@@ -135,9 +138,28 @@ struct SubscriberPage {
 static_assert(sizeof(SubscriberPage) == 4928 && offsetof(SubscriberPage, pins) == 320 &&
               offsetof(SubscriberPage, cursors) == 832);
 
-// A slot holds 48 bytes: a fixed part, or a tail where there is no fixed part, but not both.
-constexpr bool fits_in_place(std::uint64_t fixed_bytes, std::uint64_t tail_bytes) noexcept {
-  return fixed_bytes + tail_bytes <= shm::slot_words * 8 && (fixed_bytes == 0 || tail_bytes == 0);
+// The lines of a slot: enough for a fixed part of up to inline_bytes_max bytes. Where messages have
+// tails, or lie in frames, it is one.
+constexpr std::uint32_t slot_lines(std::uint64_t fixed_bytes, bool has_tail) noexcept {
+  constexpr std::uint64_t line = 64;
+  constexpr std::uint64_t around = 32;  // sequence, meta; an unused word and the mark
+  if (has_tail || fixed_bytes <= shm::slot_words * 8) return 1;
+  const std::uint64_t lines = (fixed_bytes + around + line - 1) / line;
+  return lines <= shm::slot_lines_max ? static_cast<std::uint32_t>(lines) : 1;
+}
+
+// A slot holds a fixed part, or where there is no fixed part a tail of 48 bytes, but not both.
+constexpr bool fits_in_place(std::uint32_t lines, std::uint64_t fixed_bytes,
+                             std::uint64_t tail_bytes) noexcept {
+  return fixed_bytes + tail_bytes <= shm::words_in(lines) * 8 &&
+         (fixed_bytes == 0 || tail_bytes == 0);
+}
+static_assert(fits_in_place(slot_lines(inline_bytes_max, false), inline_bytes_max, 0));
+static_assert(slot_lines(inline_bytes_max + 1, false) == 1);
+
+// The words that are copied of a message in a slot of several lines: an even count.
+constexpr std::size_t words_of(std::uint64_t fixed_bytes) noexcept {
+  return padded_bytes(fixed_bytes) / 8;
 }
 
 // How a slot's meta word says what the slot holds: the kind in the low byte, and for a message in

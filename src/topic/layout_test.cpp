@@ -1,4 +1,4 @@
-// Goal: the bytes that programs share are those of docs/formats/layout-1.md, field by field.
+// Goal: the bytes that programs share are those of docs/formats/layout-2.md, field by field.
 // Method: each row of the table there is compared with offsetof and sizeof; no row may be missing.
 #include "topic/layout.hpp"
 

@@ -21,7 +21,8 @@ namespace {
 
 // Every message fits its slot and none has a tail.
 bool is_plain(const wire::ParsedType& type, const PublisherOptions& options) {
-  return !type.has_tail && topic::fits_in_place(type.fixed_bytes, options.tail_bytes_max);
+  const std::uint32_t lines = topic::slot_lines(type.fixed_bytes, type.has_tail);
+  return !type.has_tail && topic::fits_in_place(lines, type.fixed_bytes, options.tail_bytes_max);
 }
 
 }  // namespace
@@ -59,6 +60,7 @@ Result<std::unique_ptr<PublisherCore>> PublisherCore::open(std::string_view topi
   page->frames = static_cast<std::uint32_t>(sum.frames);
   page->frame_bytes = sum.frame_bytes;
   page->ring_offset = sum.ring_offset;
+  page->slot_lines = sum.slot_lines;
   page->frames_offset = sum.frames_offset;
   page->fixed_bytes = directory->type().fixed_bytes;
   page->tail_bytes_max = options.tail_bytes_max;
@@ -80,16 +82,18 @@ Result<std::unique_ptr<PublisherCore>> PublisherCore::open(std::string_view topi
 PublisherCore::PublisherCore(topic::TopicDirectory directory, topic::OwnSegment segment,
                              const PublisherOptions& options)
     : ring_(segment.mapping.at<topic::Slot>(segment.mapping.at<PublisherPage>(0)->ring_offset),
-            options.depth),
+            options.depth, segment.mapping.at<PublisherPage>(0)->slot_lines),
       bell_(directory.bell()),
       asymmetric_(segment.mapping.at<PublisherPage>(0)->asymmetric.load() != 0),
       is_plain_(is_plain(directory.type(), options)),
+      is_short_(is_plain_ && asymmetric_ &&
+                segment.mapping.at<PublisherPage>(0)->slot_lines == 1),
       generation_(os::fork_generation()),
       directory_(std::move(directory)),
       segment_(std::move(segment)),
       page_(segment_.mapping.at<PublisherPage>(0)),
-      shape_{page_->frames, page_->frame_bytes, page_->frames_offset, page_->fixed_bytes,
-             page_->tail_bytes_max},
+      shape_{page_->frames,      page_->frame_bytes,    page_->frames_offset,
+             page_->fixed_bytes, page_->tail_bytes_max, page_->slot_lines},
       pool_(shape_.frames, options.depth),
       options_(options) {}
 
@@ -148,15 +152,7 @@ bool PublisherCore::lend_slowly(RawLoan& loan, std::size_t tail_bytes) noexcept 
     lend_frame(loan, tail_bytes);
     return true;
   }
-  loan.frame_ = nullptr;
-  // All of the slot will be shown; what the message does not fill must not be our stack.
-  if (shape_.fixed_bytes + tail_bytes < inline_bytes_max) {
-    std::memset(loan.in_place_, 0, sizeof(loan.in_place_));
-  }
-  loan.data_bytes_ = shape_.fixed_bytes;
-  loan.tail_bytes_ = tail_bytes;
-  loan.owner_ = this;
-  ++loans_open_;
+  lend_in_place(loan, tail_bytes);
   return true;
 }
 
@@ -179,16 +175,7 @@ Result<std::uint64_t> PublisherCore::publish_slowly(RawLoan& loan, Deadline dead
       return std::unexpected(detail::explained(why_.code, [this] { return why_; }));
     }
   }
-  if (loan.frame_ != nullptr) return show(loan);
-  const std::uint64_t slot = ring_.slot_index();
-  const std::uint64_t position = ring_.next();
-  ring_.publish(topic::slot_meta(topic::SlotKind::in_place, loan.tail_bytes_), loan.in_place_);
-  if (shape_.frames != 0) pool_.show(slot, shm::FramePool::none);
-  loan.owner_ = nullptr;
-  --loans_open_;
-
-  ring_the_bell();
-  return position;
+  return loan.frame_ == nullptr ? show_in_place(loan) : show(loan);
 }
 
 std::uint64_t PublisherCore::wake_and_answer(std::uint64_t position) noexcept {
@@ -196,19 +183,23 @@ std::uint64_t PublisherCore::wake_and_answer(std::uint64_t position) noexcept {
   return position;
 }
 
-std::uint64_t PublisherCore::send_slowly(const std::byte* padded, Deadline deadline) noexcept {
+// All but the shortest way: slots of several lines, full fences, and whatever is rare.
+std::uint64_t PublisherCore::send_otherwise(const std::byte* padded, Deadline deadline) noexcept {
   if (!is_plain_) {
     why_ = refuse(Errc::bad_argument,
-                  "send_in_place() is for types of at most 48 bytes without a tail.");
+                  "send_in_place() is for types of at most 480 bytes without a tail.");
     return RawPublisher::no_position;
   }
-  if (auto room = make_room(deadline, MayLook::yes); !room) {
-    why_ = std::move(room.error());
-    return RawPublisher::no_position;
+  if (!is_fast()) {
+    if (auto room = make_room(deadline, MayLook::yes); !room) {
+      why_ = std::move(room.error());
+      return RawPublisher::no_position;
+    }
   }
   const std::uint64_t position = ring_.next();
-  ring_.publish(topic::slot_meta(topic::SlotKind::in_place, 0), padded);
+  fill_slot(0, padded);
   ring_the_bell();
+  prepare_next_slot();
   return position;
 }
 
@@ -218,11 +209,11 @@ std::size_t PublisherCore::send_batch(const std::byte* messages, std::size_t cou
   std::size_t sent = 0;
   while (sent < count) {
     if (!is_plain_ || !is_fast()) {
-      // send_slowly() may sleep for room: whoever is to make it must know what is there already.
+      // It may sleep for room: whoever is to make it must know what is there already.
       if (sent != 0) ring_the_bell();
       alignas(16) std::byte padded[inline_bytes_max]{};
       if (is_plain_) std::memcpy(padded, messages + sent * bytes, bytes);
-      if (send_slowly(padded, deadline) == RawPublisher::no_position) return sent;
+      if (send_otherwise(padded, deadline) == RawPublisher::no_position) return sent;
       ++sent;
     } else {
       sent += fill_slots(messages + sent * bytes, count - sent);
@@ -234,18 +225,18 @@ std::size_t PublisherCore::send_batch(const std::byte* messages, std::size_t cou
 
 // As many as go the fast way.
 std::size_t PublisherCore::fill_slots(const std::byte* messages, std::size_t count) noexcept {
-  constexpr std::uint64_t meta = topic::slot_meta(topic::SlotKind::in_place, 0);
-  const std::uint64_t bytes = directory_.type().fixed_bytes;
-  alignas(16) std::byte padded[inline_bytes_max]{};
+  const std::uint64_t bytes = shape_.fixed_bytes;
+  alignas(16) std::byte padded[inline_bytes_max];
+  std::memset(padded + bytes, 0, padded_bytes(bytes) - bytes);
   std::size_t filled = 0;
   // Whoever joins in the middle of a batch is met at the next message, as everywhere.
   for (; filled < count && is_fast(); ++filled) {
     const std::byte* message = messages + filled * bytes;
-    if (bytes != inline_bytes_max) {
+    if (bytes != padded_bytes(bytes)) {
       std::memcpy(padded, message, bytes);
       message = padded;
     }
-    ring_.publish(meta, message);
+    fill_slot(0, message);
   }
   return filled;
 }
@@ -333,7 +324,7 @@ void PublisherCore::pass_full_fences_if_needed() noexcept {
   const bool somebody_arms = std::ranges::any_of(
       links_, [](const SubscriberLink& link) { return link.page->armed.load() != 0; });
   if (!somebody_arms) return;
-  asymmetric_ = false;
+  asymmetric_ = is_short_ = false;
   page_->asymmetric.store(0);
 }
 

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -48,10 +49,11 @@ struct OwnShape {
   std::uint64_t frames_offset;
   std::uint64_t fixed_bytes;
   std::uint64_t tail_bytes_max;
+  std::uint32_t slot_lines;
 
   // Does a message with such a tail travel in its slot?
   bool fits_in_place(std::uint64_t tail_bytes) const noexcept {
-    return topic::fits_in_place(fixed_bytes, tail_bytes);
+    return topic::fits_in_place(slot_lines, fixed_bytes, tail_bytes);
   }
 };
 
@@ -92,12 +94,16 @@ struct PublisherCore {
   void ring_the_bell() noexcept;
   std::uint64_t wake_and_answer(std::uint64_t position) noexcept;
   std::size_t fill_slots(const std::byte* messages, std::size_t count) noexcept;
-  std::uint64_t send_slowly(const std::byte* padded, Deadline deadline) noexcept;
+  std::uint64_t send_otherwise(const std::byte* padded, Deadline deadline) noexcept;
+  void fill_slot(std::uint64_t tail_bytes, const std::byte* padded) noexcept;
   bool lend_slowly(RawLoan& loan, std::size_t tail_bytes) noexcept;
   void lend_frame(RawLoan& loan, std::size_t tail_bytes) noexcept;
+  void lend_in_place(RawLoan& loan, std::size_t tail_bytes) noexcept;
   Result<std::uint64_t> publish_slowly(RawLoan& loan, Deadline deadline);
   std::uint64_t show(RawLoan& loan) noexcept;
+  std::uint64_t show_in_place(RawLoan& loan) noexcept;
   void prepare_next_frame() noexcept;
+  void prepare_next_slot() noexcept;
   enum class MayLook : bool { no, yes };  // who is there: a look enters the kernel
   Result<void> make_room(Deadline deadline, MayLook may_look) noexcept;
   // Frames.
@@ -126,6 +132,7 @@ struct PublisherCore {
   shm::Bell<topic::Atomics>& bell_;
   bool asymmetric_;  // sleepers pass the heavy half of the barrier
   bool is_plain_;    // neither frames nor tails: what send_in_place() takes for granted
+  bool is_short_;    // plain, of one line, and asymmetric: goes the shortest way
   unsigned generation_;
   os::ZeroedInChild room_in_child_{room_until_};
 
@@ -169,24 +176,52 @@ inline void PublisherCore::ring_the_bell() noexcept {
 // that is rare is the last thing done, and needs no stack frame here.
 inline std::uint64_t PublisherCore::send_in_place(const std::byte* padded,
                                                   Deadline deadline) noexcept {
-  if (!is_plain_ || !is_fast()) [[unlikely]]
-    return send_slowly(padded, deadline);
+  if (!is_short_ || !is_fast()) [[unlikely]]
+    return send_otherwise(padded, deadline);
   const std::uint64_t position = ring_.next();
   ring_.publish(topic::slot_meta(topic::SlotKind::in_place, 0), padded);
-  order_before_bell();
+  topic::Atomics::compiler_fence();  // as order_before_bell(): is_short_ says asymmetric_
   if (shm::somebody_sleeps(bell_)) [[unlikely]]
     return wake_and_answer(position);
   return position;
 }
 
-// The short way to a frame: one is free, and a publish would go the fast way too.
+// A message in its slot, whatever the number of its lines.
+inline void PublisherCore::fill_slot(std::uint64_t tail_bytes, const std::byte* padded) noexcept {
+  const std::uint64_t meta = topic::slot_meta(topic::SlotKind::in_place, tail_bytes);
+  if (shape_.slot_lines == 1) {
+    ring_.publish(meta, padded);
+  } else {
+    ring_.publish_long(meta, padded, topic::words_of(shape_.fixed_bytes));
+  }
+}
+
+// The short way to a loan: what it needs is free, and a publish would go the fast way too.
 inline bool PublisherCore::lend(RawLoan& loan, std::size_t tail_bytes) noexcept {
-  if (!is_fast() || loans_open_ >= options_.loans_max || tail_bytes > shape_.tail_bytes_max ||
-      !pool_.has_free() || shape_.fits_in_place(tail_bytes)) [[unlikely]] {
+  if (!is_fast() || loans_open_ >= options_.loans_max || tail_bytes > shape_.tail_bytes_max)
+      [[unlikely]] {
+    return lend_slowly(loan, tail_bytes);
+  }
+  if (is_plain_) {
+    lend_in_place(loan, tail_bytes);
+    return true;
+  }
+  if (!pool_.has_free() || shape_.fits_in_place(tail_bytes)) [[unlikely]] {
     return lend_slowly(loan, tail_bytes);
   }
   lend_frame(loan, tail_bytes);
   return true;
+}
+
+inline void PublisherCore::lend_in_place(RawLoan& loan, std::size_t tail_bytes) noexcept {
+  loan.frame_ = nullptr;
+  // All that is copied will be shown; what the message does not fill must not be our stack.
+  const std::uint64_t bytes = shape_.fixed_bytes + tail_bytes;
+  std::memset(loan.in_place_ + bytes, 0, padded_bytes(bytes) - bytes);
+  loan.data_bytes_ = shape_.fixed_bytes;
+  loan.tail_bytes_ = tail_bytes;
+  loan.owner_ = this;
+  ++loans_open_;
 }
 
 inline void PublisherCore::lend_frame(RawLoan& loan, std::size_t tail_bytes) noexcept {
@@ -199,10 +234,10 @@ inline void PublisherCore::lend_frame(RawLoan& loan, std::size_t tail_bytes) noe
 }
 
 inline Result<std::uint64_t> PublisherCore::publish(RawLoan& loan, Deadline deadline) {
-  if (loan.owner_ != this || loan.frame_ == nullptr || !is_fast()) [[unlikely]] {
+  if (loan.owner_ != this || !is_fast()) [[unlikely]] {
     return publish_slowly(loan, deadline);
   }
-  return show(loan);
+  return loan.frame_ == nullptr ? show_in_place(loan) : show(loan);
 }
 
 // The frame becomes the next message.
@@ -218,6 +253,26 @@ inline std::uint64_t PublisherCore::show(RawLoan& loan) noexcept {
   ring_the_bell();
   prepare_next_frame();
   return position;
+}
+
+inline std::uint64_t PublisherCore::show_in_place(RawLoan& loan) noexcept {
+  const std::uint64_t slot = ring_.slot_index();
+  const std::uint64_t position = ring_.next();
+  fill_slot(loan.tail_bytes_, loan.in_place_);
+  if (shape_.frames != 0) pool_.show(slot, shm::FramePool::none);
+  loan.owner_ = nullptr;
+  --loans_open_;
+  ring_the_bell();
+  prepare_next_slot();
+  return position;
+}
+
+// The lines behind a slot's first are looked at by nobody while they are empty: they can be
+// fetched from those who read them last.
+inline void PublisherCore::prepare_next_slot() noexcept {
+  if (shape_.slot_lines == 1) return;
+  shm::prefetch_to_write(ring_.next_slot() + topic::cache_line,
+                         (shape_.slot_lines - 1) * topic::cache_line);
 }
 
 // While our message is on its way we have time to find a frame for the next and to fetch it from

@@ -36,7 +36,7 @@ RawLoan& RawLoan::operator=(RawLoan&& other) noexcept {
   data_bytes_ = other.data_bytes_;
   tail_bytes_ = other.tail_bytes_;
   if (owner_ != nullptr && frame_ == nullptr)
-    std::memcpy(in_place_, other.in_place_, sizeof(in_place_));
+    std::memcpy(in_place_, other.in_place_, padded_bytes(data_bytes_ + tail_bytes_));
   return *this;
 }
 
@@ -113,7 +113,7 @@ RawSample& RawSample::operator=(RawSample&& other) noexcept {
   position_ = other.position_;
   publisher_ = std::exchange(other.publisher_, 0);
   if (publisher_ != 0 && frame_ == nullptr)
-    std::memcpy(in_place_, other.in_place_, sizeof(in_place_));
+    std::memcpy(in_place_, other.in_place_, padded_bytes(data_bytes_ + tail_bytes_));
   return *this;
 }
 

@@ -33,6 +33,18 @@ SubscriberPresence::~SubscriberPresence() {
   directory.announce_change();
 }
 
+namespace {
+
+std::uint32_t lines_of(const wire::ParsedType& type) {
+  return topic::slot_lines(type.fixed_bytes, type.has_tail);
+}
+
+std::uint64_t in_place_bytes(const wire::ParsedType& type) {
+  return topic::fits_in_place(lines_of(type), type.fixed_bytes, 0) ? type.fixed_bytes : 0;
+}
+
+}  // namespace
+
 // ---- opening ------------------------------------------------------------------------------------
 
 Result<std::unique_ptr<SubscriberCore>> SubscriberCore::open(std::string_view topic,
@@ -72,9 +84,8 @@ Result<std::unique_ptr<SubscriberCore>> SubscriberCore::open(std::string_view to
 SubscriberCore::SubscriberCore(std::shared_ptr<SubscriberPresence> presence,
                                const SubscriberOptions& options)
     : bell_(presence->directory.bell()),
-      in_place_bytes_(presence->directory.type().fixed_bytes <= inline_bytes_max
-                          ? presence->directory.type().fixed_bytes
-                          : 0),
+      in_place_bytes_(in_place_bytes(presence->directory.type())),
+      long_words_(lines_of(presence->directory.type()) == 1 ? 0 : topic::words_of(in_place_bytes_)),
       is_reliable_(options.reliable),
       tells_asymmetric_(presence->page->asymmetric != 0),
       generation_(presence->generation),
@@ -204,7 +215,7 @@ Result<bool> SubscriberCore::link(const topic::Participant& who) {
   if (!shape) return std::unexpected(std::move(shape.error()));
   const auto* slots = segment->mapping.at<const topic::Slot>(shape->ring_offset);
   auto view = std::make_shared<PublisherView>(presence_, std::move(segment->mapping));
-  PublisherLink link{.ring = {slots, shape->depth},
+  PublisherLink link{.ring = {slots, shape->depth, shape->slot_lines},
                      .incarnation = who.incarnation,
                      .pid = page->header.pid,
                      .who = who,
@@ -239,14 +250,16 @@ Result<bool> SubscriberCore::link(const topic::Participant& who) {
 Result<PublisherShape> SubscriberCore::shape_of(const PublisherPage& page, std::uint64_t bytes,
                                                 const std::string& path) const {
   const PublisherShape shape{page.depth,       page.frames,        page.frame_bytes,
-                             page.ring_offset, page.frames_offset, page.tail_bytes_max};
+                             page.ring_offset, page.frames_offset, page.tail_bytes_max,
+                             page.slot_lines};
   const wire::Hash128 hash{page.type_hash[0], page.type_hash[1]};
   const std::uint64_t frame_needed = topic::tail_offset(fixed_bytes_) + shape.tail_bytes_max;
   const bool sound =
       hash == presence_->directory.type_hash() && page.fixed_bytes == fixed_bytes_ &&
       shape.depth != 0 && shape.depth <= depth_max && (shape.depth & (shape.depth - 1)) == 0 &&
       shape.ring_offset % topic::cache_line == 0 && shape.ring_offset <= bytes &&
-      shape.depth <= (bytes - shape.ring_offset) / sizeof(topic::Slot) &&
+      shape.slot_lines == lines_of(presence_->directory.type()) &&
+      shape.depth <= (bytes - shape.ring_offset) / (shape.slot_lines * sizeof(topic::Slot)) &&
       shape.frames_offset <= bytes && shape.tail_bytes_max <= wire::size_max &&
       (shape.frames == 0 ||
        (shape.frames <= shm::chunks_limit && shape.frames_offset % topic::cache_line == 0 &&

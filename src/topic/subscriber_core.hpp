@@ -55,6 +55,7 @@ struct PublisherShape {
   std::uint64_t ring_offset;
   std::uint64_t frames_offset;
   std::uint64_t tail_bytes_max;
+  std::uint32_t slot_lines;
 };
 
 struct PublisherLink {
@@ -135,6 +136,10 @@ struct SubscriberCore {
 
   // Messages.
   bool take_slowly(RawSample& sample, bool latest) noexcept;
+  bool take_long(PublisherLink& link, RawSample& sample) noexcept;
+  void fill_quickly(PublisherLink& link, RawSample& sample) noexcept;
+  shm::Read read_slot(const PublisherLink& link, std::uint64_t position, std::uint64_t& meta,
+                      std::byte* words) const noexcept;
   bool take_frame(PublisherLink& link, std::uint64_t meta, RawSample& sample) noexcept;
   void find_quick() noexcept;
   std::size_t take_run(std::byte* messages, std::size_t room) noexcept;
@@ -166,6 +171,7 @@ struct SubscriberCore {
   shm::Bell<topic::Atomics>& bell_;
   std::uint64_t known_epoch_ = 0;
   std::uint64_t in_place_bytes_;  // of a message in its slot; 0: they are not, or are all tail
+  std::size_t long_words_;        // to copy of a message in a slot of several lines, else 0
   bool is_reliable_;
   bool tells_asymmetric_;  // publishers pass the heavy half of the barrier before they sleep
   unsigned generation_;
@@ -215,6 +221,7 @@ inline bool SubscriberCore::take(RawSample& sample) noexcept {
   if (link == nullptr || sample || bell_.epoch.load() != known_epoch_) [[unlikely]] {
     return take_slowly(sample, false);
   }
+  if (long_words_ != 0) return take_long(*link, sample);
   std::uint64_t meta = 0;
   const shm::Read outcome = link->ring.read(link->position, meta, sample.in_place_);
   if (outcome == shm::Read::nothing && link->next == link && !event_.is_open()) return false;
@@ -223,14 +230,39 @@ inline bool SubscriberCore::take(RawSample& sample) noexcept {
   if (meta != topic::slot_meta(topic::SlotKind::in_place, 0) || in_place_bytes_ == 0) {
     return take_frame(*link, meta, sample);
   }
+  fill_quickly(*link, sample);
+  return true;
+}
+
+// The same from a slot of several lines.
+inline bool SubscriberCore::take_long(PublisherLink& link, RawSample& sample) noexcept {
+  std::uint64_t meta = 0;
+  const shm::Read outcome =
+      link.ring.read_long(link.position, meta, sample.in_place_, long_words_);
+  if (outcome == shm::Read::nothing && link.next == &link && !event_.is_open()) return false;
+  if (outcome != shm::Read::ready || meta != topic::slot_meta(topic::SlotKind::in_place, 0))
+      [[unlikely]] {
+    return take_slowly(sample, false);
+  }
+  fill_quickly(link, sample);
+  return true;
+}
+
+// The words are in the sample already.
+inline void SubscriberCore::fill_quickly(PublisherLink& link, RawSample& sample) noexcept {
   sample.frame_ = nullptr;
   sample.data_bytes_ = in_place_bytes_;
   sample.tail_bytes_ = 0;
-  sample.position_ = link->position;
-  sample.publisher_ = link->incarnation;
-  quick_ = link->next;
-  advance(*link);
-  return true;
+  sample.position_ = link.position;
+  sample.publisher_ = link.incarnation;
+  quick_ = link.next;
+  advance(link);
+}
+
+inline shm::Read SubscriberCore::read_slot(const PublisherLink& link, std::uint64_t position,
+                                           std::uint64_t& meta, std::byte* words) const noexcept {
+  return long_words_ == 0 ? link.ring.read(position, meta, words)
+                          : link.ring.read_long(position, meta, words, long_words_);
 }
 
 }  // namespace signalbox

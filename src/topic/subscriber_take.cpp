@@ -48,12 +48,12 @@ std::size_t SubscriberCore::take_run(std::byte* messages, std::size_t room) noex
   if (bell_.epoch.load() != known_epoch_) return 0;
   std::size_t taken = 0;
   alignas(16) std::byte padded[inline_bytes_max];
-  const bool is_whole_slot = fixed_bytes_ == inline_bytes_max;
+  const bool is_whole_slot = fixed_bytes_ == padded_bytes(fixed_bytes_);
   for (; taken < room; ++taken) {
     std::byte* const message = messages + taken * fixed_bytes_;
     std::byte* const words = is_whole_slot ? message : padded;
     std::uint64_t meta = 0;
-    if (link->ring.read(link->position + taken, meta, words) != shm::Read::ready) break;
+    if (read_slot(*link, link->position + taken, meta, words) != shm::Read::ready) break;
     if (meta != topic::slot_meta(topic::SlotKind::in_place, 0)) break;
     if (!is_whole_slot) std::memcpy(message, padded, fixed_bytes_);
   }
@@ -115,7 +115,7 @@ bool SubscriberCore::take_from(PublisherLink& link, RawSample& sample) noexcept 
   // An honest writer laps us once or twice; one that scribbles must not keep us here.
   for (std::uint64_t steps = 0; steps <= link.shape.depth; ++steps) {
     std::uint64_t meta = 0;
-    const shm::Read outcome = link.ring.read(link.position, meta, sample.in_place_);
+    const shm::Read outcome = read_slot(link, link.position, meta, sample.in_place_);
     if (outcome == shm::Read::nothing) return false;
     if (outcome == shm::Read::lapped) [[unlikely]] {
       skip_lapped(link);
@@ -145,7 +145,7 @@ inline SubscriberCore::Filled SubscriberCore::fill(PublisherLink& link, std::uin
 inline SubscriberCore::Filled SubscriberCore::fill_in_place(PublisherLink& link, std::uint64_t meta,
                                                             RawSample& sample) noexcept {
   const std::uint64_t tail_bytes = meta >> 8;
-  if (!topic::fits_in_place(fixed_bytes_, tail_bytes)) [[unlikely]] {
+  if (!topic::fits_in_place(link.shape.slot_lines, fixed_bytes_, tail_bytes)) [[unlikely]] {
     return refuse_message(link, "has an impossible size");
   }
   sample.frame_ = nullptr;
