@@ -63,6 +63,13 @@ SUITES = (
         program="tests/fault/fault_allocation_test",
     ),
     Suite(
+        name="shortened",
+        says="Each file of a busy topic is shortened; its users are told, nobody dies of SIGBUS.",
+        targets=("fault_shortened_file_test",),
+        program="tests/fault/fault_shortened_file_test",
+        long={"SBX_PROOF_LONG": "1"},
+    ),
+    Suite(
         name="damage",
         says="Every bit of the control areas is turned over, and the whole API is run on it.",
         targets=("damage_control_area_test",),
