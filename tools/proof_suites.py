@@ -127,7 +127,7 @@ SUITES = (
     ),
     Suite(
         name="compatibility",
-        says="Programs of several compilers and of 32 bits exchange messages on one topic.",
+        says="Programs of several compilers, 32 bits and arm64 exchange messages on one topic.",
         targets=("compatibility_exchanges",),
         program="tests/compatibility/exchanges",
         long_arguments=("--long",),
