@@ -1,5 +1,5 @@
-"""How the programs of `run_exchanges.py` are built: by ninja, in build/compatibility, anew only where
-something changed."""
+"""How the programs of `run_exchanges.py` are built: by ninja, in build/compatibility, and anew only
+where something changed."""
 
 import shutil
 import subprocess
@@ -45,6 +45,7 @@ UNIT_TESTS = {
         "src/topic/wait_set_model_test.cpp",
         "src/topic/wait_set_sources_test.cpp",
     ],
+    "golden_segment_test": ["tests/compatibility/golden_segment_test.cpp"],
 }
 
 
@@ -61,13 +62,17 @@ def rules_of(name: str) -> list[str]:
         for part in ("googletest", "googlemock")
         for end in ("/include", "")
     )
-    document = f'-DLAYOUT_DOCUMENT=\\"{ROOT / "docs" / "formats" / "layout-1.md"}\\"'
+    files = {
+        "LAYOUT_DOCUMENT": ROOT / "docs/formats/layout-1.md",
+        "GOLDEN_FILE": ROOT / "tests/compatibility/golden/layout-1.txt",
+    }
+    named = " ".join(f'-D{name}=\\"{path}\\"' for name, path in files.items())
     return [
         f"rule compile-{name}",
         f"  command = {launcher}{compiler} {include} -MD -MF $out.d -c $in -o $out",
         "  depfile = $out.d",
         f"rule compile-test-{name}",
-        f"  command = {launcher}{compiler} -O1 {include} {gtest} {document} -MD -MF $out.d "
+        f"  command = {launcher}{compiler} -O1 {include} {gtest} {named} -MD -MF $out.d "
         "-c $in -o $out",
         "  depfile = $out.d",
         f"rule link-{name}",

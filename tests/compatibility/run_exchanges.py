@@ -18,9 +18,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from builds import BUILDS, OUT, SHORT, UNIT_TESTS, build, command_of
+from builds import BUILDS, SHORT, UNIT_TESTS, build, command_of
 
 HANG_SECONDS = 120
+
 
 def exchange(first: str, second: str, kind: str, policy: str, count: int) -> str:
     """`first` publishes and `second` takes. What went wrong, or nothing."""
@@ -95,7 +96,9 @@ def run_unit_tests() -> tuple[int, int]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--long", action="store_true", help="all builds, more messages")
-    parser.add_argument("--only", default="", help="only exchanges whose line has these words, and no unit tests")
+    parser.add_argument(
+        "--only", default="", help="only exchanges whose line has these words, and no unit tests"
+    )
     arguments = parser.parse_args()
     is_long = arguments.long or os.environ.get("SBX_PROOF_LONG", "") not in ("", "0")
 
