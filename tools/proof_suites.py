@@ -63,6 +63,13 @@ SUITES = (
         program="tests/fault/fault_allocation_test",
     ),
     Suite(
+        name="shortened",
+        says="Each file of a busy topic is shortened; its users are told, nobody dies of SIGBUS.",
+        targets=("fault_shortened_file_test",),
+        program="tests/fault/fault_shortened_file_test",
+        long={"SBX_PROOF_LONG": "1"},
+    ),
+    Suite(
         name="damage",
         says="Every bit of the control areas is turned over, and the whole API is run on it.",
         targets=("damage_control_area_test",),
@@ -120,7 +127,7 @@ SUITES = (
     ),
     Suite(
         name="compatibility",
-        says="Programs of several compilers and of 32 bits exchange messages on one topic.",
+        says="Programs of several compilers, 32 bits and arm64 exchange messages on one topic.",
         targets=("compatibility_exchanges",),
         program="tests/compatibility/exchanges",
         long_arguments=("--long",),

@@ -24,6 +24,8 @@ Result<FutexWake> how_it_ended(long answer, std::string_view call) {
   if (answer >= 0) return FutexWake::woken;
   switch (errno) {
     case EAGAIN:
+    // The word's file was shortened since the caller looked: the next look finds zeroes there.
+    case EFAULT:
       return FutexWake::value_differed;
     case ETIMEDOUT:
       return FutexWake::timed_out;

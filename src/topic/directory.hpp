@@ -48,6 +48,10 @@ class TopicDirectory {
   const wire::ParsedType& type() const noexcept { return type_; }
   shm::Bell<Atomics>& bell() const noexcept { return bell_.at<BellPage>(0)->bell; }
 
+  // Error damaged: somebody shortened the bell, or the file that this participant's mapping is of.
+  // Asked only after the epoch has changed, as it does then (os/lost_pages.hpp).
+  Result<void> check_whole(const os::Mapping& own, const std::string& own_file) const noexcept;
+
   // Who has a file here, alive or not.
   Result<std::vector<Participant>> participants() const;
 
@@ -91,6 +95,9 @@ class TopicDirectory {
   bool is_valid_ = false;  // the topic file is a topic of our type: ours to remove as the last
   unsigned generation_ = 0;
 };
+
+// The error damaged of whoever uses a file that was shortened under him.
+Error shortened(const std::string& path) noexcept;
 
 // Creates a participant's file with its life lock taken, ready to be filled and then linked.
 struct OwnSegment {

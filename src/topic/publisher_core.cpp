@@ -95,7 +95,9 @@ PublisherCore::PublisherCore(topic::TopicDirectory directory, topic::OwnSegment 
       shape_{page_->frames,      page_->frame_bytes,    page_->frames_offset,
              page_->fixed_bytes, page_->tail_bytes_max, page_->slot_lines},
       pool_(shape_.frames, options.depth),
-      options_(options) {}
+      options_(options) {
+  segment_.mapping.raise_when_lost(bell_.epoch);
+}
 
 PublisherCore::~PublisherCore() {
   if (is_foreign()) return;
@@ -128,7 +130,13 @@ bool PublisherCore::lend_slowly(RawLoan& loan, std::size_t tail_bytes) noexcept 
     why_ = refuse_foreigner();
     return false;
   }
-  if (is_silent() && bell_.epoch.load() != known_epoch_) static_cast<void>(refresh());
+  if (bell_.epoch.load() != known_epoch_) {
+    if (is_silent()) static_cast<void>(refresh());
+    if (auto whole = look_whether_whole(); !whole) {
+      why_ = std::move(whole.error());
+      return false;
+    }
+  }
   if (tail_bytes > shape_.tail_bytes_max) {
     why_ = detail::explained(Errc::too_large, [&] {
       return refuse(Errc::too_large, "a tail of " + std::to_string(tail_bytes) +
@@ -244,8 +252,9 @@ std::size_t PublisherCore::fill_slots(const std::byte* messages, std::size_t cou
 // Off the fast path: looks who is there, and waits for the reliable subscriber that is behind.
 Result<void> PublisherCore::make_room(Deadline deadline, MayLook may_look) noexcept {
   if (is_foreign()) return std::unexpected(refuse_foreigner());
-  if (may_look == MayLook::yes && bell_.epoch.load() != known_epoch_) {
-    static_cast<void>(refresh());
+  if (bell_.epoch.load() != known_epoch_) {
+    if (may_look == MayLook::yes) static_cast<void>(refresh());
+    if (auto whole = look_whether_whole(); !whole) return whole;
   }
   if (ring_.next() < room_until_ || has_room()) return {};
   return detail::or_out_of_memory([&] { return find_room(deadline); });
@@ -288,15 +297,24 @@ Result<void> PublisherCore::refresh() noexcept {
   return detail::or_out_of_memory([this] { return meet_everyone(); });
 }
 
+// Error damaged, for good: our file or the bell was shortened.
+Result<void> PublisherCore::look_whether_whole() noexcept {
+  return directory_.check_whole(segment_.mapping, segment_.file);
+}
+
 // Thrown out in the middle it has met some of them, and does not believe that it has met all.
 Result<void> PublisherCore::meet_everyone() {
   // The epoch is read first: whoever joins while we look makes us look again.
   const std::uint64_t epoch = bell_.epoch.load();
+  segment_.mapping.look_for_loss(segment_.life.fd());
+  if (auto whole = look_whether_whole(); !whole) return whole;
   auto everyone = directory_.participants();
   if (!everyone) return std::unexpected(std::move(everyone.error()));
+  // A page that was shortened is nobody's, like one that is damaged.
   std::erase_if(links_, [&](const SubscriberLink& link) {
-    return std::ranges::find(*everyone, link.who.file, &topic::Participant::file) ==
-           everyone->end();
+    return link.mapping.is_lost() ||
+           std::ranges::find(*everyone, link.who.file, &topic::Participant::file) ==
+               everyone->end();
   });
   std::optional<Error> trouble;
   for (const topic::Participant& who : *everyone) {
@@ -341,6 +359,7 @@ Result<void> PublisherCore::link(const topic::Participant& who) {
   }
   SubscriberLink link{
       .who = who, .file = std::move(segment->file), .mapping = std::move(segment->mapping)};
+  link.mapping.raise_when_lost(bell_.epoch);
   link.page = link.mapping.at<const SubscriberPage>(0);
   links_.push_back(std::move(link));
   return {};

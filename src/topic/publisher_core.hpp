@@ -83,6 +83,7 @@ struct PublisherCore {
  private:
   // Who is there.
   Result<void> refresh() noexcept;
+  Result<void> look_whether_whole() noexcept;
   Result<void> meet_everyone();
   Result<void> link(const topic::Participant& who);
   void find_cursor(SubscriberLink& link) const noexcept;

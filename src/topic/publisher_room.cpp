@@ -76,6 +76,7 @@ Result<void> PublisherCore::wait_for_room(Deadline deadline) {
     }
     if (bell_.epoch.load() != known_epoch_) {
       static_cast<void>(refresh());
+      if (auto whole = look_whether_whole(); !whole) return whole;
       continue;
     }
     if (spin_.until(deadline, [this] { return has_room(); })) return {};

@@ -20,7 +20,9 @@ SubscriberPresence::SubscriberPresence(topic::TopicDirectory in, topic::OwnSegme
     : directory(std::move(in)),
       segment(std::move(own)),
       page(segment.mapping.at<SubscriberPage>(0)),
-      generation(os::fork_generation()) {}
+      generation(os::fork_generation()) {
+  segment.mapping.raise_when_lost(directory.bell().epoch);
+}
 
 SubscriberPresence::~SubscriberPresence() {
   if (generation != os::fork_generation()) return;
@@ -166,8 +168,10 @@ Result<void> SubscriberCore::refresh() noexcept {
 Result<void> SubscriberCore::meet_everyone() {
   quick_ = nullptr;
   const std::uint64_t epoch = bell_.epoch.load();
+  if (auto whole = look_whether_whole(); !whole) return whole;
   auto everyone = presence_->directory.participants();
   if (!everyone) return std::unexpected(std::move(everyone.error()));
+  leave_the_shortened();
   forget_vanished(*everyone);
   bool met_somebody = false;
   for (const topic::Participant& who : *everyone) {
@@ -187,6 +191,30 @@ Result<void> SubscriberCore::meet_everyone() {
     os::futex_wake_all(&bell_.epoch);
   }
   return {};
+}
+
+// Error damaged, for good: our page or the bell was shortened.
+Result<void> SubscriberCore::look_whether_whole() noexcept {
+  topic::OwnSegment& own = presence_->segment;
+  own.mapping.look_for_loss(own.life.fd());
+  auto whole = presence_->directory.check_whole(own.mapping, own.file);
+  if (!whole) {
+    loss_ = detail::explained(whole.error().code, [&] { return whole.error(); });
+  }
+  return whole;
+}
+
+// Only a publisher's file: we go on with the others.
+void SubscriberCore::leave_the_shortened() noexcept {
+  for (PublisherLink& link : links_) {
+    if (link.is_evicted) continue;
+    link.view->mapping.look_for_loss(link.file);
+    if (!link.view->mapping.is_lost()) continue;
+    link.is_evicted = true;
+    loss_ = detail::explained(Errc::damaged, [&] {
+      return topic::shortened(presence_->directory.path_of(link.who.file));
+    });
+  }
 }
 
 // Publishers that closed are drained; those whose file is gone too are let go once drained.
@@ -210,6 +238,7 @@ Result<bool> SubscriberCore::link(const topic::Participant& who) {
     if (segment.error().code == Errc::not_found) return false;
     return std::unexpected(std::move(segment.error()));
   }
+  segment->mapping.raise_when_lost(bell_.epoch);
   const auto* page = segment->mapping.at<const PublisherPage>(0);
   auto shape = shape_of(*page, segment->mapping.size(), path);
   if (!shape) return std::unexpected(std::move(shape.error()));

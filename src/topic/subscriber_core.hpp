@@ -66,7 +66,8 @@ struct PublisherLink {
   bool drained = false;           // gone, and all taken: only its file is left
   bool gone = false;              // it left or died: what it published is still taken
   bool has_file = true;           // its segment still has a name
-  bool is_evicted = false;        // it went on without us: nothing of it is taken any more
+  // It went on without us, or its file was shortened: nothing of it is taken any more.
+  bool is_evicted = false;
   std::uint32_t pid = 0;
   PublisherLink* next = nullptr;           // whose turn comes after this one's
   std::size_t cursor = shm::cursor_slots;  // our entry for it: says that we have met
@@ -130,6 +131,8 @@ struct SubscriberCore {
   void settle_start(PublisherLink& link) noexcept;
   void forget(std::size_t index) noexcept;
   void forget_vanished(const std::vector<topic::Participant>& everyone) noexcept;
+  Result<void> look_whether_whole() noexcept;
+  void leave_the_shortened() noexcept;
   void look_for_the_dead() noexcept;
   void finish(std::size_t index) noexcept;
   Result<void> join();
@@ -157,6 +160,7 @@ struct SubscriberCore {
   void tell_reliable_progress(const PublisherLink& link) noexcept;
 
   // Sleeping.
+  Result<Wake> wait_for_message(Deadline deadline);
   bool barrier_before_sleep() noexcept;
   void arm() noexcept;
   void look_for_ended_processes() noexcept;
@@ -187,6 +191,7 @@ struct SubscriberCore {
   std::uint64_t lost_ = 0;
   std::uint64_t skipped_ = 0;
   std::optional<Error> eviction_;  // of which wait() has not told yet
+  std::optional<Error> loss_;      // of a file, of which neither take() nor wait() has told yet
   bool is_open_ = false;  // the first look is over: publishers found from now on are newer than us
   bool refresh_failed_ = false;  // status_ tells of a failed look at who is there
   os::EventDescriptor event_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "shm/pins.hpp"
 #include "shm/prefetch.hpp"
@@ -17,6 +18,11 @@ bool SubscriberCore::take_slowly(RawSample& sample, bool latest) noexcept {
   quick_ = nullptr;
   for (;;) {
     if (bell_.epoch.load() != known_epoch_) look_who_is_there();
+    // Told once, before anything else is taken, or it would never be seen beside a busy publisher.
+    if (loss_) [[unlikely]] {
+      status_ = std::exchange(loss_, std::nullopt);
+      return false;
+    }
     const bool taken = take_in_turn(sample, latest);
     if (taken || !event_.is_open()) {
       find_quick();
@@ -245,6 +251,7 @@ void SubscriberCore::skip_to_latest(PublisherLink& link) noexcept {
 
 bool SubscriberCore::anything_ready() noexcept {
   if (bell_.epoch.load() != known_epoch_) look_who_is_there();
+  if (loss_) return true;  // there is something to tell
   return std::ranges::any_of(links_, [](const PublisherLink& link) {
     return !link.drained && !link.is_evicted &&
            link.ring.sequence_at(link.position) >= shm::ready(link.position);

@@ -12,6 +12,13 @@ namespace signalbox {
 Result<Wake> SubscriberCore::wait(Deadline deadline) {
   if (!check_process()) return std::unexpected(*status_);
   if (eviction_) return std::unexpected(*std::exchange(eviction_, std::nullopt));
+  auto woken = wait_for_message(deadline);
+  if (!loss_) return woken;
+  status_ = std::exchange(loss_, std::nullopt);
+  return std::unexpected(detail::explained(status_->code, [this] { return *status_; }));
+}
+
+Result<Wake> SubscriberCore::wait_for_message(Deadline deadline) {
   if (anything_ready()) return Wake::ready;
   if (deadline.passed()) return Wake::timed_out;
   if (spin_.until(deadline, [this] { return anything_ready(); })) return Wake::ready;

@@ -13,6 +13,7 @@
 #include <csignal>
 #include <thread>
 
+#include "os/futex.hpp"
 #include "signalbox/os/child.hpp"
 #include "signalbox/os/signals.hpp"
 #include "signalbox/os/timer.hpp"
@@ -130,7 +131,9 @@ TEST_F(WaitSetAlone, EverybodyIsToldAndEverybodyIsFirstInTurn) {
     all.push_back(i);
   }
   std::vector<bool> was_first(2 * kEach);
-  for (std::size_t turn = 0; turn < kEach; ++turn) {  // on words
+  // On words; or in the epoll, where each stays in front for two turns.
+  const std::size_t turns = os::can_wait_on_several() ? kEach : 2 * kEach;
+  for (std::size_t turn = 0; turn < turns; ++turn) {
     const auto ready = keys_of(must(set.wait(soon())));
     EXPECT_THAT(ready, UnorderedElementsAreArray(all));
     was_first[ready.front()] = true;

@@ -1,75 +1,26 @@
-"""Builds one program with several compilers and lets each build publish to each other.
+"""Builds one program with several compilers and lets each build publish to each other; then runs
+the library's unit tests for arm64.
 
     run_exchanges.py [--long] [--only WORDS]
 
-The builds: gcc optimised and not, clang, gcc with AddressSanitizer, and gcc for 32 bits. The short
-form takes the pairs between gcc's 64 bits, its 32 bits and clang; the long form takes all builds
-in all ordered pairs. Small and large messages, reliable and lossy. What is built lies in
-build/compatibility, where ninja builds anew only what changed.
+The builds: gcc optimised and not, clang, gcc with AddressSanitizer, gcc for 32 bits, and gcc for
+arm64, whose programs qemu runs. The short form takes the pairs between gcc's 64 bits, its 32 bits,
+clang and arm64; the long form takes all builds in all ordered pairs. Small and large messages,
+reliable and lossy.
 """
 
 import argparse
 import itertools
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-OUT = ROOT / "build" / "compatibility"
+from builds import BUILDS, SHORT, UNIT_TESTS, build, command_of
+
 HANG_SECONDS = 120
-
-# Sizes that two builds agree on have 64 bits; a 32-bit program narrows them where it addresses its
-# own memory, after they were checked against the mapping (-Wno-narrowing). It finds the kernel's
-# headers where the 64-bit ones are: the package that links them (gcc-multilib) refuses to stand
-# beside a cross-compiler.
-BUILDS = {
-    "gcc": "g++-12 -O2",
-    "gcc-32": "g++-12 -m32 -O2 -Wno-narrowing -isystem /usr/include/x86_64-linux-gnu "
-    "-D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64",
-    "clang": "clang++-19 -O2",
-    "gcc-debug": "g++-12 -O0",
-    "gcc-asan": "g++-12 -O1 -fsanitize=address",
-}
-SHORT = ("gcc", "gcc-32", "clang")
-LAYERS = ("base", "os", "wire", "topic")
-
-
-def build_file(builds: list[str]) -> str:
-    """The text of a build.ninja with one program for each build."""
-    sources = [ROOT / "tests" / "compatibility" / "exchange.cpp"]
-    for layer in LAYERS:
-        folder = ROOT / "src" / layer
-        sources += sorted(s for s in folder.glob("*.cpp") if not s.name.endswith("_test.cpp"))
-    launcher = "ccache " if shutil.which("ccache") else ""
-    include = f"-I{ROOT / 'include'} -I{ROOT / 'src'}"
-    lines = []
-    for name in builds:
-        compiler = f"{BUILDS[name]} -std=c++23"
-        lines += [
-            f"rule compile-{name}",
-            f"  command = {launcher}{compiler} {include} -MD -MF $out.d -c $in -o $out",
-            "  depfile = $out.d",
-            f"rule link-{name}",
-            f"  command = {compiler} $in -o $out -pthread",
-        ]
-        objects = []
-        for source in sources:
-            made = f"{name}/{source.parent.name}-{source.stem}.o"
-            lines.append(f"build {made}: compile-{name} {source}")
-            objects.append(made)
-        lines.append(f"build {name}/exchange: link-{name} {' '.join(objects)}")
-    return "\n".join(lines) + "\n"
-
-
-def build(builds: list[str]) -> bool:
-    OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "build.ninja").write_text(build_file(builds))
-    targets = [f"{name}/exchange" for name in builds]
-    return subprocess.run(["ninja", "-C", str(OUT), *targets], check=False).returncode == 0
 
 
 def exchange(first: str, second: str, kind: str, policy: str, count: int) -> str:
@@ -78,7 +29,7 @@ def exchange(first: str, second: str, kind: str, policy: str, count: int) -> str
     with tempfile.TemporaryDirectory(prefix="sbx-compatibility-", dir="/dev/shm") as domain:
         environment = os.environ | {"SIGNALBOX_DIR": domain}
         taker = subprocess.Popen(
-            [OUT / second / "exchange", "take", *words],
+            [*command_of(second), "take", *words],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -88,7 +39,7 @@ def exchange(first: str, second: str, kind: str, policy: str, count: int) -> str
             if taker.stdout.readline() != "joined\n":
                 return f"the taker did not join: {taker.communicate(timeout=HANG_SECONDS)[1]}"
             publisher = subprocess.run(
-                [OUT / first / "exchange", "publish", *words],
+                [*command_of(first), "publish", *words],
                 env=environment,
                 capture_output=True,
                 text=True,
@@ -109,17 +60,54 @@ def exchange(first: str, second: str, kind: str, policy: str, count: int) -> str
     return f"left behind: {', '.join(left)}" if left else ""
 
 
+def unit_test(name: str) -> tuple[int, str]:
+    """How many tests ran, and what went wrong."""
+    with tempfile.TemporaryDirectory(prefix="sbx-arm64-", dir="/dev/shm") as scratch:
+        report = Path(scratch) / "report.json"
+        command = [*command_of("arm64", name), f"--gtest_output=json:{report}"]
+        try:
+            done = subprocess.run(
+                command,
+                env=os.environ | {"SBX_SCRATCH": scratch},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=HANG_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as hung:
+            return 0, f"hung for {HANG_SECONDS} s: {hung.stdout}"
+        if done.returncode != 0 or not report.exists():
+            return 0, done.stdout
+        return json.loads(report.read_text())["tests"], ""
+
+
+def run_unit_tests() -> tuple[int, int]:
+    """How many ran, and how many programs of them failed."""
+    ran = failed = 0
+    for name in UNIT_TESTS:
+        tests, trouble = unit_test(name)
+        print(f"arm64, {name}: {trouble or f'{tests} tests passed'}", flush=True)
+        failed += bool(trouble) or tests == 0
+        ran += tests
+    return ran, failed
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--long", action="store_true", help="all builds, more messages")
-    parser.add_argument("--only", default="", help="only exchanges whose line has these words")
+    parser.add_argument(
+        "--only", default="", help="only exchanges whose line has these words, and no unit tests"
+    )
     arguments = parser.parse_args()
     is_long = arguments.long or os.environ.get("SBX_PROOF_LONG", "") not in ("", "0")
 
     builds = list(BUILDS) if is_long else list(SHORT)
     if not build(builds):
         return 1
-    failed = messages = tries = 0
+    messages = 0
+    tries, failed = (0, 0) if arguments.only else run_unit_tests()
+    exchanges = 0
     for first, second, kind, policy in itertools.product(
         builds, builds, ("small", "large"), ("reliable", "lossy")
     ):
@@ -130,13 +118,14 @@ def main() -> int:
         trouble = exchange(first, second, kind, policy, count)
         print(f"{line}: {trouble or 'whole'}", flush=True)
         failed += bool(trouble)
-        tries += 1
+        exchanges += 1
         messages += count
+    tries += exchanges
     counts = os.environ.get("SBX_PROOF_COUNTS")
     if counts:
         with Path(counts).open("a", encoding="utf-8") as file:
             file.write(json.dumps({"tries": tries, "messages": messages}) + "\n")
-    print(f"{tries} exchanges of {len(builds)} builds, {messages} messages, {failed} failed")
+    print(f"{exchanges} exchanges of {len(builds)} builds, {messages} messages; {failed} failed")
     return 1 if failed or not tries else 0
 
 

@@ -1,0 +1,119 @@
+"""How the programs of `run_exchanges.py` are built: by ninja, in build/compatibility, and anew only
+where something changed."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+OUT = ROOT / "build" / "compatibility"
+GOOGLETEST = Path("/usr/src/googletest")
+
+# Sizes that two builds agree on have 64 bits; a 32-bit program narrows them where it addresses its
+# own memory, after they were checked against the mapping (-Wno-narrowing). It finds the kernel's
+# headers where the 64-bit ones are: the package that links them (gcc-multilib) refuses to stand
+# beside a cross-compiler.
+BUILDS = {
+    "gcc": "g++-12 -O2",
+    "gcc-32": "g++-12 -m32 -O2 -Wno-narrowing -isystem /usr/include/x86_64-linux-gnu "
+    "-D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64",
+    "clang": "clang++-19 -O2",
+    "arm64": "aarch64-linux-gnu-g++-12 -O2",
+    "gcc-debug": "g++-12 -O0",
+    "gcc-asan": "g++-12 -O1 -fsanitize=address",
+}
+SHORT = ("gcc", "gcc-32", "clang", "arm64")
+# What runs a build's programs where this machine's processor does not.
+RUNNERS = {"arm64": ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"]}
+LAYERS = ("base", "os", "wire", "topic")
+
+# The unit tests that are built for arm64, each a program as in src/*/CMakeLists.txt.
+UNIT_TESTS = {
+    "ring_test": ["src/shm/ring_test.cpp"],
+    "pins_test": ["src/shm/pins_test.cpp"],
+    "cursors_test": ["src/shm/cursors_test.cpp"],
+    "doorbell_test": ["src/shm/doorbell_test.cpp"],
+    "frame_pool_test": ["src/shm/frame_pool_test.cpp"],
+    "description_test": ["src/wire/description_test.cpp"],
+    "layout_test": ["src/topic/layout_test.cpp"],
+    "topic_test": ["src/topic/topic_test.cpp"],
+    "policies_test": ["src/topic/policies_test.cpp"],
+    "place_test": ["src/topic/place_test.cpp"],
+    "footprint_test": ["src/topic/footprint_test.cpp"],
+    "wait_set_test": [
+        "src/topic/wait_set_test.cpp",
+        "src/topic/wait_set_model_test.cpp",
+        "src/topic/wait_set_sources_test.cpp",
+    ],
+    "golden_segment_test": ["tests/compatibility/golden_segment_test.cpp"],
+}
+
+
+def command_of(name: str, program: str = "exchange") -> list[str]:
+    return [*RUNNERS.get(name, []), str(OUT / name / program)]
+
+
+def rules_of(name: str) -> list[str]:
+    launcher = "ccache " if shutil.which("ccache") else ""
+    include = f"-I{ROOT / 'include'} -I{ROOT / 'src'}"
+    compiler = f"{BUILDS[name]} -std=c++23"
+    gtest = " ".join(
+        f"-isystem {GOOGLETEST / part}{end}"
+        for part in ("googletest", "googlemock")
+        for end in ("/include", "")
+    )
+    files = {
+        "LAYOUT_DOCUMENT": ROOT / "docs/formats/layout-1.md",
+        "GOLDEN_FILE": ROOT / "tests/compatibility/golden/layout-1.txt",
+    }
+    named = " ".join(f'-D{name}=\\"{path}\\"' for name, path in files.items())
+    return [
+        f"rule compile-{name}",
+        f"  command = {launcher}{compiler} {include} -MD -MF $out.d -c $in -o $out",
+        "  depfile = $out.d",
+        f"rule compile-test-{name}",
+        f"  command = {launcher}{compiler} -O1 {include} {gtest} {named} -MD -MF $out.d "
+        "-c $in -o $out",
+        "  depfile = $out.d",
+        f"rule link-{name}",
+        f"  command = {compiler} $in -o $out -pthread",
+    ]
+
+
+def objects_of(name: str, sources: list[Path], rule: str, lines: list[str]) -> str:
+    made = []
+    for source in sources:
+        made.append(f"{name}/{source.parent.name}-{source.stem}.o")
+        lines.append(f"build {made[-1]}: {rule}-{name} {source}")
+    return " ".join(made)
+
+
+def build_file(builds: list[str]) -> str:
+    """The text of a build.ninja with the exchanging program for each build, and the unit tests for
+    arm64."""
+    library: list[Path] = []
+    for layer in LAYERS:
+        folder = ROOT / "src" / layer
+        library += sorted(s for s in folder.glob("*.cpp") if not s.name.endswith("_test.cpp"))
+    lines: list[str] = []
+    for name in builds:
+        lines += rules_of(name)
+        layers = objects_of(name, library, "compile", lines)
+        own = objects_of(name, [ROOT / "tests/compatibility/exchange.cpp"], "compile", lines)
+        lines.append(f"build {name}/exchange: link-{name} {own} {layers}")
+        if name != "arm64":
+            continue
+        parts = ("googletest/src/gtest-all.cc", "googlemock/src/gmock-all.cc")
+        parts += ("googletest/src/gtest_main.cc",)
+        framework = [GOOGLETEST / part for part in parts]
+        gtest = objects_of(name, framework, "compile-test", lines)
+        for test, sources in UNIT_TESTS.items():
+            own = objects_of(name, [ROOT / source for source in sources], "compile-test", lines)
+            lines.append(f"build {name}/{test}: link-{name} {own} {layers} {gtest}")
+    return "\n".join(lines) + "\n"
+
+
+def build(builds: list[str]) -> bool:
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "build.ninja").write_text(build_file(builds))
+    return subprocess.run(["ninja", "-C", str(OUT)], check=False).returncode == 0
