@@ -15,6 +15,7 @@
 #include <fstream>
 #include <functional>
 
+#include "../proof_counts.hpp"
 #include "../stop/participant.hpp"
 #include "os/sealed_memory.hpp"
 #include "topic/directory.hpp"
@@ -108,6 +109,7 @@ struct Honest {
     const auto got = in.take();
     ASSERT_TRUE(got);
     EXPECT_EQ(got->number, sent++);
+    proof::count({{"tries", 1}});
   }
 };
 

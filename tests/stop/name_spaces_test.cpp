@@ -3,8 +3,8 @@
 // wall clock may jump. And the rights of files are what we promise, whatever the creator's umask
 // is. Method: real name spaces and users where the test may make them (root), else it is skipped
 // and says so.
-#include <gtest/gtest.h>
 #include <grp.h>
+#include <gtest/gtest.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/stat.h>
