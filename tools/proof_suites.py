@@ -99,7 +99,7 @@ SUITES = (
     ),
     Suite(
         name="hardened",
-        says="Strangers, bad memory and nonsense at the sockets of the hardened tier; none gets in.",
+        says="Strangers, bad memory and nonsense at the hardened tier's sockets; none gets in.",
         targets=("hardened_hostile_test",),
         program="tests/hardened/hardened_hostile_test",
     ),

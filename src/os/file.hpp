@@ -33,9 +33,8 @@ struct FileFacts {
 // What whoever creates something gives it: exactly this mode, whatever the umask is, and this group
 // where one is named.
 struct Rights {
-  Rights(unsigned bits, std::optional<std::uint32_t> of = {}) noexcept : mode(bits), group(of) {}
   unsigned mode;
-  std::optional<std::uint32_t> group;
+  std::optional<std::uint32_t> group{};
 };
 
 // Creates every missing directory of an absolute path with these rights.

@@ -95,8 +95,9 @@ Result<void> TopicDirectory::check_root() const {
   const auto facts = os::facts_of(anywhere, place_.root);
   if (!facts) return {};  // somebody is removing it: the next step finds out
   const std::uint32_t us = os::identity_of_this_process().uid;
-  // An administrator may have made it for a group.
-  if (facts->is_directory && (facts->owner == us || facts->owner == 0)) return {};
+  // An administrator may have made it for a group, as root.
+  const bool is_made_for_a_group = facts->owner == 0 && sharing_of(*facts).group.has_value();
+  if (facts->is_directory && (facts->owner == us || is_made_for_a_group)) return {};
   return std::unexpected(
       Error{Errc::permission_denied,
             0,

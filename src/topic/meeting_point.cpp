@@ -101,6 +101,7 @@ Result<OpenSegment> MeetingPoint::segment_of(const Participant& peer) {
 std::vector<Participant> MeetingPoint::kept() const {
   const std::lock_guard lock(mutex_);
   std::vector<Participant> all;
+  all.reserve(kept_.size());
   for (const Kept& kept : kept_) all.push_back(kept.peer);
   return all;
 }

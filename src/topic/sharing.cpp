@@ -8,8 +8,9 @@ Sharing sharing_of(const os::FileFacts& domain) noexcept {
   const bool is_shared = domain.is_directory && (domain.mode & group_may_all) == group_may_all &&
                          (domain.mode & others_may_write) == 0;
   if (!is_shared) return {};
-  return {
-      .files = {0660, domain.group}, .directories = {02770, domain.group}, .group = domain.group};
+  return {.files = {.mode = 0660, .group = domain.group},
+          .directories = {.mode = 02770, .group = domain.group},
+          .group = domain.group};
 }
 
 Sharing sharing_of(const std::string& domain_path) {

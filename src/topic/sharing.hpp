@@ -16,8 +16,8 @@
 namespace signalbox::topic {
 
 struct Sharing {
-  os::Rights files{0600};
-  os::Rights directories{0700};
+  os::Rights files{.mode = 0600};
+  os::Rights directories{.mode = 0700};
   std::optional<std::uint32_t> group{};  // with whom; empty: with nobody
 };
 

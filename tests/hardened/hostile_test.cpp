@@ -245,8 +245,9 @@ struct Impostor {
   Impostor(const signalbox::ScratchDomain& domain, Role role)
       : who{role, 0x1234567890abcdef, topic::file_name(role, 0x1234567890abcdef)},
         directory(directory_of(domain)),
-        plate(topic::create_plate(directory, who.file, topic::kind_of(role), who.incarnation, 0600)
-                  .value()) {
+        plate(
+            topic::create_plate(directory, who.file, topic::kind_of(role), who.incarnation, {0600})
+                .value()) {
     EXPECT_TRUE(os::try_lock(plate, os::LockKind::exclusive));
     EXPECT_TRUE(os::link_unnamed(plate, directory, who.file));
   }
@@ -286,7 +287,7 @@ TEST_P(Offered, ByWhoIsThereIsRefusedByTheNewcomer) {
   Honest honest;
   const Impostor impostor(domain_, Role::subscriber);
   const os::Fd listener =
-      os::listen_at(impostor.directory, topic::socket_name(impostor.who.file), 0600).value();
+      os::listen_at(impostor.directory, topic::socket_name(impostor.who.file), {0600}).value();
   const os::Fd offered = GetParam().make(impostor.who);
   Participant answers([&]() -> int { impostor.answer_with(offered.get(), listener); });
   const auto out = Publisher<Beat>::open(kTopic, kGives);

@@ -22,7 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
-using signalbox::Deadline;
 using signalbox::Publisher;
 using signalbox::Subscriber;
 using signalbox::Tier;
