@@ -36,7 +36,6 @@ using signalbox::Publisher;
 using signalbox::Sample;
 using signalbox::Start;
 using signalbox::Subscriber;
-using signalbox::Wake;
 using namespace std::chrono_literals;
 
 // Set in each worker, before it begins.
