@@ -105,6 +105,19 @@ SUITES = (
         long={"SBX_PROOF_LONG": "1"},
     ),
     Suite(
+        name="hardened",
+        says="Strangers, bad memory and nonsense at the hardened tier's sockets; none gets in.",
+        targets=("hardened_hostile_test",),
+        program="tests/hardened/hardened_hostile_test",
+    ),
+    Suite(
+        name="meetings",
+        says="Participants are killed and forked while they hand each other sealed memory.",
+        targets=("hardened_interrupted_test",),
+        program="tests/hardened/hardened_interrupted_test",
+        long={"SIGNALBOX_KILLS": "20000"},
+    ),
+    Suite(
         name="relacy",
         says="The lock-free templates run in Relacy, under every schedule with few switches.",
         targets=("model_test",),

@@ -96,7 +96,7 @@ static inline int sbxgo_open_publisher(const char* topic, const char* type_name,
                                        const char* description, uint32_t depth, uint32_t loans_max,
                                        uint32_t held_max, uint64_t tail_bytes_max,
                                        const char* domain, uint32_t when_behind, uint32_t wake,
-                                       sbx_publisher** out, sbx_error* error) {
+                                       uint32_t tier, sbx_publisher** out, sbx_error* error) {
   const sbx_type type = {type_name, description};
   sbx_publisher_options options;
   sbx_publisher_options_init(&options);
@@ -107,12 +107,13 @@ static inline int sbxgo_open_publisher(const char* topic, const char* type_name,
   options.domain = domain;
   options.when_behind = when_behind;
   options.wake = wake;
+  options.tier = tier;
   return sbx_publisher_open(topic, &type, &options, out, error);
 }
 
 static inline int sbxgo_open_subscriber(const char* topic, const char* type_name,
                                         const char* description, uint64_t start, uint32_t reliable,
-                                        const char* domain, sbx_subscriber** out,
+                                        const char* domain, uint32_t tier, sbx_subscriber** out,
                                         sbx_error* error) {
   const sbx_type type = {type_name, description};
   sbx_subscriber_options options;
@@ -120,6 +121,7 @@ static inline int sbxgo_open_subscriber(const char* topic, const char* type_name
   options.start = start;
   options.reliable = reliable;
   options.domain = domain;
+  options.tier = tier;
   return sbx_subscriber_open(topic, &type, &options, out, error);
 }
 

@@ -16,6 +16,18 @@ const (
 	WhenBehindEvict
 )
 
+// Tier is what others map of a participant, and how they come to it. All users of a topic ask for
+// the same; SECURITY.md says what each protects from. The zero value is TierPlain.
+type Tier uint32
+
+const (
+	// TierPlain is files that whoever may write the domain can open.
+	TierPlain Tier = iota
+	// TierHardened is memory sealed by the kernel, handed over sockets to whom the kernel says the
+	// domain is for. A thread of the library, not Go's, answers newcomers while a participant is open.
+	TierHardened
+)
+
 // WakeSleepers is whether publishing wakes those who sleep. The zero value is WakeSleepersYes.
 type WakeSleepers uint32
 

@@ -26,6 +26,8 @@ type PublisherOptions struct {
 	WhenBehind WhenBehind
 	// Wake is whether publishing wakes those who sleep. Default: yes.
 	Wake WakeSleepers
+	// Tier is what others map of this publisher. Default: plain.
+	Tier Tier
 }
 
 // Publisher shows messages of type T to every subscriber of a topic. One goroutine uses it at a
@@ -39,7 +41,8 @@ type Publisher[T any] struct {
 //
 // Errors: ErrBadArgument (an option, or a T that cannot be shared), ErrBadName, ErrTypeMismatch
 // (the text names the field that differs), ErrLayoutMismatch, ErrDamaged, ErrNoSpace,
-// ErrPermissionDenied, ErrLimitReached, ErrNotSupported, ErrSystem.
+// ErrPermissionDenied, ErrLimitReached, ErrTimedOut (TierHardened: a participant is stopped),
+// ErrNotSupported, ErrSystem.
 func OpenPublisher[T any](topic string, o PublisherOptions) (*Publisher[T], error) {
 	core, err := openPublisher(topic, reflect.TypeFor[T](), o)
 	if err != nil {

@@ -61,7 +61,7 @@ func openPublisher(topic string, t reflect.Type, o PublisherOptions) (*publisher
 	code := C.sbxgo_open_publisher(texts.topic, texts.typeName, texts.description,
 		C.uint32_t(o.Depth), C.uint32_t(o.LoansMax), C.uint32_t(o.HeldMax),
 		C.uint64_t(o.TailBytesMax), texts.domain, C.uint32_t(o.WhenBehind), C.uint32_t(o.Wake),
-		&handle, &core.answer.c.error)
+		C.uint32_t(o.Tier), &handle, &core.answer.c.error)
 	if code != C.SBX_OK {
 		err := core.answer.failure(code)
 		core.answer.free()

@@ -25,6 +25,8 @@ type SubscriberOptions struct {
 	// its OS thread busy, and saves the wake-up of a message that comes soon. Default: it parks at
 	// once.
 	SpinMax time.Duration
+	// Tier is that of the topic's other users. Default: plain.
+	Tier Tier
 }
 
 // Subscriber takes messages of type T from a topic. One goroutine uses it at a time, on whatever

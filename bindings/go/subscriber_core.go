@@ -61,7 +61,8 @@ func openSubscriber(topic string, t reflect.Type, o SubscriberOptions) (*subscri
 	core := &subscriberCore{topic: topic, spinMax: o.SpinMax, answer: newAnswer()}
 	var handle *C.sbx_subscriber
 	code := C.sbxgo_open_subscriber(texts.topic, texts.typeName, texts.description,
-		C.uint64_t(o.Start.messagesBack()), reliable, texts.domain, &handle, &core.answer.c.error)
+		C.uint64_t(o.Start.messagesBack()), reliable, texts.domain, C.uint32_t(o.Tier),
+		&handle, &core.answer.c.error)
 	if code != C.SBX_OK {
 		err := core.answer.failure(code)
 		core.answer.free()

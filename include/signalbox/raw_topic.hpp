@@ -57,6 +57,17 @@ enum class WakeSleepers : std::uint8_t {
   no
 };
 
+// What others map of a participant, and how they come to it. All users of a topic ask for the same;
+// SECURITY.md says what each protects from.
+enum class Tier : std::uint8_t {
+  plain,  // files that whoever may write the domain can open
+  // Memory sealed by the kernel, so that nobody can shorten it or write another's, which the
+  // participants hand each other over sockets when they have checked who they are. A thread of the
+  // library answers newcomers while a participant is open. What was published dies with its
+  // publisher, but for subscribers that were there when it was opened.
+  hardened
+};
+
 struct PublisherOptions {
   std::uint32_t depth = 16;          // messages kept for slow and late subscribers; power of two
   std::uint32_t loans_max = 1;       // messages being filled at once
@@ -65,6 +76,7 @@ struct PublisherOptions {
   std::string domain{};              // empty: $SIGNALBOX_DIR, else $SIGNALBOX_DOMAIN, "default"
   WhenBehind when_behind = WhenBehind::wait;
   WakeSleepers wake = WakeSleepers::yes;
+  Tier tier = Tier::plain;
 };
 
 // Where a subscriber begins.
@@ -91,6 +103,7 @@ struct SubscriberOptions {
   // How long wait() may look again and again before it sleeps; it looks less long where that does
   // not pay. 0: it sleeps at once, which saves power and costs a wake-up's latency.
   std::chrono::nanoseconds spin_max = std::chrono::microseconds(30);
+  Tier tier = Tier::plain;
 };
 
 // How a wait ended. None of these is an error.

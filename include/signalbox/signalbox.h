@@ -116,6 +116,15 @@ SBX_EXPORT int sbx_description_check(const char* description, uint64_t* fixed_by
 
 typedef struct sbx_publisher sbx_publisher;
 
+/* What others map of a participant; all users of a topic ask for the same. SECURITY.md says what
+ * each protects from. */
+typedef enum sbx_tier {
+  SBX_TIER_PLAIN = 0,
+  /* Memory sealed by the kernel, handed over sockets to whom the kernel says the domain is for. A
+   * thread of the library answers newcomers while a participant is open. */
+  SBX_TIER_HARDENED = 1
+} sbx_tier;
+
 /* What publishing does when a reliable subscriber is a whole ring behind. */
 typedef enum sbx_when_behind {
   SBX_WHEN_BEHIND_WAIT = 0,     /* for it, until the deadline */
@@ -139,6 +148,8 @@ typedef struct sbx_publisher_options {
   const char* domain;      /* NULL: $SIGNALBOX_DIR, else $SIGNALBOX_DOMAIN, else "default" */
   uint32_t when_behind;    /* an sbx_when_behind */
   uint32_t wake;           /* an sbx_wake_sleepers */
+  uint32_t tier;           /* an sbx_tier */
+  uint32_t reserved;       /* 0 */
 } sbx_publisher_options;
 
 /* Fills the first `size` bytes of `options` with the defaults; use the function below, which knows
@@ -146,14 +157,16 @@ typedef struct sbx_publisher_options {
  * the fields this caller has, and an older one sets to 0 those it does not know. */
 SBX_EXPORT void sbx_publisher_options_init_sized(sbx_publisher_options* options, size_t size);
 
-/* Default options: depth 16, loans_max 1, held_max 4, no tail, wait for who is behind, wake. */
+/* Default options: depth 16, loans_max 1, held_max 4, no tail, wait for who is behind, wake,
+ * plain. */
 static inline void sbx_publisher_options_init(sbx_publisher_options* options) {
   sbx_publisher_options_init_sized(options, sizeof(*options));
 }
 
 /* Joins the topic as a publisher, creating the topic if nobody has. Enters the kernel.
  * Errors: BAD_NAME, BAD_ARGUMENT, TYPE_MISMATCH, LAYOUT_MISMATCH, DAMAGED, NO_SPACE,
- * PERMISSION_DENIED, LIMIT_REACHED, NOT_SUPPORTED, SYSTEM. `options` may be NULL. Options of an
+ * PERMISSION_DENIED, LIMIT_REACHED, TIMED_OUT (hardened: a participant is stopped), NOT_SUPPORTED,
+ * SYSTEM. `options` may be NULL. Options of an
  * older header are taken, with the defaults for what it lacks; those of a newer one are taken
  * unless they set what this library does not know: BAD_ARGUMENT. */
 SBX_EXPORT int sbx_publisher_open(const char* topic, const sbx_type* type,
@@ -234,12 +247,14 @@ typedef struct sbx_subscriber_options {
   /* How long wait may look again and again before it sleeps; it looks less long where that does
    * not pay. 0: it sleeps at once, which saves power and costs a wake-up's latency. */
   int64_t spin_max_ns;
+  uint32_t tier;     /* an sbx_tier */
+  uint32_t reserved; /* 0 */
 } sbx_subscriber_options;
 
 /* As sbx_publisher_options_init_sized(). */
 SBX_EXPORT void sbx_subscriber_options_init_sized(sbx_subscriber_options* options, size_t size);
 
-/* Default options: lossy, start at SBX_START_LATEST, spin for up to 30 microseconds. */
+/* Default options: lossy, start at SBX_START_LATEST, spin for up to 30 microseconds, plain. */
 static inline void sbx_subscriber_options_init(sbx_subscriber_options* options) {
   sbx_subscriber_options_init_sized(options, sizeof(*options));
 }

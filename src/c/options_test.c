@@ -124,6 +124,34 @@ static void the_header_states_its_own_size(void) {
   SBX_CHECK(in.struct_size == sizeof(in) && in.spin_max_ns == 30000);
 }
 
+static void a_topic_of_the_hardened_tier_is_asked_for_by_one_word(void) {
+  const sbx_type type = sbx_type_Small();
+  sbx_publisher_options out;
+  sbx_publisher_options_init(&out);
+  SBX_CHECK(out.tier == SBX_TIER_PLAIN);
+  out.tier = SBX_TIER_HARDENED;
+  sbx_publisher* publisher = NULL;
+  SBX_CHECK(sbx_publisher_open("test/options", &type, &out, &publisher, &sbx_last_error) == SBX_OK);
+  sbx_subscriber_options in;
+  sbx_subscriber_options_init(&in);
+  SBX_CHECK(subscriber_opens(&in) == SBX_LAYOUT_MISMATCH);
+  SBX_CHECK(last_error_says(SBX_LAYOUT_MISMATCH, "hardened"));
+  in.tier = SBX_TIER_HARDENED;
+  sbx_subscriber* subscriber = NULL;
+  SBX_CHECK(sbx_subscriber_open("test/options", &type, &in, &subscriber, &sbx_last_error) ==
+            SBX_OK);
+  const Small sent = {.seq = 7};
+  SBX_CHECK(sbx_publisher_send(publisher, &sent, NULL, 0, SBX_IMMEDIATE, NULL, &sbx_last_error) ==
+            SBX_OK);
+  sbx_sample sample;
+  int taken = 0;
+  SBX_CHECK(sbx_subscriber_take(subscriber, &sample, &taken, &sbx_last_error) == SBX_OK);
+  SBX_CHECK(taken == 1 && ((const Small*)sample.data)->seq == 7);
+  sbx_sample_release(&sample);
+  sbx_subscriber_close(subscriber);
+  sbx_publisher_close(publisher);
+}
+
 static void values_out_of_range_are_refused_by_name(void) {
   sbx_publisher_options out;
   sbx_publisher_options_init(&out);
@@ -134,11 +162,19 @@ static void values_out_of_range_are_refused_by_name(void) {
   out.wake = 2;
   SBX_CHECK(publisher_opens(&out) == SBX_BAD_ARGUMENT);
   SBX_CHECK(last_error_says(SBX_BAD_ARGUMENT, "wake"));
+  sbx_publisher_options_init(&out);
+  out.tier = 2;
+  SBX_CHECK(publisher_opens(&out) == SBX_BAD_ARGUMENT);
+  SBX_CHECK(last_error_says(SBX_BAD_ARGUMENT, "tier"));
   sbx_subscriber_options in;
   sbx_subscriber_options_init(&in);
   in.spin_max_ns = -1;
   SBX_CHECK(subscriber_opens(&in) == SBX_BAD_ARGUMENT);
   SBX_CHECK(last_error_says(SBX_BAD_ARGUMENT, "spin_max_ns"));
+  sbx_subscriber_options_init(&in);
+  in.tier = 2;
+  SBX_CHECK(subscriber_opens(&in) == SBX_BAD_ARGUMENT);
+  SBX_CHECK(last_error_says(SBX_BAD_ARGUMENT, "tier"));
 }
 
 int main(void) {
@@ -146,6 +182,7 @@ int main(void) {
   an_older_programs_options_are_filled_and_taken();
   a_newer_programs_options_are_taken_unless_they_ask_for_the_unknown();
   the_header_states_its_own_size();
+  a_topic_of_the_hardened_tier_is_asked_for_by_one_word();
   values_out_of_range_are_refused_by_name();
   return 0;
 }

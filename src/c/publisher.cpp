@@ -13,6 +13,7 @@ using signalbox::Deadline;
 using signalbox::Errc;
 using signalbox::RawLoan;
 using signalbox::RawPublisher;
+using signalbox::Tier;
 using signalbox::WakeSleepers;
 using signalbox::WhenBehind;
 using signalbox::c::bad_argument;
@@ -22,6 +23,8 @@ using signalbox::c::report;
 static_assert(SBX_WHEN_BEHIND_WAIT == static_cast<int>(WhenBehind::wait));
 static_assert(SBX_WHEN_BEHIND_DROP_NEW == static_cast<int>(WhenBehind::drop_new));
 static_assert(SBX_WHEN_BEHIND_EVICT == static_cast<int>(WhenBehind::evict));
+static_assert(SBX_TIER_PLAIN == static_cast<int>(Tier::plain));
+static_assert(SBX_TIER_HARDENED == static_cast<int>(Tier::hardened));
 static_assert(SBX_WAKE_SLEEPERS_YES == static_cast<int>(WakeSleepers::yes));
 static_assert(SBX_WAKE_SLEEPERS_NO == static_cast<int>(WakeSleepers::no));
 
@@ -137,6 +140,10 @@ int read_publisher_options(std::string_view function, const sbx_publisher_option
   if (out.wake > SBX_WAKE_SLEEPERS_NO) {
     return bad_argument(function, "options->wake is no SBX_WAKE_SLEEPERS_...", error);
   }
+  if (out.tier > SBX_TIER_HARDENED) {
+    return bad_argument(function, "options->tier is no SBX_TIER_...", error);
+  }
+  if (out.reserved != 0) return bad_argument(function, "options->reserved is not 0", error);
   return SBX_OK;
 }
 
@@ -153,6 +160,7 @@ void sbx_publisher_options_init_sized(sbx_publisher_options* options, size_t siz
   whole.tail_bytes_max = defaults.tail_bytes_max;
   whole.when_behind = static_cast<std::uint32_t>(defaults.when_behind);
   whole.wake = static_cast<std::uint32_t>(defaults.wake);
+  whole.tier = static_cast<std::uint32_t>(defaults.tier);
   signalbox::c::write_options(&whole, sizeof(whole), options, size);
 }
 
@@ -177,7 +185,8 @@ int sbx_publisher_open(const char* topic, const sbx_type* type,
                                    .tail_bytes_max = read.tail_bytes_max,
                                    .domain = read.domain == nullptr ? "" : read.domain,
                                    .when_behind = static_cast<WhenBehind>(read.when_behind),
-                                   .wake = static_cast<WakeSleepers>(read.wake)});
+                                   .wake = static_cast<WakeSleepers>(read.wake),
+                                   .tier = static_cast<Tier>(read.tier)});
     if (!raw) return report(raw.error(), error);
     *out = new sbx_publisher{std::move(*raw), signalbox::c::shape_of(*type), read.loans_max,
                              std::make_unique<RawLoan[]>(read.loans_max)};

@@ -14,6 +14,7 @@ using signalbox::Errc;
 using signalbox::RawSample;
 using signalbox::RawSubscriber;
 using signalbox::Start;
+using signalbox::Tier;
 using signalbox::Wake;
 using signalbox::c::bad_argument;
 using signalbox::c::guarded;
@@ -157,6 +158,10 @@ int read_subscriber_options(std::string_view function, const sbx_subscriber_opti
   if (code != SBX_OK) return code;
   if (out.reliable > 1) return bad_argument(function, "options->reliable is not 0 or 1", error);
   if (out.spin_max_ns < 0) return bad_argument(function, "options->spin_max_ns is negative", error);
+  if (out.tier > SBX_TIER_HARDENED) {
+    return bad_argument(function, "options->tier is no SBX_TIER_...", error);
+  }
+  if (out.reserved != 0) return bad_argument(function, "options->reserved is not 0", error);
   return SBX_OK;
 }
 
@@ -170,6 +175,7 @@ void sbx_subscriber_options_init_sized(sbx_subscriber_options* options, size_t s
   whole.reliable = defaults.reliable ? 1 : 0;
   whole.start = defaults.start.messages_back();
   whole.spin_max_ns = defaults.spin_max.count();
+  whole.tier = static_cast<std::uint32_t>(defaults.tier);
   signalbox::c::write_options(&whole, sizeof(whole), options, size);
 }
 
@@ -191,7 +197,8 @@ int sbx_subscriber_open(const char* topic, const sbx_type* type,
                                    {.start = Start::back(read.start),
                                     .reliable = read.reliable != 0,
                                     .domain = read.domain == nullptr ? "" : read.domain,
-                                    .spin_max = std::chrono::nanoseconds(read.spin_max_ns)});
+                                    .spin_max = std::chrono::nanoseconds(read.spin_max_ns),
+                                    .tier = static_cast<Tier>(read.tier)});
     if (!raw) return report(raw.error(), error);
     const std::size_t fixed_bytes = signalbox::c::shape_of(*type).fixed_bytes;
     HeldSamples* held = HeldSamples::create();

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <span>
 
-#include "topic/segment.hpp"
-
 namespace signalbox::inspect {
 
 namespace {
@@ -24,11 +22,6 @@ std::size_t page_bytes_of(topic::SegmentKind kind) noexcept {
 }
 
 }  // namespace
-
-topic::SegmentKind kind_of(topic::Role role) noexcept {
-  return role == topic::Role::publisher ? topic::SegmentKind::publisher
-                                        : topic::SegmentKind::subscriber;
-}
 
 Result<ForeignPage> ForeignPage::open(const os::Fd& directory, const std::string& name,
                                       const std::string& path, topic::SegmentKind kind) {
@@ -54,6 +47,27 @@ Result<ForeignPage> ForeignPage::open(const os::Fd& directory, const std::string
       !ok) {
     return std::unexpected(std::move(ok.error()));
   }
+  return page;
+}
+
+Result<ForeignPage> ForeignPage::of_memory(os::Fd memory, const std::string& path,
+                                           topic::SegmentKind kind, std::uint64_t incarnation,
+                                           os::Seal seal) {
+  ForeignPage page;
+  page.file_ = std::move(memory);
+  page.copy_.resize(page_bytes_of(kind));
+  const auto bytes = static_cast<std::uint32_t>(page.copy_.size());
+  if (auto ok = topic::check_memory_segment(page.file_, path, kind, incarnation, bytes, seal);
+      !ok) {
+    return std::unexpected(std::move(ok.error()));
+  }
+  const auto facts = os::facts_of(page.file_);
+  if (!facts) return std::unexpected(facts.error());
+  page.file_bytes_ = facts->bytes;
+  if (auto got = os::read_at(page.file_, 0, page.copy_); !got) {
+    return std::unexpected(std::move(got.error()));
+  }
+  page.header_ = page.field<topic::SegmentHeader>(0);
   return page;
 }
 

@@ -15,6 +15,7 @@
 #include "os/file.hpp"
 #include "topic/layout.hpp"
 #include "topic/place.hpp"
+#include "topic/segment.hpp"
 
 namespace signalbox::inspect {
 
@@ -24,6 +25,11 @@ class ForeignPage {
   // Errors: damaged, layout_mismatch, not_found, permission_denied, limit_reached, system.
   static Result<ForeignPage> open(const os::Fd& directory, const std::string& name,
                                   const std::string& path, topic::SegmentKind kind);
+
+  // The same of memory that somebody sent, once its seals were checked.
+  static Result<ForeignPage> of_memory(os::Fd memory, const std::string& path,
+                                       topic::SegmentKind kind, std::uint64_t incarnation,
+                                       os::Seal seal);
 
   const os::Fd& file() const noexcept { return file_; }
   os::Fd take_file() noexcept { return std::move(file_); }
@@ -44,8 +50,6 @@ class ForeignPage {
   topic::SegmentHeader header_{};
   std::vector<std::byte> copy_;
 };
-
-topic::SegmentKind kind_of(topic::Role role) noexcept;
 
 // Has the owner said that it is closed? Asked of the file itself, which may have lost its name.
 bool says_closed(const os::Fd& file, topic::Role role) noexcept;

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "inspect/foreign_page.hpp"
+#include "inspect/handed_page.hpp"
 #include "signalbox/discovery.hpp"
 #include "topic/directory.hpp"
 
@@ -18,18 +19,28 @@ using topic::Role;
 using topic::SegmentKind;
 using topic::SubscriberPage;
 
+// How long a look waits in all for those who do not answer, in the hardened tier.
+constexpr auto kLookPatience = std::chrono::seconds(1);
+
 struct OpenTopic {
   os::Fd directory;
   std::string path;
+  Deadline deadline;
+  topic::Sharing sharing{};
+  bool is_hardened = false;
+
+  inspect::Look look() const { return {directory, path, sharing, deadline}; }
 };
 
 Error contradiction(const std::string& path) {
   return {Errc::damaged, 0, {}, "cannot use " + path + ": it contradicts itself."};
 }
 
-Result<TypeDescription> read_type(const OpenTopic& at) {
+Result<TypeDescription> read_type(const OpenTopic& at,
+                                  std::span<const topic::Participant> everyone) {
   const std::string path = at.path + "/topic";
-  auto page = ForeignPage::open(at.directory, "topic", path, SegmentKind::topic);
+  auto page = at.is_hardened ? inspect::topic_page(at.look(), everyone)
+                             : ForeignPage::open(at.directory, "topic", path, SegmentKind::topic);
   if (!page) return std::unexpected(std::move(page.error()));
   const auto name_bytes = page->field<std::uint32_t>(offsetof(topic::TopicPage, name_bytes));
   const auto text_bytes = page->field<std::uint32_t>(offsetof(topic::TopicPage, description_bytes));
@@ -63,8 +74,9 @@ std::optional<ForeignPage> read_page(const OpenTopic& at, const topic::Participa
   if (file) info.is_alive = topic::is_alive(*file);
   const auto facts = os::facts_of(at.directory, who.file);
   if (facts) info.uid = facts->owner;
-  auto page = ForeignPage::open(at.directory, who.file, at.path + "/" + who.file,
-                                inspect::kind_of(who.role));
+  auto page = at.is_hardened ? inspect::participant_page(at.look(), who)
+                             : ForeignPage::open(at.directory, who.file, at.path + "/" + who.file,
+                                                 topic::kind_of(who.role));
   if (!page) {
     info.error = std::move(page.error());
     return {};
@@ -153,20 +165,25 @@ SubscriberInfo read_subscriber(const OpenTopic& at, const topic::Participant& wh
   return info;
 }
 
-TopicInfo read_topic(const std::string& domain_path, const std::string& directory_name) {
+bool is_hardened(const OpenTopic& at) {
+  const auto file = os::open_file(at.directory, "topic", os::Access::read);
+  const auto tier = file ? topic::tier_of(*file, at.path + "/topic")
+                         : Result<Tier>(std::unexpected(file.error()));
+  return tier && *tier == Tier::hardened;
+}
+
+TopicInfo read_topic(const std::string& domain_path, const std::string& directory_name,
+                     Deadline deadline) {
   TopicInfo info{.name = inspect::topic_of_directory(directory_name)};
-  OpenTopic at{.directory = {}, .path = domain_path + "/" + directory_name};
+  OpenTopic at{.directory = {}, .path = domain_path + "/" + directory_name, .deadline = deadline};
   auto directory = os::open_directory(at.path);
   if (!directory) {
     info.error = std::move(directory.error());
     return info;
   }
   at.directory = std::move(*directory);
-  if (auto type = read_type(at)) {
-    info.type = std::move(*type);
-  } else {
-    info.error = std::move(type.error());
-  }
+  at.is_hardened = is_hardened(at);
+  if (at.is_hardened) at.sharing = topic::sharing_of(domain_path);
   const auto names = os::list_directory(at.directory, at.path);
   if (!names) {
     info.error = names.error();
@@ -177,6 +194,11 @@ TopicInfo read_topic(const std::string& domain_path, const std::string& director
     if (auto who = topic::participant_of(name)) everyone.push_back(std::move(*who));
   }
   std::ranges::sort(everyone, {}, &topic::Participant::incarnation);
+  if (auto type = read_type(at, everyone)) {
+    info.type = std::move(*type);
+  } else {
+    info.error = std::move(type.error());
+  }
   // Who is gone since the list was made is no damage: it is left out.
   const auto is_gone = [](const ParticipantInfo& who) {
     return who.error && who.error->code == Errc::not_found;
@@ -201,6 +223,7 @@ Result<std::vector<TopicInfo>> list_topics(std::string_view domain) {
     const auto place = topic::locate("any", domain);
     if (!place) return std::unexpected(place.error());
     std::vector<TopicInfo> topics;
+    const Deadline deadline = Deadline::after(kLookPatience);
     const auto directory = os::open_directory(place->domain_path);
     if (!directory) {
       if (directory.error().code == Errc::not_found) return topics;
@@ -212,7 +235,7 @@ Result<std::vector<TopicInfo>> list_topics(std::string_view domain) {
     for (const std::string& name : *names) {
       // What no program can open under any name is no topic.
       if (!topic::locate(inspect::topic_of_directory(name), domain)) continue;
-      TopicInfo info = read_topic(place->domain_path, name);
+      TopicInfo info = read_topic(place->domain_path, name, deadline);
       // Made or removed just now: not a topic yet, or not any more.
       const bool is_empty = info.publishers.empty() && info.subscribers.empty();
       if (info.error && info.error->code == Errc::not_found && is_empty) continue;

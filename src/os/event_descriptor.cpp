@@ -44,8 +44,8 @@ bool read_all(const Fd& fd) noexcept {
 }  // namespace
 
 Result<EventDescriptor> EventDescriptor::create(const Fd& directory, const std::string& fifo_name,
-                                                unsigned mode) {
-  auto made = open_over_new_fifo(directory, fifo_name, mode);
+                                                const Rights& rights) {
+  auto made = open_over_new_fifo(directory, fifo_name, rights);
   // The name is the caller's alone, so a pipe that no descriptor came of is in the way of the next
   // attempt and of nobody else.
   if (!made) unlink_file(directory, fifo_name);
@@ -54,8 +54,8 @@ Result<EventDescriptor> EventDescriptor::create(const Fd& directory, const std::
 
 Result<EventDescriptor> EventDescriptor::open_over_new_fifo(const Fd& directory,
                                                             const std::string& fifo_name,
-                                                            unsigned mode) {
-  if (auto made = make_fifo(directory, fifo_name, mode); !made) {
+                                                            const Rights& rights) {
+  if (auto made = make_fifo(directory, fifo_name, rights); !made) {
     return std::unexpected(std::move(made.error()));
   }
   auto fifo = open_signal(directory, fifo_name);

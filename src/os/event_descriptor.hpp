@@ -19,7 +19,7 @@ class EventDescriptor {
   EventDescriptor() = default;
   // Creates the named pipe and opens it. Nothing is readable yet.
   static Result<EventDescriptor> create(const Fd& directory, const std::string& fifo_name,
-                                        unsigned mode);
+                                        const Rights& rights);
   bool is_open() const noexcept { return epoll_.is_open(); }
   // The descriptor for poll: readable after a signal or when a watched process died.
   int get() const noexcept { return epoll_.get(); }
@@ -40,7 +40,8 @@ class EventDescriptor {
 
  private:
   static Result<EventDescriptor> open_over_new_fifo(const Fd& directory,
-                                                    const std::string& fifo_name, unsigned mode);
+                                                    const std::string& fifo_name,
+                                                    const Rights& rights);
   Fd epoll_;
   Fd fifo_;
   Fd timer_;

@@ -16,6 +16,8 @@ namespace signalbox::os {
 
 namespace {
 
+constexpr auto keep_owner = static_cast<uid_t>(-1);
+
 FileFacts facts_from(const struct stat& st) noexcept {
   return {.bytes = static_cast<std::uint64_t>(st.st_size),
           // st_blocks counts units of 512 bytes, whatever the file system's own block is: stat(2).
@@ -24,6 +26,8 @@ FileFacts facts_from(const struct stat& st) noexcept {
           .device = st.st_dev,
           .links = static_cast<std::uint32_t>(st.st_nlink),
           .owner = st.st_uid,
+          .group = st.st_gid,
+          .mode = st.st_mode & 07777,
           .is_directory = S_ISDIR(st.st_mode)};
 }
 
@@ -49,13 +53,17 @@ void Fd::reset(int fd) noexcept {
   fd_ = fd;
 }
 
-Result<void> make_directories(const std::string& path, unsigned mode) {
+Result<void> make_directories(const std::string& path, const Rights& rights) {
   for (std::size_t end = 1; end != std::string::npos;) {
     end = path.find('/', end + 1);
     const std::string part = path.substr(0, end);
-    if (::mkdir(part.c_str(), mode) == 0) {
-      // mkdir obeys the umask; the mode we promise does not.
-      if (::chmod(part.c_str(), mode) != 0) {
+    if (::mkdir(part.c_str(), rights.mode) == 0) {
+      // mkdir obeys the umask; the mode we promise does not. The group comes first, because a
+      // change of it may take the setgid bit away.
+      if (rights.group && ::chown(part.c_str(), keep_owner, *rights.group) != 0) {
+        return std::unexpected(failure(errno, "chown", "set the group of directory " + part));
+      }
+      if (::chmod(part.c_str(), rights.mode) != 0) {
         return std::unexpected(failure(errno, "chmod", "set the mode of directory " + part));
       }
     } else if (errno != EEXIST) {
@@ -88,13 +96,16 @@ Result<Fd> open_file(const Fd& directory, const std::string& name, Access access
 }
 
 Result<Fd> create_unnamed(const Fd& directory, const std::string& path, std::uint64_t bytes,
-                          unsigned mode) {
+                          const Rights& rights) {
   Fd file(retried(
-      [&] { return ::openat(directory.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode); }));
+      [&] { return ::openat(directory.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, rights.mode); }));
   if (!file.is_open()) {
     return std::unexpected(failure(errno, "open(O_TMPFILE)", "create a file for " + path));
   }
-  if (::fchmod(file.get(), mode) != 0) {
+  if (rights.group && ::fchown(file.get(), keep_owner, *rights.group) != 0) {
+    return std::unexpected(failure(errno, "fchown", "set the group of a file for " + path));
+  }
+  if (::fchmod(file.get(), rights.mode) != 0) {
     return std::unexpected(failure(errno, "fchmod", "set the mode of a file for " + path));
   }
   int refused = 0;
@@ -124,11 +135,15 @@ Result<void> link_unnamed(const Fd& file, const Fd& directory, const std::string
   return std::unexpected(failure(by_path, "linkat", "give file " + name + " its name"));
 }
 
-Result<void> make_fifo(const Fd& directory, const std::string& name, unsigned mode) {
-  if (::mkfifoat(directory.get(), name.c_str(), mode) != 0) {
+Result<void> make_fifo(const Fd& directory, const std::string& name, const Rights& rights) {
+  if (::mkfifoat(directory.get(), name.c_str(), rights.mode) != 0) {
     return std::unexpected(failure(errno, "mkfifoat", "create named pipe " + name));
   }
-  if (::fchmodat(directory.get(), name.c_str(), mode, 0) != 0) {
+  if (rights.group && ::fchownat(directory.get(), name.c_str(), keep_owner, *rights.group,
+                                 AT_SYMLINK_NOFOLLOW) != 0) {
+    return std::unexpected(failure(errno, "fchownat", "set the group of named pipe " + name));
+  }
+  if (::fchmodat(directory.get(), name.c_str(), rights.mode, 0) != 0) {
     return std::unexpected(failure(errno, "fchmodat", "set the mode of named pipe " + name));
   }
   return {};
@@ -162,6 +177,18 @@ Result<void> read_at(const Fd& file, std::uint64_t offset, std::span<std::byte> 
     }
     bytes = bytes.subspan(static_cast<std::size_t>(got));
     offset += static_cast<std::uint64_t>(got);
+  }
+  return {};
+}
+
+Result<void> write_at(const Fd& file, std::uint64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put = retried([&] {
+      return ::pwrite(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    });
+    if (put < 0) return std::unexpected(failure(errno, "pwrite", "write a shared file"));
+    bytes = bytes.subspan(static_cast<std::size_t>(put));
+    offset += static_cast<std::uint64_t>(put);
   }
   return {};
 }

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,11 +25,20 @@ struct FileFacts {
   std::uint64_t device;
   std::uint32_t links;  // 0: the name is gone
   std::uint32_t owner;
+  std::uint32_t group;
+  unsigned mode;  // permission bits, with setgid and its like
   bool is_directory;
 };
 
-// Creates every missing directory of an absolute path with this mode, umask set aside.
-Result<void> make_directories(const std::string& path, unsigned mode);
+// What whoever creates something gives it: exactly this mode, whatever the umask is, and this group
+// where one is named.
+struct Rights {
+  unsigned mode;
+  std::optional<std::uint32_t> group{};
+};
+
+// Creates every missing directory of an absolute path with these rights.
+Result<void> make_directories(const std::string& path, const Rights& rights);
 // Does not follow a link in the last part of the path.
 Result<Fd> open_directory(const std::string& path);
 
@@ -40,13 +50,13 @@ Result<Fd> open_file(const Fd& directory, const std::string& name, Access access
 // A file without a name in the directory, its bytes allocated now, so that a shortage of space is
 // an error here and never SIGBUS later. `path` is for messages only.
 Result<Fd> create_unnamed(const Fd& directory, const std::string& path, std::uint64_t bytes,
-                          unsigned mode);
+                          const Rights& rights);
 
 // Gives an unnamed file its name. Error already_exists if the name is taken.
 Result<void> link_unnamed(const Fd& file, const Fd& directory, const std::string& name);
 
-// A named pipe with exactly this mode. Error already_exists.
-Result<void> make_fifo(const Fd& directory, const std::string& name, unsigned mode);
+// A named pipe. Error already_exists.
+Result<void> make_fifo(const Fd& directory, const std::string& name, const Rights& rights);
 
 Result<FileFacts> facts_of(const Fd& file);
 // The facts of a name, not following links.
@@ -55,6 +65,9 @@ Result<FileFacts> facts_of(const Fd& directory, const std::string& name);
 // Copies so many bytes from there. Unlike a mapping, a file that others shorten meanwhile is an
 // error here, damaged, and no SIGBUS. Errors besides: what the kernel says.
 Result<void> read_at(const Fd& file, std::uint64_t offset, std::span<std::byte> bytes);
+
+// Writes so many bytes there.
+Result<void> write_at(const Fd& file, std::uint64_t offset, std::span<const std::byte> bytes);
 
 // True if the name was removed by this call.
 bool unlink_file(const Fd& directory, const std::string& name) noexcept;

@@ -6,6 +6,7 @@
 
 #include "os/failure.hpp"
 #include "os/futex.hpp"
+#include "topic/introduction_server.hpp"
 
 namespace signalbox::topic {
 
@@ -43,8 +44,20 @@ bool is_ours_to_miss(const Error& error) noexcept {
 
 }  // namespace
 
+void write_type(const os::Mapping& fresh, const wire::Hash128& hash, const TypeDescription& type) {
+  auto* page = fresh.at<TopicPage>(0);
+  page->type_hash[0] = hash.high;
+  page->type_hash[1] = hash.low;
+  page->name_bytes = static_cast<std::uint32_t>(type.name.size());
+  page->description_bytes = static_cast<std::uint32_t>(type.text.size());
+  page->text_offset = sizeof(TopicPage);
+  std::byte* text = fresh.data() + sizeof(TopicPage);
+  std::memcpy(text, type.name.data(), type.name.size());
+  std::memcpy(text + type.name.size(), type.text.data(), type.text.size());
+}
+
 Result<TopicDirectory> TopicDirectory::attach(std::string_view topic, const TypeDescription& type,
-                                              std::string_view domain) {
+                                              std::string_view domain, Tier tier) {
   auto place = locate(topic, domain);
   if (!place) return std::unexpected(std::move(place.error()));
   auto parsed = wire::parse_description(type.text);
@@ -54,18 +67,20 @@ Result<TopicDirectory> TopicDirectory::attach(std::string_view topic, const Type
   here.type_ = std::move(*parsed);
   here.type_hash_ = wire::hash_description(type.text);
   here.generation_ = os::fork_generation();
+  here.tier_ = tier;
   const Deadline deadline = Deadline::after(kAttachPatience);
   for (;;) {
     auto attached = here.try_attach(type);
     if (!attached) return std::unexpected(std::move(attached.error()));
     if (*attached) break;
     if (deadline.passed()) {
-      return std::unexpected(Error{
-          Errc::abandoned,
-          0,
-          {},
-          "cannot open topic \"" + here.place_.name + "\": another process has been removing " +
-              here.place_.topic_path + " for 2 s; is it stopped? Let it go on or kill it."});
+      return std::unexpected(Error{Errc::abandoned,
+                                   0,
+                                   {},
+                                   "cannot open topic \"" + here.place_.name +
+                                       "\": another process has been making or removing " +
+                                       here.place_.topic_path +
+                                       " for 2 s; is it stopped? Let it go on or kill it."});
     }
     let_the_other_finish();
   }
@@ -95,12 +110,14 @@ Result<void> TopicDirectory::check_whole(const os::Mapping& own,
 
 // /dev/shm is everybody's: a root that somebody else planted there, or a link, is not to be used.
 Result<void> TopicDirectory::check_root() const {
-  if (auto made = os::make_directories(place_.root, directory_mode); !made) return made;
+  if (auto made = os::make_directories(place_.root, Sharing{}.directories); !made) return made;
   os::Fd anywhere;
   const auto facts = os::facts_of(anywhere, place_.root);
   if (!facts) return {};  // somebody is removing it: the next step finds out
   const std::uint32_t us = os::identity_of_this_process().uid;
-  if (facts->is_directory && facts->owner == us) return {};
+  // An administrator may have made it for a group, as root.
+  const bool is_made_for_a_group = facts->owner == 0 && sharing_of(*facts).group.has_value();
+  if (facts->is_directory && (facts->owner == us || is_made_for_a_group)) return {};
   return std::unexpected(
       Error{Errc::permission_denied,
             0,
@@ -115,18 +132,21 @@ Result<void> TopicDirectory::check_root() const {
 Result<bool> TopicDirectory::try_attach(const TypeDescription& type) {
   topic_file_.close();
   is_valid_ = false;
+  sharing_ = sharing_of(place_.domain_path);
   if (place_.root_is_ours) {
     if (auto ours = check_root(); !ours) return std::unexpected(std::move(ours.error()));
   }
-  if (auto made = os::make_directories(place_.topic_path, directory_mode); !made) {
+  if (auto made = os::make_directories(place_.topic_path, sharing_.directories); !made) {
     return made.error().sys_errno == ENOENT ? Result<bool>(false)
                                             : std::unexpected(std::move(made.error()));
   }
   auto directory = os::open_directory(place_.topic_path);
   if (!directory) {
-    return directory.error().code == Errc::not_found
-               ? Result<bool>(false)
-               : std::unexpected(std::move(directory.error()));
+    // Whoever makes a shared topic's directory needs a moment until the group may enter.
+    const bool is_passing =
+        directory.error().code == Errc::not_found ||
+        (directory.error().code == Errc::permission_denied && sharing_.group.has_value());
+    return is_passing ? Result<bool>(false) : std::unexpected(std::move(directory.error()));
   }
   directory_ = std::move(*directory);
   auto ready = open_or_create_topic(type);
@@ -135,6 +155,11 @@ Result<bool> TopicDirectory::try_attach(const TypeDescription& type) {
                                                  : std::unexpected(std::move(ready.error()));
   }
   if (!topic_file_.fd().is_open()) return false;
+  if (tier_ == Tier::hardened) {
+    const auto facts = os::facts_of(topic_file_.fd());
+    if (!facts) return std::unexpected(facts.error());
+    topic_inode_ = facts->inode;
+  }
   const bool is_ours = is_valid_;  // made just now, with our type
   auto same_type = is_ours ? Result<bool>(true) : check_type(type);
   if (!same_type) return std::unexpected(std::move(same_type.error()));
@@ -156,19 +181,20 @@ Result<void> TopicDirectory::open_or_create_topic(const TypeDescription& type) {
     return {};
   }
   if (existing.error().code != Errc::not_found) return std::unexpected(std::move(existing.error()));
-  const std::uint64_t bytes = sizeof(TopicPage) + type.name.size() + type.text.size();
+  const bool is_plain = tier_ == Tier::plain;
+  if (!is_plain) {
+    if (auto made = make_text_and_bell(type); !made) return made;
+  }
+  const std::uint64_t bytes =
+      sizeof(TopicPage) + (is_plain ? type.name.size() + type.text.size() : 0);
   auto fresh = create_segment(directory_, path_of(kTopicFile), SegmentKind::topic, 0, bytes,
-                              sizeof(TopicPage));
+                              sizeof(TopicPage), sharing_.files);
   if (!fresh) return std::unexpected(std::move(fresh.error()));
-  auto* page = fresh->mapping.at<TopicPage>(0);
-  page->type_hash[0] = type_hash_.high;
-  page->type_hash[1] = type_hash_.low;
-  page->name_bytes = static_cast<std::uint32_t>(type.name.size());
-  page->description_bytes = static_cast<std::uint32_t>(type.text.size());
-  page->text_offset = sizeof(TopicPage);
-  std::byte* text = fresh->mapping.data() + sizeof(TopicPage);
-  std::memcpy(text, type.name.data(), type.name.size());
-  std::memcpy(text + type.name.size(), type.text.data(), type.text.size());
+  if (is_plain) {
+    write_type(fresh->mapping, type_hash_, type);
+  } else {
+    fresh->mapping.at<TopicPage>(0)->header.features_incompatible = feature_hardened;
+  }
   auto locked = os::try_lock(fresh->file, os::LockKind::shared);
   if (!locked) return std::unexpected(std::move(locked.error()));
   if (auto linked = os::link_unnamed(fresh->file, directory_, kTopicFile); !linked) {
@@ -196,15 +222,47 @@ Result<bool> TopicDirectory::enter(os::Fd topic_file) {
 // True if the topic's type is ours; false if it was another's, left by the dead, and is gone now.
 Result<bool> TopicDirectory::check_type(const TypeDescription& type) {
   const std::string path = path_of(kTopicFile);
+  if (tier_ == Tier::hardened) {
+    if (const auto theirs = tier_of(topic_file_.fd(), path); !theirs) {
+      return std::unexpected(theirs.error());
+    } else if (*theirs != tier_) {
+      return refuse_tier(*theirs);
+    }
+    return receive_text_and_bell(type);
+  }
   auto segment = open_segment(directory_, kTopicFile, path, SegmentKind::topic, sizeof(TopicPage),
                               os::Access::read);
   if (!segment) {
     if (segment.error().code == Errc::not_found) return false;
+    const auto theirs = tier_of(topic_file_.fd(), path);
+    if (theirs && *theirs != tier_) return refuse_tier(*theirs);
     return std::unexpected(std::move(segment.error()));
   }
+  return compare_type({segment->mapping.data(), segment->mapping.size()}, type);
+}
+
+// False: the dead left a topic of another tier, and it is gone now.
+Result<bool> TopicDirectory::refuse_tier(Tier theirs) {
+  if (try_become_last()) {
+    remove_everything();
+    return false;
+  }
+  const auto word = [](Tier tier) { return tier == Tier::plain ? "plain" : "hardened"; };
+  return std::unexpected(Error{Errc::layout_mismatch,
+                               0,
+                               {},
+                               "cannot open topic \"" + place_.name + "\": it is of the " +
+                                   word(theirs) + " tier, the caller asks for the " + word(tier_) +
+                                   " tier. All users of a topic must ask for the same."});
+}
+
+// True if the page's type is ours.
+Result<bool> TopicDirectory::compare_type(std::span<const std::byte> whole,
+                                          const TypeDescription& type) {
+  const std::string path = path_of(kTopicFile);
   TopicPage page;
-  std::memcpy(&page, segment->mapping.data(), sizeof(page));
-  const std::uint64_t size = segment->mapping.size();
+  std::memcpy(&page, whole.data(), sizeof(page));
+  const std::uint64_t size = whole.size();
   if (page.text_offset > size || page.name_bytes > size - page.text_offset ||
       page.description_bytes > size - page.text_offset - page.name_bytes) {
     return std::unexpected(Error{Errc::damaged,
@@ -214,7 +272,7 @@ Result<bool> TopicDirectory::check_type(const TypeDescription& type) {
                                      ": its type description lies outside the file. It was left as "
                                      "it is; remove it by hand if no program needs it."});
   }
-  const char* text = segment->mapping.at<const char>(page.text_offset);
+  const auto* text = reinterpret_cast<const char*>(whole.data() + page.text_offset);
   const std::string their_name(text, page.name_bytes);
   const std::string their_text(text + page.name_bytes, page.description_bytes);
   if (their_text == type.text) return true;
@@ -236,6 +294,7 @@ Result<bool> TopicDirectory::check_type(const TypeDescription& type) {
 }
 
 Result<void> TopicDirectory::open_or_create_bell() {
+  if (tier_ == Tier::hardened) return {};  // handed to us with the type
   const std::string path = path_of(kBellFile);
   for (;;) {
     auto bell = open_segment(directory_, kBellFile, path, SegmentKind::bell, sizeof(BellPage),
@@ -245,8 +304,8 @@ Result<void> TopicDirectory::open_or_create_bell() {
       return {};
     }
     if (bell.error().code != Errc::not_found) return std::unexpected(std::move(bell.error()));
-    auto fresh =
-        create_segment(directory_, path, SegmentKind::bell, 0, sizeof(BellPage), sizeof(BellPage));
+    auto fresh = create_segment(directory_, path, SegmentKind::bell, 0, sizeof(BellPage),
+                                sizeof(BellPage), sharing_.files);
     if (!fresh) return std::unexpected(std::move(fresh.error()));
     auto linked = os::link_unnamed(fresh->file, directory_, kBellFile);
     if (linked) {
@@ -270,6 +329,7 @@ TopicDirectory::~TopicDirectory() {
 void TopicDirectory::leave() {
   const bool was_moved_from = place_.topic_path.empty();
   if (was_moved_from || generation_ != os::fork_generation()) return;
+  if (point_ != nullptr) end_answering(point_);
   if (!topic_file_.fd().is_open() || !is_valid_) {
     remove_empty_directories();  // what else is in it is not ours to judge
     return;
@@ -296,7 +356,7 @@ void TopicDirectory::remove_everything() {
   if (const auto everyone = participants()) {
     for (const Participant& who : *everyone) reap(who, true);
   }
-  remove_orphaned_pipes();
+  remove_orphans();
   const auto bell = os::open_file(directory_, kBellFile, os::Access::read);
   if (bell && looks_like_segment(*bell, SegmentKind::bell)) {
     os::unlink_file(directory_, kBellFile);
@@ -306,15 +366,17 @@ void TopicDirectory::remove_everything() {
   topic_file_.close();
 }
 
-// A subscriber's page is what its pipe is found by; a pipe that could not be removed before its
-// page was has nobody left to remove it.
-void TopicDirectory::remove_orphaned_pipes() {
+// A participant's file is what its pipe and its socket are found by; one that could not be removed
+// before the file was has nobody left to remove it. Files are named first, so whoever has none any
+// more will not have one again.
+void TopicDirectory::remove_orphans() {
   const auto names = os::list_directory(directory_, place_.topic_path);
   if (!names) return;
   for (const std::string& name : *names) {
     const std::size_t page_name_bytes = name.rfind('.');
     const auto owner = participant_of(name.substr(0, page_name_bytes));
-    if (owner && name == fifo_name(owner->file)) os::unlink_file(directory_, name);
+    if (!owner || (name != fifo_name(owner->file) && name != socket_name(owner->file))) continue;
+    if (!os::facts_of(directory_, owner->file)) os::unlink_file(directory_, name);
   }
 }
 
@@ -322,17 +384,21 @@ void TopicDirectory::remove_orphaned_pipes() {
 // made one and finds it gone starts again.
 void TopicDirectory::remove_empty_directories() noexcept {
   os::remove_directory(place_.topic_path);
+  // What is shared with a group was made by somebody for that, and must be there for the next.
+  if (sharing_.group) return;
   os::remove_directory(place_.domain_path);
-  if (place_.root_is_ours) os::remove_directory(place_.root);
+  if (place_.root_is_ours && !sharing_of(place_.root).group) os::remove_directory(place_.root);
 }
 
 Result<std::vector<Participant>> TopicDirectory::participants() const {
+  const auto kept = point_ == nullptr ? std::vector<Participant>() : point_->kept();
   auto names = os::list_directory(directory_, place_.topic_path);
   if (!names) return std::unexpected(std::move(names.error()));
   std::vector<Participant> found;
   for (const std::string& name : *names) {
     if (auto who = participant_of(name)) found.push_back(std::move(*who));
   }
+  if (point_ != nullptr) point_->settle(kept, found);
   return found;
 }
 
@@ -356,6 +422,8 @@ void TopicDirectory::announce_change() noexcept {
 }
 
 bool TopicDirectory::everyone_met(std::uint64_t publisher) const noexcept {
+  // Who was introduced has the memory and needs no name to find it by.
+  if (tier_ == Tier::hardened) return true;
   return detail::done_unless_out_of_memory([&] { return ask_everyone_about(publisher); });
 }
 
@@ -364,8 +432,7 @@ bool TopicDirectory::ask_everyone_about(std::uint64_t publisher) const {
   if (!everyone) return false;
   for (const Participant& who : *everyone) {
     if (who.role != Role::subscriber) continue;
-    const auto segment = open_segment(directory_, who.file, who.file, SegmentKind::subscriber,
-                                      sizeof(SubscriberPage), os::Access::read);
+    const auto segment = segment_of(who);
     if (!segment && is_ours_to_miss(segment.error())) return false;
     if (!segment || !is_alive(segment->file)) continue;
     const auto& page = *segment->mapping.at<const SubscriberPage>(0);
@@ -393,11 +460,11 @@ bool TopicDirectory::try_reap(const Participant& who, bool even_if_unmet) {
   const auto held = os::facts_of(*file);
   const auto named = os::facts_of(directory_, who.file);
   if (!held || !named || held->inode != named->inode) return false;
+  if (!looks_like_segment(*file, kind_of(who.role))) return false;
+  if (tier_ == Tier::hardened) os::unlink_file(directory_, socket_name(who.file));
   if (who.role == Role::subscriber) {
-    if (!looks_like_segment(*file, SegmentKind::subscriber)) return false;
     os::unlink_file(directory_, fifo_name(who.file));
   } else {
-    if (!looks_like_segment(*file, SegmentKind::publisher)) return false;
     if (!even_if_unmet && !everyone_met(who.incarnation)) return false;
   }
   return os::unlink_file(directory_, who.file);
@@ -411,6 +478,7 @@ void TopicDirectory::reap_all() {
   const bool too_many = publishers > static_cast<std::ptrdiff_t>(publishers_max);
   bool changed = false;
   for (const Participant& who : *everyone) changed = reap(who, too_many) || changed;
+  if (tier_ == Tier::hardened) remove_orphans();
   if (changed && bell_.is_mapped()) announce_change();
 }
 
@@ -419,10 +487,11 @@ Result<OwnSegment> create_own_segment(const TopicDirectory& topic, Role role,
   auto incarnation = os::random_word();
   if (!incarnation) return std::unexpected(std::move(incarnation.error()));
   const std::string file = file_name(role, *incarnation);
-  auto fresh =
-      create_segment(topic.fd(), topic.path_of(file),
-                     role == Role::publisher ? SegmentKind::publisher : SegmentKind::subscriber,
-                     *incarnation, total_bytes, header_bytes);
+  if (topic.tier() == Tier::hardened) {
+    return create_own_memory(topic, {role, *incarnation, file}, total_bytes, header_bytes);
+  }
+  auto fresh = create_segment(topic.fd(), topic.path_of(file), kind_of(role), *incarnation,
+                              total_bytes, header_bytes, topic.sharing().files);
   if (!fresh) return std::unexpected(std::move(fresh.error()));
   auto locked = os::try_lock(fresh->file, os::LockKind::exclusive);
   if (!locked) return std::unexpected(std::move(locked.error()));

@@ -7,6 +7,9 @@
 // publishers_max segments of ended publishers wait for subscribers that have not met them; beyond
 // that the oldest go.
 //
+// In the hardened tier the files are only name plates, and what others map is memory that they are
+// handed over a socket: directory_hardened.cpp, docs/decisions/010.
+//
 //   Threads  one at a time, with its publisher or subscriber
 //   Crash    locks fall with the process; the next to attach, detach or look reaps what is left
 //   Fork     the child's copies of the locks are closed before fork() returns
@@ -14,6 +17,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,18 +29,29 @@
 #include "os/process.hpp"
 #include "signalbox/raw_topic.hpp"
 #include "topic/layout.hpp"
+#include "topic/meeting_point.hpp"
 #include "topic/place.hpp"
 #include "topic/segment.hpp"
+#include "topic/sharing.hpp"
 #include "wire/description.hpp"
 
 namespace signalbox::topic {
 
+// What a participant owns in a topic.
+struct OwnSegment {
+  std::uint64_t incarnation;
+  std::string file;
+  os::LifeFd life;  // its file, exclusively locked
+  os::Mapping mapping;
+  os::Fd memory{};  // hardened: what is mapped
+};
+
 class TopicDirectory {
  public:
   // Finds or creates the topic and enters it. Errors: bad_name, type_mismatch, layout_mismatch,
-  // damaged, no_space, permission_denied, abandoned, and what the kernel says.
+  // damaged, no_space, permission_denied, abandoned, timed_out, and what the kernel says.
   static Result<TopicDirectory> attach(std::string_view topic, const TypeDescription& type,
-                                       std::string_view domain);
+                                       std::string_view domain, Tier tier);
   TopicDirectory(TopicDirectory&&) noexcept = default;
   TopicDirectory& operator=(TopicDirectory&&) noexcept = default;
   // Leaves; removes the whole topic if nobody else is in it. Does nothing in a forked child.
@@ -51,6 +67,20 @@ class TopicDirectory {
   // Error damaged: somebody shortened the bell, or the file that this participant's mapping is of.
   // Asked only after the epoch has changed, as it does then (os/lost_pages.hpp).
   Result<void> check_whole(const os::Mapping& own, const std::string& own_file) const noexcept;
+
+  const Sharing& sharing() const noexcept { return sharing_; }
+  Tier tier() const noexcept { return tier_; }
+
+  // Shows our segment, complete and locked, to everybody; in the hardened tier only after we and
+  // all who are on the other side have each other's memory. Errors: already_exists, timed_out (one
+  // of them is stopped), permission_denied, damaged, and what the kernel says.
+  Result<void> introduce(OwnSegment& own);
+  // Says that its owner has closed, and answers nobody for it any more. The name is the caller's to
+  // remove.
+  void withdraw(const OwnSegment& own) noexcept;
+  // Somebody else's segment, checked. Errors: not_found (gone, or not introduced yet), damaged,
+  // layout_mismatch, permission_denied.
+  Result<OpenSegment> segment_of(const Participant& who) const;
 
   // Who has a file here, alive or not.
   Result<std::vector<Participant>> participants() const;
@@ -76,14 +106,25 @@ class TopicDirectory {
   Result<void> open_or_create_topic(const TypeDescription& type);
   Result<bool> enter(os::Fd topic_file);
   Result<bool> check_type(const TypeDescription& type);
+  Result<bool> compare_type(std::span<const std::byte> page, const TypeDescription& type);
+  Result<bool> refuse_tier(Tier theirs);
   Result<void> open_or_create_bell();
+  // Hardened.
+  Result<void> make_text_and_bell(const TypeDescription& type);
+  Result<bool> receive_text_and_bell(const TypeDescription& type);
+  Result<bool> accept_text_and_bell(Given given, const Participant& from,
+                                    const TypeDescription& type);
+  Result<void> open_meeting_point(OwnSegment& own);
+  Result<void> meet_all(const OwnSegment& own);
+  Request request(Ask ask, const Participant& whom) const noexcept;
+  Asking asking() const noexcept { return {directory_, place_.topic_path, sharing_}; }
   bool reap(const Participant& who, bool even_if_unmet) noexcept;
   bool try_reap(const Participant& who, bool even_if_unmet);
   bool ask_everyone_about(std::uint64_t publisher) const;
   void leave();
   bool try_become_last() noexcept;
   void remove_everything();
-  void remove_orphaned_pipes();
+  void remove_orphans();
   void remove_empty_directories() noexcept;
 
   Place place_;
@@ -92,6 +133,12 @@ class TopicDirectory {
   os::Mapping bell_;
   wire::Hash128 type_hash_;
   wire::ParsedType type_;
+  Tier tier_ = Tier::plain;
+  Sharing sharing_;
+  std::uint64_t topic_inode_ = 0;
+  os::Fd text_;  // hardened: what we hand on to those who come
+  os::Fd bell_memory_;
+  std::shared_ptr<MeetingPoint> point_;
   bool is_valid_ = false;  // the topic file is a topic of our type: ours to remove as the last
   unsigned generation_ = 0;
 };
@@ -99,15 +146,17 @@ class TopicDirectory {
 // The error damaged of whoever uses a file that was shortened under him.
 Error shortened(const std::string& path) noexcept;
 
-// Creates a participant's file with its life lock taken, ready to be filled and then linked.
-struct OwnSegment {
-  std::uint64_t incarnation;
-  std::string file;
-  os::LifeFd life;
-  os::Mapping mapping;
-};
+// Creates a participant's segment with its life lock taken, ready to be filled and introduced.
 Result<OwnSegment> create_own_segment(const TopicDirectory& topic, Role role,
                                       std::uint64_t total_bytes, std::uint32_t header_bytes);
+
+// Of the hardened tier.
+Result<OwnSegment> create_own_memory(const TopicDirectory& topic, Participant who,
+                                     std::uint64_t total_bytes, std::uint32_t header_bytes);
+// Which tier a topic's file says it is of. Errors: damaged, layout_mismatch.
+Result<Tier> tier_of(const os::Fd& topic_file, const std::string& path);
+// Fills a fresh topic page.
+void write_type(const os::Mapping& fresh, const wire::Hash128& hash, const TypeDescription& type);
 
 // Does the owner of this participant's file live?
 bool is_alive(const os::Fd& participant_file) noexcept;

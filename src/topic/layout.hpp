@@ -36,8 +36,9 @@ inline constexpr std::uint64_t segment_magic = 0x0a31584f424c4753;  // "SGLBOX1\
 inline constexpr std::uint32_t byte_order_mark = 0x01020304;
 inline constexpr std::uint16_t layout_major = 2;
 inline constexpr std::uint16_t layout_minor = 0;
-// Bits a reader must know to read at all. None yet.
-inline constexpr std::uint64_t known_incompatible = 0;
+// Bits a reader must know to read at all. Hardened: what others map is memory without a name, which
+// is asked for (introduction.hpp); the file is only its name plate.
+inline constexpr std::uint64_t feature_hardened = 1;
 
 enum class SegmentKind : std::uint32_t { topic = 1, bell = 2, publisher = 3, subscriber = 4 };
 

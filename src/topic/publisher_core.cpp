@@ -30,7 +30,7 @@ bool is_plain(const wire::ParsedType& type, const PublisherOptions& options) {
 Result<std::unique_ptr<PublisherCore>> PublisherCore::open(std::string_view topic,
                                                            const TypeDescription& type,
                                                            const PublisherOptions& options) {
-  auto directory = topic::TopicDirectory::attach(topic, type, options.domain);
+  auto directory = topic::TopicDirectory::attach(topic, type, options.domain, options.tier);
   if (!directory) return std::unexpected(std::move(directory.error()));
   if (auto ok = topic::check_options(directory->name(), directory->type(), options); !ok) {
     return std::unexpected(std::move(ok.error()));
@@ -68,10 +68,8 @@ Result<std::unique_ptr<PublisherCore>> PublisherCore::open(std::string_view topi
   page->silent.store(options.wake == WakeSleepers::no ? 1 : 0);
   page->stage.store(Stage::ready);
   auto core = std::make_unique<PublisherCore>(std::move(*directory), std::move(*segment), options);
-  if (auto linked =
-          os::link_unnamed(core->segment_.life.fd(), core->directory_.fd(), core->segment_.file);
-      !linked) {
-    return std::unexpected(std::move(linked.error()));
+  if (auto shown = core->directory_.introduce(core->segment_); !shown) {
+    return std::unexpected(std::move(shown.error()));
   }
   core->directory_.announce_change();
   if (auto known = core->refresh(); !known) return std::unexpected(std::move(known.error()));
@@ -102,6 +100,7 @@ PublisherCore::PublisherCore(topic::TopicDirectory directory, topic::OwnSegment 
 PublisherCore::~PublisherCore() {
   if (is_foreign()) return;
   page_->stage.store(Stage::closed);
+  directory_.withdraw(segment_);
   // A subscriber that has not met us yet finds the file, takes what we published, and reaps it.
   const bool said_nothing = ring_.next() == 0;
   if (said_nothing || directory_.everyone_met(segment_.incarnation)) {
@@ -347,9 +346,7 @@ void PublisherCore::pass_full_fences_if_needed() noexcept {
 }
 
 Result<void> PublisherCore::link(const topic::Participant& who) {
-  auto segment =
-      topic::open_segment(directory_.fd(), who.file, directory_.path_of(who.file),
-                          topic::SegmentKind::subscriber, sizeof(SubscriberPage), os::Access::read);
+  auto segment = directory_.segment_of(who);
   if (!segment) {
     // A damaged page is nobody's: its owner, if any, sees its own error and cannot hold frames. Nor
     // can one of another layout, whom the topic's own file would have turned away.

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstring>
 #include <new>
+#include <span>
 
 #include "os/process.hpp"
 
@@ -45,7 +46,8 @@ void fill_header(SegmentHeader& header, SegmentKind kind, std::uint64_t incarnat
 
 // Each field was copied from foreign memory once; only the copy is judged.
 Result<void> check_header(const SegmentHeader& header, const std::string& path, SegmentKind kind,
-                          std::uint32_t header_bytes, std::uint64_t file_bytes) {
+                          std::uint32_t header_bytes, std::uint64_t file_bytes,
+                          std::uint64_t features) {
   if (header.magic != segment_magic) {
     return std::unexpected(damaged(path, "it does not begin with Signalbox's magic number."));
   }
@@ -67,7 +69,7 @@ Result<void> check_header(const SegmentHeader& header, const std::string& path, 
                   "." + std::to_string(header.minor) + " " + writer + ", this library has layout " +
                   std::to_string(layout_major) + "." + std::to_string(layout_minor) + advice});
   }
-  if (const auto unknown = header.features_incompatible & ~known_incompatible; unknown != 0) {
+  if (const auto unknown = header.features_incompatible & ~features; unknown != 0) {
     return std::unexpected(
         Error{Errc::layout_mismatch,
               0,
@@ -76,7 +78,10 @@ Result<void> check_header(const SegmentHeader& header, const std::string& path, 
                   std::to_string(header.minor) + " " + writer + " uses features (bits " +
                   std::to_string(unknown) + ") that this library, layout " +
                   std::to_string(layout_major) + "." + std::to_string(layout_minor) +
-                  ", does not know" + advice});
+                  ", does not know or did not expect there" + advice});
+  }
+  if ((header.features_incompatible & features) != features) {
+    return std::unexpected(damaged(path, "it is not of the hardened tier."));
   }
   if (header.kind != kind || header.header_bytes < header_bytes) {
     return std::unexpected(damaged(path, "its header is of another kind of segment."));
@@ -91,13 +96,70 @@ Result<void> check_header(const SegmentHeader& header, const std::string& path, 
 
 Result<NewSegment> create_segment(const os::Fd& directory, const std::string& path,
                                   SegmentKind kind, std::uint64_t incarnation,
-                                  std::uint64_t total_bytes, std::uint32_t header_bytes) {
-  auto file = os::create_unnamed(directory, path, total_bytes, file_mode);
+                                  std::uint64_t total_bytes, std::uint32_t header_bytes,
+                                  const os::Rights& rights) {
+  auto file = os::create_unnamed(directory, path, total_bytes, rights);
   if (!file) return std::unexpected(std::move(file.error()));
   auto mapping = os::Mapping::map(*file, total_bytes, os::Access::read_write);
   if (!mapping) return std::unexpected(std::move(mapping.error()));
   fill_header(*mapping->at<SegmentHeader>(0), kind, incarnation, total_bytes, header_bytes);
   return NewSegment{std::move(*file), std::move(*mapping)};
+}
+
+Result<NewSegment> create_memory_segment(const std::string& name, SegmentKind kind,
+                                         std::uint64_t incarnation, std::uint64_t total_bytes,
+                                         std::uint32_t header_bytes) {
+  auto memory = os::create_memory(name, total_bytes);
+  if (!memory) return std::unexpected(std::move(memory.error()));
+  auto mapping = os::Mapping::map(*memory, total_bytes, os::Access::read_write);
+  if (!mapping) return std::unexpected(std::move(mapping.error()));
+  auto& header = *mapping->at<SegmentHeader>(0);
+  fill_header(header, kind, incarnation, total_bytes, header_bytes);
+  header.features_incompatible = feature_hardened;
+  return NewSegment{std::move(*memory), std::move(*mapping)};
+}
+
+Result<os::Fd> create_plate(const os::Fd& directory, const std::string& path, SegmentKind kind,
+                            std::uint64_t incarnation, const os::Rights& rights) {
+  PlatePage plate{};
+  fill_header(plate.header, kind, incarnation, sizeof(plate), sizeof(SegmentHeader));
+  plate.header.features_incompatible = feature_hardened;
+  auto file = os::create_unnamed(directory, path, sizeof(plate), rights);
+  if (!file) return file;
+  if (auto put = os::write_at(*file, 0, std::as_bytes(std::span(&plate, 1))); !put) {
+    return std::unexpected(std::move(put.error()));
+  }
+  return file;
+}
+
+Result<void> check_memory_segment(const os::Fd& memory, const std::string& path, SegmentKind kind,
+                                  std::uint64_t incarnation, std::uint32_t header_bytes,
+                                  os::Seal seal) {
+  const auto refused = [&](const std::string& why) {
+    return std::unexpected(
+        Error{Errc::damaged, 0, {}, "cannot use the memory sent for " + path + ": " + why});
+  };
+  const auto bytes = os::check_sealed(memory, seal);
+  if (!bytes) return refused(bytes.error().text);
+  if (*bytes < header_bytes) {
+    return refused("it has only " + std::to_string(*bytes) + " bytes, its header alone has " +
+                   std::to_string(header_bytes) + ".");
+  }
+  SegmentHeader header{};
+  if (auto got = os::read_at(memory, 0, std::as_writable_bytes(std::span(&header, 1))); !got) {
+    return refused(got.error().text);
+  }
+  if (auto ok = check_header(header, path, kind, header_bytes, *bytes, feature_hardened); !ok) {
+    return ok;
+  }
+  if (header.incarnation != incarnation) return refused("it is another participant's.");
+  return {};
+}
+
+Result<os::Mapping> map_memory_segment(const os::Fd& memory, os::Access access) {
+  const auto facts = os::facts_of(memory);
+  if (!facts) return std::unexpected(facts.error());
+  return os::Mapping::map(memory, facts->bytes, access);
 }
 
 Result<OpenSegment> open_segment(const os::Fd& directory, const std::string& name,
@@ -129,15 +191,9 @@ Result<OpenSegment> open_segment(const os::Fd& directory, const std::string& nam
 }
 
 bool looks_like_segment(const os::Fd& file, SegmentKind kind) {
-  const auto facts = os::facts_of(file);
-  if (!facts || facts->bytes < sizeof(SegmentHeader) || facts->reserved_bytes < facts->bytes) {
-    return false;
-  }
-  const auto mapping = os::Mapping::map(file, sizeof(SegmentHeader), os::Access::read);
-  if (!mapping) return false;
-  SegmentHeader header;
-  std::memcpy(&header, mapping->data(), sizeof(header));
-  return header.magic == segment_magic && header.kind == kind;
+  SegmentHeader header{};
+  const auto got = os::read_at(file, 0, std::as_writable_bytes(std::span(&header, 1)));
+  return got && header.magic == segment_magic && header.kind == kind;
 }
 
 }  // namespace signalbox::topic

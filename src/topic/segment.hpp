@@ -11,12 +11,23 @@
 
 #include "os/file.hpp"
 #include "os/mapping.hpp"
+#include "os/sealed_memory.hpp"
 #include "topic/layout.hpp"
 
 namespace signalbox::topic {
 
-inline constexpr unsigned file_mode = 0600;
-inline constexpr unsigned directory_mode = 0700;
+//    0  the header (192) | 192 unused (64) | 256 stage (4) | 260 unused (60) | 320
+// The stage tells those who only look on whether the owner closed or died; it stands where the
+// segments themselves have theirs.
+struct PlatePage {
+  SegmentHeader header;
+  std::uint8_t unused[64];
+  Stage stage;
+  std::uint8_t rest[60];
+};
+static_assert(sizeof(PlatePage) == 320 &&
+              offsetof(PlatePage, stage) == offsetof(PublisherPage, stage) &&
+              offsetof(PlatePage, stage) == offsetof(SubscriberPage, stage));
 
 // A new segment: bytes reserved, mapped for writing, its header filled in, not yet named.
 struct NewSegment {
@@ -25,7 +36,15 @@ struct NewSegment {
 };
 Result<NewSegment> create_segment(const os::Fd& directory, const std::string& path,
                                   SegmentKind kind, std::uint64_t incarnation,
-                                  std::uint64_t total_bytes, std::uint32_t header_bytes);
+                                  std::uint64_t total_bytes, std::uint32_t header_bytes,
+                                  const os::Rights& rights);
+// The same as memory without a name, for the hardened tier; not sealed yet. `name` is for /proc.
+Result<NewSegment> create_memory_segment(const std::string& name, SegmentKind kind,
+                                         std::uint64_t incarnation, std::uint64_t total_bytes,
+                                         std::uint32_t header_bytes);
+// And the file that stands for it in the directory: not yet named.
+Result<os::Fd> create_plate(const os::Fd& directory, const std::string& path, SegmentKind kind,
+                            std::uint64_t incarnation, const os::Rights& rights);
 
 // A segment somebody else made.
 struct OpenSegment {
@@ -38,10 +57,19 @@ Result<OpenSegment> open_segment(const os::Fd& directory, const std::string& nam
                                  const std::string& path, SegmentKind kind,
                                  std::uint32_t header_bytes, os::Access access);
 
-// Judges a private copy of a header: ours by magic, this byte order and layout, this kind, and no
-// longer than its file. Errors: damaged, layout_mismatch.
+// Memory that somebody else sent: sealed like that, this kind and incarnation, all of it there.
+// Looked at before it is mapped. Errors: damaged, layout_mismatch, and what the kernel says.
+Result<void> check_memory_segment(const os::Fd& memory, const std::string& path, SegmentKind kind,
+                                  std::uint64_t incarnation, std::uint32_t header_bytes,
+                                  os::Seal seal);
+// All of it, once it was checked: its size cannot change any more.
+Result<os::Mapping> map_memory_segment(const os::Fd& memory, os::Access access);
+
+// Judges a private copy of a header: ours by magic, this byte order and layout, this kind, just
+// these features, and no longer than its file. Errors: damaged, layout_mismatch.
 Result<void> check_header(const SegmentHeader& header, const std::string& path, SegmentKind kind,
-                          std::uint32_t header_bytes, std::uint64_t file_bytes);
+                          std::uint32_t header_bytes, std::uint64_t file_bytes,
+                          std::uint64_t features = 0);
 
 // Is the file a segment of this kind at all? Asked before anything is unlinked.
 bool looks_like_segment(const os::Fd& file, SegmentKind kind);

@@ -26,6 +26,7 @@ SubscriberPresence::SubscriberPresence(topic::TopicDirectory in, topic::OwnSegme
 
 SubscriberPresence::~SubscriberPresence() {
   if (generation != os::fork_generation()) return;
+  directory.withdraw(segment);
   const bool both_gone = detail::done_unless_out_of_memory([this] {
     os::unlink_file(directory.fd(), topic::fifo_name(segment.file));
     return os::unlink_file(directory.fd(), segment.file);
@@ -52,7 +53,7 @@ std::uint64_t in_place_bytes(const wire::ParsedType& type) {
 Result<std::unique_ptr<SubscriberCore>> SubscriberCore::open(std::string_view topic,
                                                              const TypeDescription& type,
                                                              const SubscriberOptions& options) {
-  auto directory = topic::TopicDirectory::attach(topic, type, options.domain);
+  auto directory = topic::TopicDirectory::attach(topic, type, options.domain, options.tier);
   if (!directory) return std::unexpected(std::move(directory.error()));
   const auto alive = directory->count_alive(topic::Role::subscriber);
   if (!alive) return std::unexpected(alive.error());
@@ -74,8 +75,8 @@ Result<std::unique_ptr<SubscriberCore>> SubscriberCore::open(std::string_view to
   page->asymmetric = os::register_for_heavy_barrier() ? 1 : 0;
   page->pins_offset = offsetof(SubscriberPage, pins);
   page->cursors_offset = offsetof(SubscriberPage, cursors);
-  if (auto linked = os::link_unnamed(segment->life.fd(), directory->fd(), segment->file); !linked) {
-    return std::unexpected(std::move(linked.error()));
+  if (auto shown = directory->introduce(*segment); !shown) {
+    return std::unexpected(std::move(shown.error()));
   }
   auto core = std::make_unique<SubscriberCore>(
       std::make_shared<SubscriberPresence>(std::move(*directory), std::move(*segment)), options);
@@ -232,8 +233,7 @@ void SubscriberCore::forget_vanished(const std::vector<topic::Participant>& ever
 Result<bool> SubscriberCore::link(const topic::Participant& who) {
   const topic::TopicDirectory& directory = presence_->directory;
   const std::string path = directory.path_of(who.file);
-  auto segment = topic::open_segment(directory.fd(), who.file, path, topic::SegmentKind::publisher,
-                                     sizeof(PublisherPage), os::Access::read);
+  auto segment = directory.segment_of(who);
   if (!segment) {
     if (segment.error().code == Errc::not_found) return false;
     return std::unexpected(std::move(segment.error()));

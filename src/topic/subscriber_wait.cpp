@@ -52,8 +52,9 @@ bool SubscriberCore::barrier_before_sleep() noexcept {
 Result<int> SubscriberCore::descriptor() {
   if (!check_process()) return std::unexpected(*status_);
   if (event_.is_open()) return event_.get();
-  auto event = os::EventDescriptor::create(
-      presence_->directory.fd(), topic::fifo_name(presence_->segment.file), topic::file_mode);
+  auto event = os::EventDescriptor::create(presence_->directory.fd(),
+                                           topic::fifo_name(presence_->segment.file),
+                                           presence_->directory.sharing().files);
   if (!event) return std::unexpected(std::move(event.error()));
   event_ = std::move(*event);
   quick_ = nullptr;  // take() arms the descriptor again from here on

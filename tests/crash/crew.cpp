@@ -36,8 +36,10 @@ using signalbox::Publisher;
 using signalbox::Sample;
 using signalbox::Start;
 using signalbox::Subscriber;
-using signalbox::Wake;
 using namespace std::chrono_literals;
+
+// Set in each worker, before it begins.
+signalbox::Tier our_tier = signalbox::Tier::plain;
 
 // Any mixture of two messages shows in some word.
 std::uint64_t word_of(std::uint64_t spawn, std::uint64_t number, std::uint64_t index) {
@@ -63,7 +65,8 @@ bool is_whole(const T& message) {
 
 template <class T>
 [[noreturn]] void publish_for_ever(std::uint64_t spawn, Report& report) {
-  auto out = Publisher<T>::open("crew", {.depth = 16, .loans_max = 1, .held_max = 12});
+  auto out =
+      Publisher<T>::open("crew", {.depth = 16, .loans_max = 1, .held_max = 12, .tier = our_tier});
   if (!out) {
     std::fprintf(stderr, "publisher: %s\n", out.error().text.c_str());
     ++report.errors;
@@ -114,7 +117,8 @@ class Judge {
 
 template <class T>
 Subscriber<T> subscribe(bool reliable, Report& report) {
-  auto in = Subscriber<T>::open("crew", {.start = Start::next, .reliable = reliable});
+  auto in =
+      Subscriber<T>::open("crew", {.start = Start::next, .reliable = reliable, .tier = our_tier});
   if (!in) {
     std::fprintf(stderr, "subscriber: %s\n", in.error().text.c_str());
     ++report.errors;
@@ -192,13 +196,14 @@ Report* map_report() {
   return at == MAP_FAILED ? nullptr : new (at) Report{};
 }
 
-pid_t start(Duty duty, std::uint64_t spawn, bool frames, Report& report) {
+pid_t start(Duty duty, std::uint64_t spawn, const Topic& topic, Report& report) {
   const pid_t parent = ::getpid();
   const pid_t child = ::fork();
   if (child != 0) return child;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) std::_Exit(1);
-  if (frames) work<Large>(duty, spawn, report);
+  our_tier = topic.tier;
+  if (topic.has_frames) work<Large>(duty, spawn, report);
   work<Small>(duty, spawn, report);
 }
 
@@ -206,8 +211,9 @@ struct FrameSource::Inside {
   Publisher<Large> out;
 };
 
-FrameSource::FrameSource(std::uint32_t held_max) {
-  auto out = Publisher<Large>::open("crew", {.depth = 4, .loans_max = 1, .held_max = held_max});
+FrameSource::FrameSource(std::uint32_t held_max, signalbox::Tier tier) {
+  auto out = Publisher<Large>::open(
+      "crew", {.depth = 4, .loans_max = 1, .held_max = held_max, .tier = tier});
   if (!out) {
     std::fprintf(stderr, "frame source: %s\n", out.error().text.c_str());
     std::abort();
@@ -224,12 +230,14 @@ bool FrameSource::publish() {
   return inside_->out.publish(std::move(loan)).has_value();
 }
 
-bool visit(bool frames) {
+bool visit(const Topic& topic) {
   const auto opened = [](auto result) {
     if (!result) std::fprintf(stderr, "visitor: %s\n", result.error().text.c_str());
     return result.has_value();
   };
-  return frames ? opened(Subscriber<Large>::open("crew")) : opened(Subscriber<Small>::open("crew"));
+  const signalbox::SubscriberOptions options{.tier = topic.tier};
+  return topic.has_frames ? opened(Subscriber<Large>::open("crew", options))
+                          : opened(Subscriber<Small>::open("crew", options));
 }
 
 }  // namespace crew

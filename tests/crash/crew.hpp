@@ -9,6 +9,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "signalbox/raw_topic.hpp"
+
 namespace crew {
 
 inline constexpr std::uint64_t spawns_max = 20'000;
@@ -35,15 +37,20 @@ struct Report {
 
 Report* map_report();
 
-// Forks a worker that does its duty until it is killed. `spawn` is its number in the report;
-// `frames` chooses messages too large for a slot.
-pid_t start(Duty duty, std::uint64_t spawn, bool frames, Report& report);
+// What the crew works on.
+struct Topic {
+  bool has_frames;  // messages too large for a slot
+  signalbox::Tier tier = signalbox::Tier::plain;
+};
+
+// Forks a worker that does its duty until it is killed. `spawn` is its number in the report.
+pid_t start(Duty duty, std::uint64_t spawn, const Topic& topic, Report& report);
 
 // A publisher of frames in the caller's own process, as small as it can be: `held_max` frames
 // beyond the ring of four and the one being filled.
 class FrameSource {
  public:
-  explicit FrameSource(std::uint32_t held_max);
+  FrameSource(std::uint32_t held_max, signalbox::Tier tier);
   ~FrameSource();
   // False: every frame is held by somebody.
   bool publish();
@@ -55,6 +62,6 @@ class FrameSource {
 };
 
 // Opens and closes a subscriber: the visitor that cleans up after everybody else died.
-bool visit(bool frames);
+bool visit(const Topic& topic);
 
 }  // namespace crew

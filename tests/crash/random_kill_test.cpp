@@ -35,7 +35,7 @@ struct Worker {
   pid_t pid;
 };
 
-class RandomKill : public ::testing::TestWithParam<bool> {
+class RandomKill : public ::testing::TestWithParam<crew::Topic> {
  protected:
   RandomKill()
       : report_(*crew::map_report()),
@@ -109,7 +109,9 @@ class RandomKill : public ::testing::TestWithParam<bool> {
 };
 
 TEST_P(RandomKill, SurvivorsGoOnAndLoseNothing) {
-  const std::uint64_t kills = number_from_environment("SIGNALBOX_KILLS", 1000);
+  // A turn of the hardened tier takes longer, and what differs is how one comes and goes.
+  const bool is_plain = GetParam().tier == signalbox::Tier::plain;
+  const std::uint64_t kills = number_from_environment("SIGNALBOX_KILLS", is_plain ? 1000 : 400);
   ASSERT_LT(kills + 10, crew::spawns_max);
   std::printf("seed %llu, %llu kills\n", static_cast<unsigned long long>(seed_),
               static_cast<unsigned long long>(kills));
@@ -152,13 +154,16 @@ TEST_P(RandomKill, SurvivorsGoOnAndLoseNothing) {
 // Goal: no frame is lost to a subscriber that dies holding it.
 // Method: a publisher with no frame to spare; a subscriber takes and holds four and is killed; then
 // many times more frames must be lent than there are.
-TEST(KilledHolder, GivesItsFramesBack) {
+class KilledHolder : public ::testing::TestWithParam<signalbox::Tier> {};
+
+TEST_P(KilledHolder, GivesItsFramesBack) {
   const signalbox::ScratchDomain domain;
   crew::Report& report = *crew::map_report();
   {
-    crew::FrameSource source(1);  // six frames; a holder of four stops the publisher
+    crew::FrameSource source(1, GetParam());  // six frames; a holder of four stops the publisher
     for (std::uint64_t round = 0; round < 100; ++round) {
-      const pid_t holder = crew::start(crew::Duty::take_and_hold, round, true, report);
+      const pid_t holder =
+          crew::start(crew::Duty::take_and_hold, round, {true, GetParam()}, report);
       const Deadline deadline = Deadline::after(20s);
       while (report.taken[round] < 4 && !deadline.passed()) static_cast<void>(source.publish());
       ASSERT_GE(report.taken[round], 4U) << "the holder took nothing, round " << round;
@@ -173,7 +178,19 @@ TEST(KilledHolder, GivesItsFramesBack) {
   proof::count({{"random_kills", 100}, {"torn", report.torn}});
 }
 
-INSTANTIATE_TEST_SUITE_P(Messages, RandomKill, ::testing::Values(false, true),
-                         [](const auto& which) { return which.param ? "Frames" : "InPlace"; });
+using signalbox::Tier;
+
+std::string name_of(Tier tier) { return tier == Tier::plain ? "Plain" : "Hardened"; }
+
+INSTANTIATE_TEST_SUITE_P(Messages, RandomKill,
+                         ::testing::Values(crew::Topic{false}, crew::Topic{true},
+                                           crew::Topic{false, Tier::hardened},
+                                           crew::Topic{true, Tier::hardened}),
+                         [](const auto& which) {
+                           return (which.param.has_frames ? "Frames" : "InPlace") +
+                                  name_of(which.param.tier);
+                         });
+INSTANTIATE_TEST_SUITE_P(Frames, KilledHolder, ::testing::Values(Tier::plain, Tier::hardened),
+                         [](const auto& which) { return name_of(which.param); });
 
 }  // namespace

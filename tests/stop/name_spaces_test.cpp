@@ -3,6 +3,7 @@
 // wall clock may jump. And the rights of files are what we promise, whatever the creator's umask
 // is. Method: real name spaces and users where the test may make them (root), else it is skipped
 // and says so.
+#include <grp.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sched.h>
@@ -230,11 +231,157 @@ TEST(UsersAndUmasks, DecideAsThePromisedModesSay) {
     for (const mode_t mask : {0U, 022U, 077U, 0377U}) {
       for (const uid_t opener : {0U, 64001U, 64002U}) {
         try_cell({creator, mask, opener});
+        if (HasFailure()) return;  // each further cell would wait for its creator in vain
         ++cells;
       }
     }
   }
   proof::count({{"tries", cells}});
+}
+
+// ---- a group ------------------------------------------------------------------------------------
+
+constexpr gid_t kGroup = 64100;
+
+// A domain that an administrator has made for a group: with the setgid bit or without.
+void make_shared(const signalbox::ScratchDomain& domain, mode_t mode) {
+  const std::string path = domain.root() + "/default";
+  ASSERT_EQ(::chmod(domain.root().c_str(), 0755), 0);
+  ASSERT_EQ(::mkdir(path.c_str(), 0700), 0);
+  ASSERT_EQ(::chown(path.c_str(), static_cast<uid_t>(-1), kGroup), 0);
+  ASSERT_EQ(::chmod(path.c_str(), mode), 0);
+}
+
+// Becomes this user, a member of the group or not.
+bool become(uid_t user, bool is_member) {
+  const gid_t groups[] = {kGroup};
+  return ::setgroups(is_member ? 1 : 0, groups) == 0 && ::setgid(user) == 0 && ::setuid(user) == 0;
+}
+
+// "" if all of the topic is the group's, as promised.
+std::string not_the_groups(const signalbox::ScratchDomain& domain) {
+  std::string wrong;
+  const auto look = [&](const fs::path& path, mode_t promised) {
+    struct stat facts{};
+    ::lstat(path.c_str(), &facts);
+    if ((facts.st_mode & 07777) == promised && facts.st_gid == kGroup) return;
+    char text[64];
+    std::snprintf(text, sizeof(text), " has mode %04o, group %u; ", facts.st_mode & 07777,
+                  facts.st_gid);
+    wrong += path.string() + text;
+  };
+  look(domain.topic_path("stop+beats"), 02770);
+  for (const auto& entry : fs::directory_iterator(domain.topic_path("stop+beats"))) {
+    look(entry.path(), 0660);
+  }
+  return wrong;
+}
+
+struct GroupCell {
+  mode_t domain_mode;
+  mode_t creators_umask;
+  signalbox::Tier tier;
+};
+
+void try_group_cell(const GroupCell& cell) {
+  const signalbox::ScratchDomain domain;
+  make_shared(domain, cell.domain_mode);
+  Report& report = *stop::map_report();
+  Participant creator([&] {
+    ::umask(cell.creators_umask);
+    if (!become(64001, true)) return 1;
+    auto out = Publisher<Beat>::open(stop::beats, {.tier = cell.tier});
+    auto in = Subscriber<Beat>::open(stop::beats, {.tier = cell.tier});
+    if (!out || !in || !in->descriptor()) return 2;
+    report.mark = 1;
+    if (!eventually([&] { return report.mark == 2; })) return 3;
+    if (!out->send({1}) || !in->take()) return 4;
+    // What the member published while it was here.
+    return eventually([&] { return in->take() && report.mark == 3; }) ? 0 : 5;
+  });
+  ASSERT_TRUE(eventually([&] { return report.mark == 1; }));
+  EXPECT_EQ(not_the_groups(domain), "");
+  // A member has all rights, and wakes and is woken.
+  Participant member([&] {
+    ::umask(077);
+    if (!become(64002, true)) return 1;
+    auto in = Subscriber<Beat>::open(stop::beats, {.tier = cell.tier});
+    if (!in) return 2;
+    report.mark = 2;
+    if (!eventually([&] { return in->wait(Deadline::after(1s)).value() == Wake::ready; })) return 3;
+    auto out = Publisher<Beat>::open(stop::beats, {.tier = cell.tier});
+    if (!out || !out->send({2})) return 4;
+    report.mark = 3;
+    return 0;
+  });
+  ASSERT_EQ(member.join(), 0);  // else the creator waits in vain, and is killed
+  EXPECT_EQ(creator.join(), 0);
+  Participant stranger([&] {
+    if (!become(64003, false)) return 1;
+    const auto in = Subscriber<Beat>::open(stop::beats, {.tier = cell.tier});
+    return !in && in.error().code == Errc::permission_denied ? 0 : 2;
+  });
+  EXPECT_EQ(stranger.join(), 0);
+  // The topic is gone; what the administrator made is not ours to remove.
+  EXPECT_TRUE(fs::is_empty(domain.root() + "/default"));
+  fs::remove(domain.root() + "/default");
+}
+
+TEST(SharedWithAGroup, MembersMayAllAndOthersNothing) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to become three users";
+  std::uint64_t cells = 0;
+  for (const mode_t mode : {02770U, 0770U}) {
+    for (const mode_t mask : {0U, 022U, 0377U}) {
+      for (const auto tier : {signalbox::Tier::plain, signalbox::Tier::hardened}) {
+        SCOPED_TRACE("mode " + std::to_string(mode) + ", mask " + std::to_string(mask) +
+                     (tier == signalbox::Tier::plain ? ", plain" : ", hardened"));
+        try_group_cell({mode, mask, tier});
+        if (HasFailure()) return;
+        ++cells;
+      }
+    }
+  }
+  proof::count({{"tries", cells}});
+}
+
+// A member that was killed is cleaned up after by another.
+TEST(SharedWithAGroup, MembersCleanUpAfterEachOther) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to become two users";
+  for (const auto tier : {signalbox::Tier::plain, signalbox::Tier::hardened}) {
+    const signalbox::ScratchDomain domain;
+    make_shared(domain, 02770);
+    Participant killed([&] {
+      if (!become(64001, true)) return 1;
+      auto out = Publisher<Beat>::open(stop::beats, {.tier = tier});
+      auto in = Subscriber<Beat>::open(stop::beats, {.tier = tier});
+      if (out && in && in->descriptor()) ::raise(SIGKILL);
+      return 2;
+    });
+    EXPECT_EQ(killed.join(), 128 + SIGKILL);
+    Participant member([&] {
+      if (!become(64002, true)) return 1;
+      return Subscriber<Beat>::open(stop::beats, {.tier = tier}) ? 0 : 2;
+    });
+    EXPECT_EQ(member.join(), 0);
+    EXPECT_TRUE(fs::is_empty(domain.root() + "/default"));
+    fs::remove(domain.root() + "/default");
+  }
+}
+
+// All rights for the group and the right to write for everybody is no sharing with a group: a
+// directory like /tmp.
+TEST(SharedWithAGroup, NeedsADomainThatOthersCannotWrite) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to become another user";
+  for (const mode_t mode : {0777U, 02777U, 0750U, 0755U}) {
+    const signalbox::ScratchDomain domain;
+    make_shared(domain, mode);
+    auto out = Publisher<Beat>::open(stop::beats).value();
+    struct stat facts{};
+    ASSERT_EQ(::stat(domain.topic_path("stop+beats").c_str(), &facts), 0);
+    EXPECT_EQ(facts.st_mode & 0777, 0700U);
+    ASSERT_EQ(::stat((domain.topic_path("stop+beats") + "/topic").c_str(), &facts), 0);
+    EXPECT_EQ(facts.st_mode & 07777, 0600U);
+  }
 }
 
 // ---- the wall clock -----------------------------------------------------------------------------

@@ -86,6 +86,7 @@ class Publisher:
         domain: str | None,
         when_behind: str,
         wake: bool,
+        tier: str,
     ) -> None: ...
     def loan(self, tail_bytes: int = 0) -> Loan:
         """Lends a message with a tail of `tail_bytes`, to be filled in place. Never waits."""
@@ -128,6 +129,7 @@ class Subscriber:
         reliable: bool,
         domain: str | None,
         spin_max_ns: int,
+        tier: str,
     ) -> None: ...
     def take(self) -> Sample | None:
         """The next message in publishing order, or None when there is nothing new. Never waits."""

@@ -31,6 +31,9 @@ class Publisher(_core.Publisher):
                which is told by code "evicted" and takes no more of this publisher
     wake       False: publishing never enters the kernel to wake who sleeps; he finds the message
                when he next looks by himself, after at most 100 ms
+    tier       "plain": in files that whoever may write the domain can open; "hardened": in memory
+               sealed by the kernel, which participants hand each other over sockets when they have
+               checked who they are. All users of a topic say the same
 
     A subscriber must state the same dtype, and a tail if and only if there is one here; otherwise
     it is refused with SignalboxError, code "type_mismatch", and a text that names the field.
@@ -48,6 +51,7 @@ class Publisher(_core.Publisher):
         domain: str | None = None,
         when_behind: Literal["wait", "drop_new", "evict"] = "wait",
         wake: bool = True,
+        tier: Literal["plain", "hardened"] = "plain",
     ) -> None:
         structured = None if dtype is None else as_structured(dtype)
         if structured is None and tail_max <= 0:
@@ -67,6 +71,7 @@ class Publisher(_core.Publisher):
             domain,
             when_behind,
             wake,
+            tier,
         )
 
     def __enter__(self) -> Self:
@@ -88,6 +93,7 @@ class Subscriber(_core.Subscriber):
     spin_max_ns  how long receive() and wait() may look again and again before they sleep, without
               the GIL; they look less long where that does not pay. 0: they sleep at once, which
               saves power and costs a wake-up's latency
+    tier      as for Publisher
 
     Three ways to use it: `for sample in subscriber` (sleeps), `async for sample in subscriber`
     (asyncio), or take() and wait() by hand. Publishers may come, die and return in the meantime.
@@ -103,6 +109,7 @@ class Subscriber(_core.Subscriber):
         reliable: bool = False,
         domain: str | None = None,
         spin_max_ns: int = 30_000,
+        tier: Literal["plain", "hardened"] = "plain",
     ) -> None:
         structured = None if dtype is None else as_structured(dtype)
         self._waiting: asyncio.Future[None] | None = None
@@ -115,6 +122,7 @@ class Subscriber(_core.Subscriber):
             reliable,
             domain,
             spin_max_ns,
+            tier,
         )
 
     async def receive_async(self) -> Sample:

@@ -20,6 +20,13 @@ void count_fork() { ++forks_so_far; }
 
 std::uint32_t fork_count() noexcept { return forks_so_far; }
 
+std::uint32_t tier_of(const std::string& topic, const std::string& name) {
+  if (name == "plain") return SBX_TIER_PLAIN;
+  if (name == "hardened") return SBX_TIER_HARDENED;
+  throw Failure("bad_argument", 0,
+                "topic '" + topic + "': tier is '" + name + "'. Use \"plain\" or \"hardened\".");
+}
+
 Handle::Handle(const char* kind, std::string topic)
     : kind_(kind), topic_(std::move(topic)), forks_(fork_count()) {}
 

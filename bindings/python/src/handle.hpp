@@ -44,6 +44,9 @@ class Handle {
   bool closed_ = false;
 };
 
+// The number of a tier in the C library. Throws Failure.
+std::uint32_t tier_of(const std::string& topic, const std::string& name);
+
 // One call's turn on a handle. The GIL admits a second thread only while a call sleeps or copies;
 // the turn turns that one away instead of letting it corrupt the handle. Made and ended with the
 // GIL held: put `gil_scoped_release` behind it.

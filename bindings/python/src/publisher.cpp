@@ -116,6 +116,7 @@ sbx_publisher_options options_from(const PublisherSettings& settings, const std:
   options.domain = settings.domain ? settings.domain->c_str() : nullptr;
   options.when_behind = policy_of(topic, settings.when_behind);
   options.wake = settings.wake ? SBX_WAKE_SLEEPERS_YES : SBX_WAKE_SLEEPERS_NO;
+  options.tier = tier_of(topic, settings.tier);
   return options;
 }
 
@@ -450,14 +451,14 @@ void bind_publisher(nb::module_& module) {
           [](Publisher* self, const std::string& topic, nb::object dtype,
              const std::string& description, std::int64_t depth, std::int64_t loans_max,
              std::int64_t held_max, std::int64_t tail_max, std::optional<std::string> domain,
-             std::string when_behind, bool wake) {
+             std::string when_behind, bool wake, std::string tier) {
             new (self) Publisher(topic, std::move(dtype), description,
                                  {depth, loans_max, held_max, tail_max, std::move(domain),
-                                  std::move(when_behind), wake});
+                                  std::move(when_behind), wake, std::move(tier)});
           },
           nb::arg("topic"), nb::arg("dtype").none(), nb::arg("description"), nb::arg("depth"),
           nb::arg("loans_max"), nb::arg("held_max"), nb::arg("tail_max"), nb::arg("domain").none(),
-          nb::arg("when_behind"), nb::arg("wake"))
+          nb::arg("when_behind"), nb::arg("wake"), nb::arg("tier"))
       .def("loan", &Publisher::loan, nb::arg("tail_bytes") = 0, docs::kPublisherLoan)
       .def("publish", &Publisher::publish, nb::arg("loan"), nb::arg("timeout").none() = 0.0,
            docs::kPublisherPublish)

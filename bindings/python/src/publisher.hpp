@@ -73,6 +73,7 @@ struct PublisherSettings {
   std::optional<std::string> domain;
   std::string when_behind;
   bool wake;
+  std::string tier;
 };
 
 class Publisher {

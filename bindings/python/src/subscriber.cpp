@@ -26,6 +26,7 @@ std::shared_ptr<SubscriberHandle> open(const std::string& topic, const std::stri
   options.reliable = settings.reliable ? 1 : 0;
   options.domain = settings.domain ? settings.domain->c_str() : nullptr;
   options.spin_max_ns = settings.spin_max_ns;
+  options.tier = tier_of(topic, settings.tier);
   sbx_subscriber* raw = nullptr;
   sbx_error error;
   int code;
@@ -278,12 +279,13 @@ void bind_subscriber(nb::module_& module) {
           "__init__",
           [](Subscriber* self, const std::string& topic, nb::object dtype,
              const std::string& description, std::uint64_t start, bool reliable,
-             std::optional<std::string> domain, std::int64_t spin_max_ns) {
-            new (self) Subscriber(topic, std::move(dtype), description,
-                                  {start, reliable, std::move(domain), spin_max_ns});
+             std::optional<std::string> domain, std::int64_t spin_max_ns, std::string tier) {
+            new (self)
+                Subscriber(topic, std::move(dtype), description,
+                           {start, reliable, std::move(domain), spin_max_ns, std::move(tier)});
           },
           nb::arg("topic"), nb::arg("dtype").none(), nb::arg("description"), nb::arg("start"),
-          nb::arg("reliable"), nb::arg("domain").none(), nb::arg("spin_max_ns"))
+          nb::arg("reliable"), nb::arg("domain").none(), nb::arg("spin_max_ns"), nb::arg("tier"))
       .def("take_batch", &Subscriber::take_batch, nb::arg("room") = 256,
            nb::arg("out").none() = nb::none(), docs::kTakeBatch)
       .def("wait", &Subscriber::wait, nb::arg("timeout").none() = nb::none(), docs::kWait)

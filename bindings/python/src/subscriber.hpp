@@ -58,6 +58,7 @@ struct SubscriberSettings {
   bool reliable;
   std::optional<std::string> domain;
   std::int64_t spin_max_ns;
+  std::string tier;
 };
 
 class Subscriber {
