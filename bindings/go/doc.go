@@ -27,7 +27,7 @@
 //
 // # Memory
 //
-// A message of at most 48 bytes is copied. A larger one is filled where it lies, in a [Loan], and
+// A message of at most 480 bytes is copied. A larger one is filled where it lies, in a [Loan], and
 // read where it lies, in a [Sample]; it stays as it is until [Sample.Release]. Samples, loans and
 // handles that are forgotten are given back by the garbage collector, some time.
 //

@@ -16,7 +16,7 @@ SBX_DESCRIBE(Small, seq, value)
 
 typedef struct {
   uint64_t seq;
-  uint8_t bytes[120];
+  uint8_t bytes[504];
 } Large;
 SBX_DESCRIBE(Large, seq, bytes)
 

@@ -108,7 +108,7 @@ static void codes_and_versions_have_names(void) {
   SBX_CHECK(strcmp(sbx_code_name(22), "unknown") == 0 && strcmp(sbx_code_name(-1), "unknown") == 0);
   int major = 0, minor = 0, patch = 0;
   SBX_CHECK(sscanf(sbx_version(), "%d.%d.%d", &major, &minor, &patch) == 3);
-  SBX_CHECK(sbx_layout_version() == 1);
+  SBX_CHECK(sbx_layout_version() == 2);
   const int64_t now = sbx_now_ns();
   SBX_CHECK(now > 0 && sbx_now_ns() >= now);
 }

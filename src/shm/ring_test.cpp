@@ -84,6 +84,97 @@ TEST(Ring, OldestKeptOfARingThatIsNotFullIsTheFirst) {
   EXPECT_EQ(reader.oldest_kept(9), 1U);
 }
 
+// Slots of several lines: as many words as a message needs, no two alike.
+using LongWords = std::array<std::uint64_t, words_in(slot_lines_max)>;
+
+LongWords long_words_of(std::uint64_t position) {
+  LongWords words;
+  for (std::size_t i = 0; i < words.size(); ++i) words[i] = position * 100 + i;
+  return words;
+}
+
+void publish_next_long(RingWriter<RealAtomics>& writer, std::size_t words) {
+  const LongWords all = long_words_of(writer.next());
+  writer.publish_long(writer.next(), reinterpret_cast<const std::byte*>(all.data()), words);
+}
+
+Read read_long(const RingReader<RealAtomics>& reader, std::uint64_t position, std::size_t words,
+               bool& whole) {
+  LongWords got{};
+  std::uint64_t meta = 0;
+  const Read answer = reader.read_long(position, meta, reinterpret_cast<std::byte*>(got.data()),
+                                       words);
+  whole = meta == position &&
+          std::memcmp(got.data(), long_words_of(position).data(), words * sizeof(got[0])) == 0;
+  return answer;
+}
+
+TEST(LongSlots, CarryAsManyWordsAsTheyHaveRoomForAndNoMore) {
+  for (std::uint32_t lines = 2; lines <= slot_lines_max; ++lines) {
+    constexpr std::uint64_t depth = 4;
+    Ring slots((depth + 1) * lines);  // one slot behind the ring, which stays as it is
+    RingWriter<RealAtomics> writer(slots.data(), depth, lines);
+    const RingReader<RealAtomics> reader(slots.data(), depth, lines);
+    for (std::uint64_t i = 0; i < 3 * depth; ++i) {
+      publish_next_long(writer, words_in(lines));
+      bool whole = false;
+      EXPECT_EQ(read_long(reader, i, words_in(lines), whole), Read::ready);
+      EXPECT_TRUE(whole) << lines << " lines, message " << i;
+      EXPECT_EQ(read_long(reader, i + 1, words_in(lines), whole), Read::nothing);
+    }
+    EXPECT_EQ(reader.find_next(), 3 * depth);
+    const Slot<RealAtomics> untouched{};
+    EXPECT_EQ(std::memcmp(&slots[depth * lines], &untouched, sizeof(untouched)), 0);
+  }
+}
+
+TEST(LongSlots, AMessageBeingWrittenIsNotThereYetAndItsReaderGoesOn) {
+  constexpr std::uint32_t lines = 3;
+  for (const std::uint64_t depth : {1U, 2U, 8U}) {
+    Ring slots(depth * lines);
+    RingWriter<RealAtomics> writer(slots.data(), depth, lines);
+    const RingReader<RealAtomics> reader(slots.data(), depth, lines);
+    for (std::uint64_t i = 0; i < depth; ++i) publish_next_long(writer, words_in(lines));
+    slots[lines - 1].words[slot_words - 1].store(writing(depth));  // as a killed writer leaves it
+    bool whole = false;
+    EXPECT_EQ(read_long(reader, 0, words_in(lines), whole), Read::lapped);
+    EXPECT_GT(reader.after_lap(0), 0U) << "or it would look at message 0 for ever";
+    EXPECT_EQ(read_long(reader, depth, words_in(lines), whole), Read::nothing);
+    EXPECT_EQ(reader.find_next(), depth);
+  }
+}
+
+TEST(LongSlots, ReadersInOtherThreadsSeeWholeMessagesInOrder) {
+  constexpr std::uint32_t lines = 2;
+  constexpr std::uint64_t depth = 4;
+  constexpr std::uint64_t to_take = 10'000;
+  Ring slots(depth * lines);
+  std::atomic<bool> is_reading{true};
+  std::uint64_t torn = 0;
+  std::jthread follower([&] {
+    const RingReader<RealAtomics> reader(slots.data(), depth, lines);
+    std::uint64_t position = 0;
+    for (std::uint64_t taken = 0; taken < to_take;) {
+      bool whole = false;
+      const Read answer = read_long(reader, position, words_in(lines), whole);
+      if (answer == Read::nothing) std::this_thread::yield();
+      if (answer == Read::lapped) position = reader.after_lap(position);
+      if (answer != Read::ready) continue;
+      if (!whole) ++torn;
+      ++taken;
+      ++position;
+    }
+    is_reading = false;
+  });
+  RingWriter<RealAtomics> writer(slots.data(), depth, lines);
+  while (is_reading) {
+    publish_next_long(writer, words_in(lines));
+    if (writer.next() % (2 * depth) == 0) std::this_thread::yield();
+  }
+  follower.join();
+  EXPECT_EQ(torn, 0U);
+}
+
 // Takes so many messages, and checks each.
 void follow(const Ring& slots, std::uint64_t to_take, std::atomic<int>& torn) {
   const RingReader<RealAtomics> reader(slots.data(), slots.size());

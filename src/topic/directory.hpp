@@ -67,6 +67,10 @@ class TopicDirectory {
   // Error damaged: somebody shortened the bell, or the file that this participant's mapping is of.
   // Asked only after the epoch has changed, as it does then (os/lost_pages.hpp).
   Result<void> check_whole(const os::Mapping& own, const std::string& own_file) const noexcept;
+  // Is a participant's file still as long as it was mapped? Sealed memory always is.
+  void look_for_loss(const os::Mapping& mapping, const os::Fd& file) const noexcept {
+    if (tier_ == Tier::plain) mapping.look_for_loss(file);
+  }
 
   const Sharing& sharing() const noexcept { return sharing_; }
   Tier tier() const noexcept { return tier_; }

@@ -17,7 +17,7 @@ struct Small {
   std::uint64_t words[6];
 };
 struct Middle {
-  std::uint64_t words[25];
+  std::uint64_t words[75];
 };
 struct Picture {
   std::uint8_t pixels[1080][1920][3];
@@ -115,10 +115,10 @@ TEST_F(TopicFootprint, IsATableAndItsLinesAddUp) {
             "topic: bell                                                 4096\n"
             "publisher: control                                           384\n"
             "publisher: ring of 4 cache lines                             256\n"
-            "publisher: 9 frames of 256                                  2304\n"
-            "publisher: rounded up to pages                              5248\n"
+            "publisher: 9 frames of 640                                  5760\n"
+            "publisher: rounded up to pages                              5888\n"
             "subscriber: control, pins and cursors                       8192\n"
-            "with one publisher and one subscriber                      24576\n");
+            "with one publisher and one subscriber                      28672\n");
 }
 
 TEST_F(TopicFootprint, RefusesWhatOpeningWouldRefuse) {

@@ -60,6 +60,7 @@ const FieldFacts kFields[] = {
     SBX_FACTS(PublisherPage, stage),
     SBX_FACTS(PublisherPage, asymmetric),
     SBX_FACTS(PublisherPage, silent),
+    SBX_FACTS(PublisherPage, slot_lines),
     SBX_FACTS(PublisherPage, dropped),
     SBX_FACTS(PublisherPage, evicted),
     SBX_FACTS(PublisherPage, wanted),

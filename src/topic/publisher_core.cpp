@@ -305,7 +305,7 @@ Result<void> PublisherCore::look_whether_whole() noexcept {
 Result<void> PublisherCore::meet_everyone() {
   // The epoch is read first: whoever joins while we look makes us look again.
   const std::uint64_t epoch = bell_.epoch.load();
-  segment_.mapping.look_for_loss(segment_.life.fd());
+  directory_.look_for_loss(segment_.mapping, segment_.life.fd());
   if (auto whole = look_whether_whole(); !whole) return whole;
   auto everyone = directory_.participants();
   if (!everyone) return std::unexpected(std::move(everyone.error()));

@@ -197,7 +197,7 @@ Result<void> SubscriberCore::meet_everyone() {
 // Error damaged, for good: our page or the bell was shortened.
 Result<void> SubscriberCore::look_whether_whole() noexcept {
   topic::OwnSegment& own = presence_->segment;
-  own.mapping.look_for_loss(own.life.fd());
+  presence_->directory.look_for_loss(own.mapping, own.life.fd());
   auto whole = presence_->directory.check_whole(own.mapping, own.file);
   if (!whole) {
     loss_ = detail::explained(whole.error().code, [&] { return whole.error(); });
@@ -209,7 +209,7 @@ Result<void> SubscriberCore::look_whether_whole() noexcept {
 void SubscriberCore::leave_the_shortened() noexcept {
   for (PublisherLink& link : links_) {
     if (link.is_evicted) continue;
-    link.view->mapping.look_for_loss(link.file);
+    presence_->directory.look_for_loss(link.view->mapping, link.file);
     if (!link.view->mapping.is_lost()) continue;
     link.is_evicted = true;
     loss_ = detail::explained(Errc::damaged, [&] {

@@ -63,8 +63,8 @@ def rules_of(name: str) -> list[str]:
         for end in ("/include", "")
     )
     files = {
-        "LAYOUT_DOCUMENT": ROOT / "docs/formats/layout-1.md",
-        "GOLDEN_FILE": ROOT / "tests/compatibility/golden/layout-1.txt",
+        "LAYOUT_DOCUMENT": ROOT / "docs/formats/layout-2.md",
+        "GOLDEN_FILE": ROOT / "tests/compatibility/golden/layout-2.txt",
     }
     named = " ".join(f'-D{name}=\\"{path}\\"' for name, path in files.items())
     return [

@@ -1,6 +1,6 @@
-// Goal: the files of a topic in use are, byte by byte, what they were when layout 1 was laid down,
+// Goal: the files of a topic in use are, byte by byte, what they were when layout 2 was laid down,
 // and what was laid down then is read by this library.
-// Method: golden/layout-1.txt holds the files of a small topic in the middle of its work: messages
+// Method: golden/layout-2.txt holds the files of a small topic in the middle of its work: messages
 // in slots and in frames, a held sample, a reliable cursor. One test plays the same again and
 // compares; the other lays the committed files into a domain and opens them. What differs from run
 // to run (who, when, the incarnations) is set to fixed values first.

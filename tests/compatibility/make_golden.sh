@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# usage: make_golden.sh      writes golden/layout-1.txt anew, from what the library makes today
+# usage: make_golden.sh      writes golden/layout-2.txt anew, from what the library makes today
 #
-# Only while layout 1 has had no release: afterwards a change of these bytes is another layout.
+# Only while layout 2 has had no release: afterwards a change of these bytes is another layout.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 mkdir -p tests/compatibility/golden

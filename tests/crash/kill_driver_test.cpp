@@ -24,25 +24,27 @@ namespace kill_driver {
 namespace {
 
 constexpr Operation operations[] = {
-    {"OpenPublisher", Work::open_publisher, true, Company::survivors},
-    {"OpenSubscriber", Work::open_subscriber, false, Company::survivors},
-    {"OpenFirst", Work::open_publisher, true, Company::nobody},
-    {"LendFrame", Work::lend, true, Company::survivors},
-    {"PublishInPlace", Work::publish, false, Company::survivors},
-    {"PublishFrame", Work::publish, true, Company::survivors},
-    {"PublishWithoutRoom", Work::publish_without_room, false, Company::survivors},
-    {"TakeInPlace", Work::take, false, Company::survivors},
-    {"TakeFrame", Work::take, true, Company::survivors},
-    {"ReleaseFrame", Work::release, true, Company::survivors},
-    {"WaitReady", Work::wait_ready, false, Company::survivors},
-    {"WaitSleeping", Work::wait_sleeping, false, Company::survivors},
-    {"ArmDescriptor", Work::arm_descriptor, false, Company::survivors},
-    {"ClosePublisher", Work::close_publisher, true, Company::survivors},
-    {"CloseSubscriber", Work::close_subscriber, false, Company::survivors},
-    {"CloseLastPublisher", Work::close_publisher, false, Company::nobody},
-    {"CloseLastSubscriber", Work::close_subscriber, false, Company::nobody},
-    {"RecoverAsSubscriber", Work::open_subscriber, true, Company::a_corpse},
-    {"RecoverAsPublisher", Work::open_publisher, false, Company::a_corpse},
+    {"OpenPublisher", Work::open_publisher, Carrier::frame, Company::survivors},
+    {"OpenSubscriber", Work::open_subscriber, Carrier::slot, Company::survivors},
+    {"OpenFirst", Work::open_publisher, Carrier::frame, Company::nobody},
+    {"LendFrame", Work::lend, Carrier::frame, Company::survivors},
+    {"PublishInPlace", Work::publish, Carrier::slot, Company::survivors},
+    {"PublishLong", Work::publish, Carrier::long_slot, Company::survivors},
+    {"PublishFrame", Work::publish, Carrier::frame, Company::survivors},
+    {"PublishWithoutRoom", Work::publish_without_room, Carrier::slot, Company::survivors},
+    {"TakeInPlace", Work::take, Carrier::slot, Company::survivors},
+    {"TakeLong", Work::take, Carrier::long_slot, Company::survivors},
+    {"TakeFrame", Work::take, Carrier::frame, Company::survivors},
+    {"ReleaseFrame", Work::release, Carrier::frame, Company::survivors},
+    {"WaitReady", Work::wait_ready, Carrier::slot, Company::survivors},
+    {"WaitSleeping", Work::wait_sleeping, Carrier::slot, Company::survivors},
+    {"ArmDescriptor", Work::arm_descriptor, Carrier::slot, Company::survivors},
+    {"ClosePublisher", Work::close_publisher, Carrier::frame, Company::survivors},
+    {"CloseSubscriber", Work::close_subscriber, Carrier::slot, Company::survivors},
+    {"CloseLastPublisher", Work::close_publisher, Carrier::slot, Company::nobody},
+    {"CloseLastSubscriber", Work::close_subscriber, Carrier::slot, Company::nobody},
+    {"RecoverAsSubscriber", Work::open_subscriber, Carrier::frame, Company::a_corpse},
+    {"RecoverAsPublisher", Work::open_publisher, Carrier::slot, Company::a_corpse},
 };
 
 // A watchdog beyond those of the checks: a library that spins for ever is ended and counted.
@@ -182,10 +184,10 @@ class KillDriver : public ::testing::TestWithParam<Operation> {
 };
 
 TEST_P(KillDriver, EveryoneDies) {
-  GetParam().framed ? everyone_dies<Framed>(GetParam()) : everyone_dies<Small>(GetParam());
+  with_message(GetParam().carrier, []<class T>(T) { everyone_dies<T>(GetParam()); });
 }
 TEST_P(KillDriver, TheVictimDies) {
-  GetParam().framed ? the_victim_dies<Framed>(GetParam()) : the_victim_dies<Small>(GetParam());
+  with_message(GetParam().carrier, []<class T>(T) { the_victim_dies<T>(GetParam()); });
 }
 
 INSTANTIATE_TEST_SUITE_P(At, KillDriver, ::testing::ValuesIn(operations),

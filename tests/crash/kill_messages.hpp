@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 
+#include "kill_operations.hpp"
 #include "kill_verdict.hpp"
 #include "signalbox/topic.hpp"
 
@@ -16,9 +17,25 @@ namespace kill_driver {
 struct Small {  // travels in its slot
   std::uint64_t author, number, words[4];
 };
-struct Framed {  // lies in a frame
+struct Long {  // travels in its slot, which has three lines
   std::uint64_t author, number, words[14];
 };
+struct Framed {  // lies in a frame
+  std::uint64_t author, number, words[62];
+};
+
+// Calls work(message) with a message of the type that is carried so.
+template <class Work>
+void with_message(Carrier carrier, Work work) {
+  switch (carrier) {
+    case Carrier::slot:
+      return work(Small{});
+    case Carrier::long_slot:
+      return work(Long{});
+    case Carrier::frame:
+      return work(Framed{});
+  }
+}
 
 inline std::uint64_t word_of(std::uint64_t author, std::uint64_t number, std::uint64_t index) {
   return (author * 0x9e3779b97f4a7c15) ^ (number * 0xc2b2ae3d27d4eb4f) ^ (index + 1);
@@ -107,4 +124,5 @@ class Reader {
 }  // namespace kill_driver
 
 SBX_DESCRIBE(kill_driver::Small, author, number, words);
+SBX_DESCRIBE(kill_driver::Long, author, number, words);
 SBX_DESCRIBE(kill_driver::Framed, author, number, words);

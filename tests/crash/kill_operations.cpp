@@ -196,22 +196,20 @@ int rests_before(Work work) { return work == Work::lend || work == Work::publish
 
 void live(const Operation& operation, std::uint64_t author, Report& report) {
   // Never destroyed: the victim dies with its handles open, unless closing them is the operation.
-  if (operation.framed) {
-    (new Victim<Framed>(author, report))->perform(operation.work);
-  } else {
-    (new Victim<Small>(author, report))->perform(operation.work);
-  }
+  with_message(operation.carrier, [&]<class T>(T) {
+    (new Victim<T>(author, report))->perform(operation.work);
+  });
   std::_Exit(0);
 }
 
-void live_to_be_a_corpse(bool framed, std::uint64_t author) {
-  if (framed) be_a_corpse<Framed>(author);
-  be_a_corpse<Small>(author);
+void live_to_be_a_corpse(Carrier carrier, std::uint64_t author) {
+  with_message(carrier, [author]<class T>(T) { be_a_corpse<T>(author); });
+  std::abort();
 }
 
-void contend(bool framed, std::uint64_t author) {
-  if (framed) contend_with<Framed>(author);
-  contend_with<Small>(author);
+void contend(Carrier carrier, std::uint64_t author) {
+  with_message(carrier, [author]<class T>(T) { contend_with<T>(author); });
+  std::abort();
 }
 
 }  // namespace kill_driver

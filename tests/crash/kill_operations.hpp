@@ -34,10 +34,13 @@ enum class Company {
   a_corpse    // survivors, and a publisher and a subscriber that were killed before
 };
 
+// How the topic's messages travel: kill_messages.hpp has a type for each.
+enum class Carrier { slot, long_slot, frame };
+
 struct Operation {
   const char* name;
   Work work;
-  bool framed;
+  Carrier carrier;
   Company company;
 };
 std::ostream& operator<<(std::ostream& out, const Operation& operation);
@@ -54,9 +57,9 @@ struct Report {
 int rests_before(Work work);
 
 // Opens a publisher and a subscriber, holds a message, publishes one: ready to be killed.
-[[noreturn]] void live_to_be_a_corpse(bool framed, std::uint64_t author);
+[[noreturn]] void live_to_be_a_corpse(Carrier carrier, std::uint64_t author);
 
 // Publishes and takes at full speed for ever.
-[[noreturn]] void contend(bool framed, std::uint64_t author);
+[[noreturn]] void contend(Carrier carrier, std::uint64_t author);
 
 }  // namespace kill_driver

@@ -58,8 +58,8 @@ class Scene {
   // From now on somebody else publishes and takes at full speed beside them.
   void begin_contention() {
     if (!survivors_) return;
-    const bool framed = operation_.framed;
-    contender_ = std::make_unique<Stepper>([framed] { contend(framed, contender); });
+    const Carrier carrier = operation_.carrier;
+    contender_ = std::make_unique<Stepper>([carrier] { contend(carrier, contender); });
     contender_->let_go();
     if (!survivors_->settle(2)) verdict.fault(&Tally::hangs, "the contender did not come");
   }
@@ -121,9 +121,9 @@ class Scene {
 
  private:
   void leave_a_corpse() {
-    const bool framed = operation_.framed;
+    const Carrier carrier = operation_.carrier;
     const std::uint64_t author = author_ + 1;
-    Stepper body([=] { live_to_be_a_corpse(framed, author); });
+    Stepper body([=] { live_to_be_a_corpse(carrier, author); });
     if (body.run_to_rest() != Stepper::Stop::rested) {
       verdict.fault(&Tally::lost, "the corpse died too early");
     }

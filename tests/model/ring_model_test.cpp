@@ -63,6 +63,57 @@ struct RingModel : rl::test_suite<RingModel<weakened, readers, messages>, 1 + re
   }
 };
 
+// The same with slots of two lines, whose mark is not where the sequence is. Four words are enough
+// to be torn: two in each line.
+template <Weakened weakened, std::uint64_t messages>
+struct LongRingModel : rl::test_suite<LongRingModel<weakened, messages>, 2> {
+  using P = RelacyAtomics<weakened>;
+  static constexpr std::uint32_t lines = 2;
+  static constexpr std::uint64_t depth = 2;
+  static constexpr std::size_t word_count = 8;
+  using Words = std::array<std::uint64_t, word_count>;
+  struct Slots {
+    std::array<shm::Slot<P>, lines * depth> slots;
+  };
+  Placed<Slots> shared;
+
+  void thread(unsigned index) { index == 0 ? write() : read(); }
+
+  void write() {
+    shm::RingWriter<P> ring(shared->slots.data(), depth, lines);
+    for (std::uint64_t i = 0; i < messages; ++i) {
+      Words words;
+      words.fill(word_of(i));
+      ring.publish_long(word_of(i), reinterpret_cast<const std::byte*>(words.data()), word_count);
+    }
+  }
+
+  void read() {
+    const shm::RingReader<P> ring(shared->slots.data(), depth, lines);
+    std::uint64_t position = 0;
+    while (position < messages) {
+      Words words{};
+      std::uint64_t meta = 0;
+      auto* const bytes = reinterpret_cast<std::byte*>(words.data());
+      switch (ring.read_long(position, meta, bytes, word_count)) {
+        case shm::Read::nothing:
+          rl::yield(1, RL_INFO);
+          break;
+        case shm::Read::lapped: {
+          const std::uint64_t next = ring.after_lap(position);
+          RL_ASSERT(next > position && next <= messages);
+          position = next;
+          break;
+        }
+        case shm::Read::ready:
+          RL_ASSERT(meta == word_of(position));
+          for (const std::uint64_t word : words) RL_ASSERT(word == word_of(position));
+          ++position;
+      }
+    }
+  }
+};
+
 // A joiner that looks for the newest message finds none that was not published, and misses none
 // that was when it began to look.
 template <Weakened weakened>
@@ -94,6 +145,9 @@ using enum Weakened;
 
 TEST(RingModel, OneReaderIsLapped) { expect_green<RingModel<nothing, 1, 4>>(); }
 TEST(RingModel, TwoReadersAreLapped) { expect_green<RingModel<nothing, 2, 3>>({.switches = 1}); }
+TEST(RingModel, AReaderOfLongSlotsIsLapped) {
+  expect_green<LongRingModel<nothing, 3>>({.switches = 1});
+}
 TEST(RingModel, AJoinerFindsTheNewest) { expect_green<FindNextModel<nothing>>(); }
 
 TEST(RingModelSeeded, WithoutReleaseOnReadyWordsAreOld) {
@@ -107,6 +161,15 @@ TEST(RingModelSeeded, WithoutTheFenceBehindTheMarkMessagesAreTorn) {
 }
 TEST(RingModelSeeded, WithoutTheFenceBeforeTheSecondLookMessagesAreTorn) {
   expect_red<RingModel<acquire_fences, 1, 4>>(rl::test_result_user_assert_failed);
+}
+TEST(RingModelSeeded, WithoutReleaseOnReadyWordsOfLongSlotsAreOld) {
+  expect_red<LongRingModel<release_stores, 4>>(rl::test_result_user_assert_failed);
+}
+TEST(RingModelSeeded, WithoutTheFenceBehindTheMarkLongSlotsAreTorn) {
+  expect_red<LongRingModel<release_fences, 4>>(rl::test_result_user_assert_failed);
+}
+TEST(RingModelSeeded, WithoutTheFenceBeforeTheMarkIsReadLongSlotsAreTorn) {
+  expect_red<LongRingModel<acquire_fences, 4>>(rl::test_result_user_assert_failed);
 }
 TEST(RingModelSeeded, WithoutReleaseAJoinerMissesTheNewest) {
   expect_red<FindNextModel<release_stores>>(rl::test_result_user_assert_failed);

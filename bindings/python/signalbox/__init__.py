@@ -16,7 +16,7 @@ Threads  one thread at a time per publisher or subscriber; open another object f
 Crash    a process that dies loses only what it had not published; nobody has to clean up.
 Fork     an object belongs to the process that opened it; in a child it raises SignalboxError with
          code "wrong_process".
-Limits   64 samples larger than 48 bytes held at once per subscriber; further ones raise
+Limits   64 samples larger than 480 bytes held at once per subscriber; further ones raise
          SignalboxError with code "limit_reached".
 """
 

@@ -66,7 +66,7 @@ inline constexpr char kSubscriberCount[] = "How many subscribers are attached no
 
 inline constexpr char kSample[] =
     "One received message. Its arrays read the publisher's memory without a copy.\n\n"
-    "A message larger than 48 bytes is pinned where it lies while the sample or any array made\n"
+    "A message larger than 480 bytes is pinned where it lies while the sample or any array made\n"
     "from it lives, also beyond the life of the subscriber. As a context manager it is released\n"
     "on exit.";
 inline constexpr char kSampleData[] =
