@@ -72,6 +72,24 @@ class Spinning final : public TopicExchange<Payload> {
   }
 };
 
+// Messages of several lines that travel in their slot.
+class LongSlots final : public TopicExchange<Payload256> {
+ public:
+  LongSlots() : TopicExchange("bench/256", {.depth = 16}) {}
+
+ private:
+  void send(std::uint64_t round) override {
+    Payload256 payload;
+    fill(payload, round);
+    static_cast<void>(out_->send(payload));
+  }
+  void await(std::uint64_t round) override {
+    for (;;) {
+      if (const auto sample = in_->take()) return check(*sample, round);
+    }
+  }
+};
+
 // Messages too large for a slot: filled and read where they lie.
 template <class T>
 class InFrames final : public TopicExchange<T> {
@@ -157,9 +175,7 @@ class Frames final : public TopicExchange<FrameInfo> {
 }  // namespace
 
 std::unique_ptr<Exchange> topic_spinning() { return std::make_unique<Spinning>(); }
-std::unique_ptr<Exchange> topic_256() {
-  return std::make_unique<InFrames<Payload256>>("bench/256");
-}
+std::unique_ptr<Exchange> topic_256() { return std::make_unique<LongSlots>(); }
 std::unique_ptr<Exchange> topic_4096() {
   return std::make_unique<InFrames<Payload4096>>("bench/4096");
 }

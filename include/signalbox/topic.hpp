@@ -2,7 +2,8 @@
 //
 // A topic is a name. Each publisher owns a ring of slots that every subscriber reads in place;
 // a message of at most 48 bytes is one cache line moved once, one of up to 480 bytes a few lines
-// side by side, and a larger one is filled and read where it lies. No call enters the kernel unless its comment says so.
+// side by side, and a larger one is filled and read where it lies. No call enters the kernel unless
+// its comment says so.
 //
 // Whether somebody is there at all is told by a TopicWatcher (discovery.hpp), what DDS calls
 // liveliness; a stream that stays quiet for a period by WaitSet::watch_every() (wait_set.hpp).
@@ -57,7 +58,8 @@ class Loan {
 };
 
 // A received message, read-only. Move-only, false when empty. One that did not travel in its slot
-// (inline_bytes_max) is pinned in the publisher's memory until the Sample dies; hold it as long as you need it, not longer.
+// (inline_bytes_max) is pinned in the publisher's memory until the Sample dies; hold it as long as
+// you need it, not longer.
 template <class T>
 class Sample {
  public:

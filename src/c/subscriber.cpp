@@ -60,8 +60,9 @@ const void* moved(const void* part, const sbx_sample& from, const sbx_sample& to
   return reinterpret_cast<const char*>(&to) + offset;
 }
 
-// The most frequent message: a fixed part that came in its slot. All of one line's words are copied,
-// which a compiler makes three instructions of, where a copy of the right length would be a call.
+// The most frequent message: a fixed part that came in its slot. All of one line's words are
+// copied, which a compiler makes three instructions of, where a copy of the right length would be a
+// call.
 bool hand_over_plain(const RawSample& raw, sbx_sample& sample) noexcept {
   const auto data = raw.data();
   if (data.empty() || !inside(data.data(), raw) || !raw.tail().empty()) return false;

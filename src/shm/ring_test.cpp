@@ -102,8 +102,8 @@ Read read_long(const RingReader<RealAtomics>& reader, std::uint64_t position, st
                bool& whole) {
   LongWords got{};
   std::uint64_t meta = 0;
-  const Read answer = reader.read_long(position, meta, reinterpret_cast<std::byte*>(got.data()),
-                                       words);
+  const Read answer =
+      reader.read_long(position, meta, reinterpret_cast<std::byte*>(got.data()), words);
   whole = meta == position &&
           std::memcmp(got.data(), long_words_of(position).data(), words * sizeof(got[0])) == 0;
   return answer;

@@ -118,8 +118,7 @@ struct PublisherPage {
   alignas(64) AtomicU64 wanted;
 };
 static_assert(sizeof(PublisherPage) == 384 && offsetof(PublisherPage, slot_lines) == 268 &&
-              offsetof(PublisherPage, dropped) == 272 &&
-              offsetof(PublisherPage, wanted) == 320);
+              offsetof(PublisherPage, dropped) == 272 && offsetof(PublisherPage, wanted) == 320);
 
 //  192 type hash (16) | 208 reliable (4) | 212 asymmetric (4) | 216 pins offset (8)
 //  224 cursors offset (8) | 256 stage (4) | 260 armed (4) ...

@@ -22,8 +22,8 @@ struct Bytes {
 
 }  // namespace test
 
-#define SIZES(Do)                                                                              \
-  Do(1) Do(8) Do(47) Do(48) Do(49) Do(50) Do(63) Do(64) Do(80) Do(95) Do(96) Do(97) Do(160)    \
+#define SIZES(Do)                                                                           \
+  Do(1) Do(8) Do(47) Do(48) Do(49) Do(50) Do(63) Do(64) Do(80) Do(95) Do(96) Do(97) Do(160) \
       Do(161) Do(224) Do(225) Do(256) Do(288) Do(289) Do(463) Do(479) Do(480) Do(481) Do(4000)
 #define DESCRIBE(size) SBX_DESCRIBE(test::Bytes<size>, bytes);
 SIZES(DESCRIBE)

@@ -84,8 +84,7 @@ PublisherCore::PublisherCore(topic::TopicDirectory directory, topic::OwnSegment 
       bell_(directory.bell()),
       asymmetric_(segment.mapping.at<PublisherPage>(0)->asymmetric.load() != 0),
       is_plain_(is_plain(directory.type(), options)),
-      is_short_(is_plain_ && asymmetric_ &&
-                segment.mapping.at<PublisherPage>(0)->slot_lines == 1),
+      is_short_(is_plain_ && asymmetric_ && segment.mapping.at<PublisherPage>(0)->slot_lines == 1),
       generation_(os::fork_generation()),
       directory_(std::move(directory)),
       segment_(std::move(segment)),

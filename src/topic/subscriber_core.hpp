@@ -242,8 +242,7 @@ inline bool SubscriberCore::take(RawSample& sample) noexcept {
 // The same from a slot of several lines.
 inline bool SubscriberCore::take_long(PublisherLink& link, RawSample& sample) noexcept {
   std::uint64_t meta = 0;
-  const shm::Read outcome =
-      link.ring.read_long(link.position, meta, sample.in_place_, long_words_);
+  const shm::Read outcome = link.ring.read_long(link.position, meta, sample.in_place_, long_words_);
   if (outcome == shm::Read::nothing && link.next == &link && !event_.is_open()) return false;
   if (outcome != shm::Read::ready || meta != topic::slot_meta(topic::SlotKind::in_place, 0))
       [[unlikely]] {

@@ -196,9 +196,8 @@ int rests_before(Work work) { return work == Work::lend || work == Work::publish
 
 void live(const Operation& operation, std::uint64_t author, Report& report) {
   // Never destroyed: the victim dies with its handles open, unless closing them is the operation.
-  with_message(operation.carrier, [&]<class T>(T) {
-    (new Victim<T>(author, report))->perform(operation.work);
-  });
+  with_message(operation.carrier,
+               [&]<class T>(T) { (new Victim<T>(author, report))->perform(operation.work); });
   std::_Exit(0);
 }
 
