@@ -86,7 +86,7 @@ func TestAShortBatchSaysHowManyAndWhy(t *testing.T) {
 func TestLargeMessagesComeInBatchesToo(t *testing.T) {
 	publisher := openPublisher[Frame](t, topicOf(t), signalbox.PublisherOptions{TailBytesMax: 16})
 	subscriber := openSubscriber[Frame](t, topicOf(t), signalbox.SubscriberOptions{Tail: true})
-	frames := []Frame{{Number: 1}, {Number: 2, Label: [48]byte{47: 'x'}}, {Number: 3}}
+	frames := []Frame{{Number: 1}, {Number: 2, Label: [480]byte{479: 'x'}}, {Number: 3}}
 	must[int](t)(publisher.SendBatch(frames))
 	taken := make([]Frame, 5)
 	if count := must[int](t)(subscriber.TakeBatch(taken)); count != 3 {

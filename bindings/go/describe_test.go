@@ -154,7 +154,7 @@ func TestADescriptionIsTheOneOfC(t *testing.T) {
 // What the library reads in a description must be what Describe meant.
 func TestTheLibraryReadsOurDescriptions(t *testing.T) {
 	size, tail, problem := layouttest.Check(describe[Frame](t, true))
-	if problem != "" || size != 64 || !tail {
+	if problem != "" || size != 496 || !tail {
 		t.Errorf("read as %d bytes, tail %v, %s", size, tail, problem)
 	}
 	size, tail, problem = layouttest.Check(describe[signalbox.Bytes](t, false))

@@ -28,7 +28,7 @@ type Frame struct {
 	Number uint64
 	Width  uint32
 	Height uint32
-	Label  [48]byte `sbx:",char"`
+	Label  [480]byte `sbx:",char"`
 }
 
 const watchdog = 60 * time.Second

@@ -98,13 +98,11 @@ struct WideWords {
   template <class Slot>
   static void store_lines(Slot* first, const std::byte* from, std::size_t words) noexcept {
     auto* const to = reinterpret_cast<__m128i*>(first) + 1;
-#pragma GCC unroll 4
     for (std::size_t i = 0; i < words / 2; ++i) _mm_store_si128(to + i, load_halves(from + 16 * i));
   }
   template <class Slot>
   static void load_lines(const Slot* first, std::byte* to, std::size_t words) noexcept {
     const auto* const from = reinterpret_cast<const __m128i*>(first) + 1;
-#pragma GCC unroll 4
     for (std::size_t i = 0; i < words / 2; ++i) {
       _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 16 * i), _mm_load_si128(from + i));
     }
