@@ -89,25 +89,6 @@ Result<TopicDirectory> TopicDirectory::attach(std::string_view topic, const Type
   return here;
 }
 
-Error shortened(const std::string& path) noexcept {
-  return signalbox::detail::explained(Errc::damaged, [&]() -> Error {
-    return {Errc::damaged,
-            0,
-            {},
-            "cannot go on with " + path +
-                ": another process shortened the file while it was in use, and what was in it is "
-                "lost. Close what was opened with it; open the topic anew once the file is gone."};
-  });
-}
-
-Result<void> TopicDirectory::check_whole(const os::Mapping& own,
-                                         const std::string& own_file) const noexcept {
-  if (!bell_.is_lost() && !own.is_lost()) return {};
-  return signalbox::detail::or_out_of_memory([&]() -> Result<void> {
-    return std::unexpected(shortened(path_of(bell_.is_lost() ? std::string(kBellFile) : own_file)));
-  });
-}
-
 // /dev/shm is everybody's: a root that somebody else planted there, or a link, is not to be used.
 Result<void> TopicDirectory::check_root() const {
   if (auto made = os::make_directories(place_.root, Sharing{}.directories); !made) return made;

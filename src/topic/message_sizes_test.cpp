@@ -22,14 +22,35 @@ struct Bytes {
 
 }  // namespace test
 
-#define SIZES(Do)                                                                           \
-  Do(1) Do(8) Do(47) Do(48) Do(49) Do(50) Do(63) Do(64) Do(80) Do(95) Do(96) Do(97) Do(160) \
-      Do(161) Do(224) Do(225) Do(256) Do(288) Do(289) Do(463) Do(479) Do(480) Do(481) Do(4000)
-#define DESCRIBE(size) SBX_DESCRIBE(test::Bytes<size>, bytes);
-SIZES(DESCRIBE)
+SBX_DESCRIBE(test::Bytes<1>, bytes);
+SBX_DESCRIBE(test::Bytes<8>, bytes);
+SBX_DESCRIBE(test::Bytes<47>, bytes);
+SBX_DESCRIBE(test::Bytes<48>, bytes);
+SBX_DESCRIBE(test::Bytes<49>, bytes);
+SBX_DESCRIBE(test::Bytes<50>, bytes);
+SBX_DESCRIBE(test::Bytes<63>, bytes);
+SBX_DESCRIBE(test::Bytes<64>, bytes);
+SBX_DESCRIBE(test::Bytes<80>, bytes);
+SBX_DESCRIBE(test::Bytes<95>, bytes);
+SBX_DESCRIBE(test::Bytes<96>, bytes);
+SBX_DESCRIBE(test::Bytes<97>, bytes);
+SBX_DESCRIBE(test::Bytes<160>, bytes);
+SBX_DESCRIBE(test::Bytes<161>, bytes);
+SBX_DESCRIBE(test::Bytes<224>, bytes);
+SBX_DESCRIBE(test::Bytes<225>, bytes);
+SBX_DESCRIBE(test::Bytes<256>, bytes);
+SBX_DESCRIBE(test::Bytes<288>, bytes);
+SBX_DESCRIBE(test::Bytes<289>, bytes);
+SBX_DESCRIBE(test::Bytes<463>, bytes);
+SBX_DESCRIBE(test::Bytes<479>, bytes);
+SBX_DESCRIBE(test::Bytes<480>, bytes);
+SBX_DESCRIBE(test::Bytes<481>, bytes);
+SBX_DESCRIBE(test::Bytes<4000>, bytes);
 
 namespace signalbox {
 namespace {
+
+using test::Bytes;
 
 template <class T>
 T must(Result<T> result) {
@@ -54,11 +75,11 @@ class EachSize : public ::testing::Test {
   ScratchDomain domain_;
 };
 
-using Sizes = ::testing::Types<
-#define NAME(size) test::Bytes<size>,
-    SIZES(NAME)
-#undef NAME
-        test::Bytes<8>>;
+using Sizes =
+    ::testing::Types<Bytes<1>, Bytes<8>, Bytes<47>, Bytes<48>, Bytes<49>, Bytes<50>, Bytes<63>,
+                     Bytes<64>, Bytes<80>, Bytes<95>, Bytes<96>, Bytes<97>, Bytes<160>, Bytes<161>,
+                     Bytes<224>, Bytes<225>, Bytes<256>, Bytes<288>, Bytes<289>, Bytes<463>,
+                     Bytes<479>, Bytes<480>, Bytes<481>, Bytes<4000>>;
 TYPED_TEST_SUITE(EachSize, Sizes);
 
 TYPED_TEST(EachSize, ArrivesWholeHoweverItIsSentAndTaken) {
