@@ -234,15 +234,23 @@ std::size_t PublisherCore::fill_slots(const std::byte* messages, std::size_t cou
   const std::uint64_t bytes = shape_.fixed_bytes;
   alignas(16) std::byte padded[inline_bytes_max];
   std::memset(padded + bytes, 0, padded_bytes(bytes) - bytes);
+  const bool is_whole_slot = bytes == padded_bytes(bytes);
   std::size_t filled = 0;
   // Whoever joins in the middle of a batch is met at the next message, as everywhere.
-  for (; filled < count && is_fast(); ++filled) {
-    const std::byte* message = messages + filled * bytes;
-    if (bytes != padded_bytes(bytes)) {
-      std::memcpy(padded, message, bytes);
-      message = padded;
+  const auto fill_each = [&](auto publish) {
+    for (; filled < count && is_fast(); ++filled) {
+      const std::byte* const message = messages + filled * bytes;
+      if (!is_whole_slot) std::memcpy(padded, message, bytes);
+      publish(is_whole_slot ? message : padded);
     }
-    fill_slot(0, message);
+  };
+  // Which kind of slot is asked once, not at each message.
+  constexpr std::uint64_t meta = topic::slot_meta(topic::SlotKind::in_place, 0);
+  if (shape_.slot_lines == 1) {
+    fill_each([this](const std::byte* message) { ring_.publish(meta, message); });
+  } else {
+    const std::size_t words = topic::words_of(bytes);
+    fill_each([&](const std::byte* message) { ring_.publish_long(meta, message, words); });
   }
   return filled;
 }

@@ -55,13 +55,25 @@ std::size_t SubscriberCore::take_run(std::byte* messages, std::size_t room) noex
   std::size_t taken = 0;
   alignas(16) std::byte padded[inline_bytes_max];
   const bool is_whole_slot = fixed_bytes_ == padded_bytes(fixed_bytes_);
-  for (; taken < room; ++taken) {
-    std::byte* const message = messages + taken * fixed_bytes_;
-    std::byte* const words = is_whole_slot ? message : padded;
-    std::uint64_t meta = 0;
-    if (read_slot(*link, link->position + taken, meta, words) != shm::Read::ready) break;
-    if (meta != topic::slot_meta(topic::SlotKind::in_place, 0)) break;
-    if (!is_whole_slot) std::memcpy(message, padded, fixed_bytes_);
+  const auto take_each = [&](auto read) {
+    const std::uint64_t first = link->position;
+    for (; taken < room; ++taken) {
+      std::byte* const message = messages + taken * fixed_bytes_;
+      std::uint64_t meta = 0;
+      if (read(first + taken, meta, is_whole_slot ? message : padded) != shm::Read::ready) break;
+      if (meta != topic::slot_meta(topic::SlotKind::in_place, 0)) break;
+      if (!is_whole_slot) std::memcpy(message, padded, fixed_bytes_);
+    }
+  };
+  // Which kind of slot is asked once, not at each message.
+  if (long_words_ == 0) {
+    take_each([link](std::uint64_t position, std::uint64_t& meta, std::byte* words) {
+      return link->ring.read(position, meta, words);
+    });
+  } else {
+    take_each([this, link](std::uint64_t position, std::uint64_t& meta, std::byte* words) {
+      return link->ring.read_long(position, meta, words, long_words_);
+    });
   }
   link->position += taken;
   if (is_reliable_ && taken != 0) tell_reliable_progress(*link);
