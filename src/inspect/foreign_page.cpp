@@ -5,24 +5,6 @@
 
 namespace signalbox::inspect {
 
-namespace {
-
-std::size_t page_bytes_of(topic::SegmentKind kind) noexcept {
-  switch (kind) {
-    case topic::SegmentKind::topic:
-      return sizeof(topic::TopicPage);
-    case topic::SegmentKind::bell:
-      return sizeof(topic::BellPage);
-    case topic::SegmentKind::publisher:
-      return sizeof(topic::PublisherPage);
-    case topic::SegmentKind::subscriber:
-      break;
-  }
-  return sizeof(topic::SubscriberPage);
-}
-
-}  // namespace
-
 Result<ForeignPage> ForeignPage::open(const os::Fd& directory, const std::string& name,
                                       const std::string& path, topic::SegmentKind kind) {
   ForeignPage page;
@@ -32,7 +14,7 @@ Result<ForeignPage> ForeignPage::open(const os::Fd& directory, const std::string
   const auto facts = os::facts_of(page.file_);
   if (!facts) return std::unexpected(facts.error());
   page.file_bytes_ = facts->bytes;
-  page.copy_.resize(page_bytes_of(kind));
+  page.copy_.resize(topic::page_bytes_of(kind));
   if (auto got = os::read_at(page.file_, 0, page.copy_); !got) {
     // Whatever else may bear the name: a pipe, a directory, a file that is too short.
     return std::unexpected(Error{Errc::damaged, got.error().sys_errno, got.error().call,
@@ -55,7 +37,7 @@ Result<ForeignPage> ForeignPage::of_memory(os::Fd memory, const std::string& pat
                                            os::Seal seal) {
   ForeignPage page;
   page.file_ = std::move(memory);
-  page.copy_.resize(page_bytes_of(kind));
+  page.copy_.resize(topic::page_bytes_of(kind));
   const auto bytes = static_cast<std::uint32_t>(page.copy_.size());
   if (auto ok = topic::check_memory_segment(page.file_, path, kind, incarnation, bytes, seal);
       !ok) {

@@ -21,14 +21,7 @@ struct Handed {
 
 Result<Handed> ask_to_look(const Look& look, const topic::Participant& who) {
   const std::string path = look.path + "/" + who.file;
-  const topic::Request request{.magic = topic::introduction_magic,
-                               .version = topic::introduction_version,
-                               .ask = topic::Ask::look,
-                               .topic_inode = 0,
-                               .addressee = who.incarnation,
-                               .sender = 0,
-                               .is_publisher = 0,
-                               .reserved = {}};
+  const topic::Request request{.ask = topic::Ask::look, .addressee = who.incarnation};
   auto given = topic::ask({look.directory, look.path, look.sharing}, who, request, {},
                           std::min(look.deadline, Deadline::after(kAnswerPatience)));
   if (!given) return std::unexpected(std::move(given.error()));

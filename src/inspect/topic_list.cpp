@@ -40,7 +40,8 @@ Result<TypeDescription> read_type(const OpenTopic& at,
                                   std::span<const topic::Participant> everyone) {
   const std::string path = at.path + "/topic";
   auto page = at.is_hardened ? inspect::topic_page(at.look(), everyone)
-                             : ForeignPage::open(at.directory, "topic", path, SegmentKind::topic);
+                             : ForeignPage::open(at.directory, topic::topic_file_name, path,
+                                                 SegmentKind::topic);
   if (!page) return std::unexpected(std::move(page.error()));
   const auto name_bytes = page->field<std::uint32_t>(offsetof(topic::TopicPage, name_bytes));
   const auto text_bytes = page->field<std::uint32_t>(offsetof(topic::TopicPage, description_bytes));
@@ -166,7 +167,7 @@ SubscriberInfo read_subscriber(const OpenTopic& at, const topic::Participant& wh
 }
 
 bool is_hardened(const OpenTopic& at) {
-  const auto file = os::open_file(at.directory, "topic", os::Access::read);
+  const auto file = os::open_file(at.directory, topic::topic_file_name, os::Access::read);
   const auto tier = file ? topic::tier_of(*file, at.path + "/topic")
                          : Result<Tier>(std::unexpected(file.error()));
   return tier && *tier == Tier::hardened;

@@ -213,7 +213,7 @@ Result<void> TopicWatcherCore::look_at(const std::string& directory_name) {
     return {};
   }
   end_participants(topic, *names);
-  const bool holds_topic = std::ranges::find(*names, "topic") != names->end() ||
+  const bool holds_topic = std::ranges::find(*names, topic::topic_file_name) != names->end() ||
                            std::ranges::any_of(*names, [](const std::string& name) {
                              return topic::participant_of(name).has_value();
                            });

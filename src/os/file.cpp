@@ -53,6 +53,12 @@ void Fd::reset(int fd) noexcept {
   fd_ = fd;
 }
 
+bool give_rights(const Fd& directory, const std::string& name, const Rights& rights) noexcept {
+  const bool is_grouped = !rights.group || ::fchownat(directory.get(), name.c_str(), keep_owner,
+                                                      *rights.group, AT_SYMLINK_NOFOLLOW) == 0;
+  return is_grouped && ::fchmodat(directory.get(), name.c_str(), rights.mode, 0) == 0;
+}
+
 Result<void> make_directories(const std::string& path, const Rights& rights) {
   for (std::size_t end = 1; end != std::string::npos;) {
     end = path.find('/', end + 1);
@@ -95,6 +101,14 @@ Result<Fd> open_file(const Fd& directory, const std::string& name, Access access
   return Fd(fd);
 }
 
+int reserve(const Fd& file, std::uint64_t bytes) noexcept {
+  int refused = 0;
+  do {
+    refused = ::posix_fallocate(file.get(), 0, static_cast<off_t>(bytes));
+  } while (refused == EINTR);
+  return refused;
+}
+
 Result<Fd> create_unnamed(const Fd& directory, const std::string& path, std::uint64_t bytes,
                           const Rights& rights) {
   Fd file(retried(
@@ -108,11 +122,7 @@ Result<Fd> create_unnamed(const Fd& directory, const std::string& path, std::uin
   if (::fchmod(file.get(), rights.mode) != 0) {
     return std::unexpected(failure(errno, "fchmod", "set the mode of a file for " + path));
   }
-  int refused = 0;
-  do {
-    refused = ::posix_fallocate(file.get(), 0, static_cast<off_t>(bytes));
-  } while (refused == EINTR);
-  if (refused != 0) {
+  if (const int refused = reserve(file, bytes); refused != 0) {
     std::string tried = "reserve " + std::to_string(bytes) + " bytes for " + path;
     if (const auto space = free_space(directory)) {
       tried += " (" + std::to_string(space->bytes) + " bytes are free there)";
@@ -139,14 +149,9 @@ Result<void> make_fifo(const Fd& directory, const std::string& name, const Right
   if (::mkfifoat(directory.get(), name.c_str(), rights.mode) != 0) {
     return std::unexpected(failure(errno, "mkfifoat", "create named pipe " + name));
   }
-  if (rights.group && ::fchownat(directory.get(), name.c_str(), keep_owner, *rights.group,
-                                 AT_SYMLINK_NOFOLLOW) != 0) {
-    return std::unexpected(failure(errno, "fchownat", "set the group of named pipe " + name));
-  }
-  if (::fchmodat(directory.get(), name.c_str(), rights.mode, 0) != 0) {
-    return std::unexpected(failure(errno, "fchmodat", "set the mode of named pipe " + name));
-  }
-  return {};
+  if (give_rights(directory, name, rights)) return {};
+  return std::unexpected(
+      failure(errno, "fchmodat", "set the group and the mode of named pipe " + name));
 }
 
 Result<FileFacts> facts_of(const Fd& file) {

@@ -37,6 +37,9 @@ struct Rights {
   std::optional<std::uint32_t> group{};
 };
 
+// Gives them to a name that was just created. On failure errno says why.
+bool give_rights(const Fd& directory, const std::string& name, const Rights& rights) noexcept;
+
 // Creates every missing directory of an absolute path with these rights.
 Result<void> make_directories(const std::string& path, const Rights& rights);
 // Does not follow a link in the last part of the path.
@@ -47,8 +50,11 @@ enum class Access { read, read_write };
 // Opens a file by name in a directory; never follows a link, never blocks, never creates.
 Result<Fd> open_file(const Fd& directory, const std::string& name, Access access);
 
-// A file without a name in the directory, its bytes allocated now, so that a shortage of space is
-// an error here and never SIGBUS later. `path` is for messages only.
+// Allocates the first `bytes` of a file or of memory now, so that a shortage is an error here and
+// never SIGBUS later. Answers 0 or what the kernel says (an errno).
+int reserve(const Fd& file, std::uint64_t bytes) noexcept;
+
+// A file without a name in the directory, its bytes reserved. `path` is for messages only.
 Result<Fd> create_unnamed(const Fd& directory, const std::string& path, std::uint64_t bytes,
                           const Rights& rights);
 

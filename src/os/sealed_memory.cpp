@@ -57,11 +57,7 @@ Result<Fd> create_memory(const std::string& name, std::uint64_t bytes) {
   if (!memory.is_open()) {
     return std::unexpected(failure(errno, "memfd_create", "create memory for " + name));
   }
-  int refused = 0;
-  do {
-    refused = ::posix_fallocate(memory.get(), 0, static_cast<off_t>(bytes));
-  } while (refused == EINTR);
-  if (refused != 0) {
+  if (const int refused = reserve(memory, bytes); refused != 0) {
     return std::unexpected(failure(
         refused, "fallocate", "reserve " + std::to_string(bytes) + " bytes of memory for " + name));
   }

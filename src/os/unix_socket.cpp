@@ -21,7 +21,6 @@ namespace {
 
 constexpr int backlog = 128;
 constexpr int peer_groups_option = 59;  // SO_PEERGROUPS, Linux 4.13
-constexpr auto keep_owner = static_cast<uid_t>(-1);
 
 // A path of 107 bytes is the most a socket's address holds, and a topic's is easily longer: the
 // directory is named by its descriptor instead.
@@ -106,12 +105,7 @@ Result<Fd> listen_at(const Fd& directory, const std::string& name, const Rights&
     return std::unexpected(failure(refused, "bind", "create socket " + name));
   }
   // Nobody can connect before listen(), so whoever can finds these rights.
-  const bool is_grouped = !rights.group || ::fchownat(directory.get(), name.c_str(), keep_owner,
-                                                      *rights.group, AT_SYMLINK_NOFOLLOW) == 0;
-  const bool is_listening = is_grouped &&
-                            ::fchmodat(directory.get(), name.c_str(), rights.mode, 0) == 0 &&
-                            ::listen(made->get(), backlog) == 0;
-  if (is_listening) return made;
+  if (give_rights(directory, name, rights) && ::listen(made->get(), backlog) == 0) return made;
   const int refused = errno;
   unlink_file(directory, name);
   return std::unexpected(failure(refused, "listen", "listen on socket " + name));

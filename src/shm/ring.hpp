@@ -72,7 +72,6 @@ class SlotArray {
 
   std::uint64_t depth() const noexcept { return mask_ + 1; }
   std::uint64_t mask() const noexcept { return mask_; }
-  std::uint32_t lines() const noexcept { return lines_; }
   // Of message `position`, where slots have one line.
   AnySlot& one_line(std::uint64_t position) const noexcept {
     return slots_[position * slot_step & mask_];

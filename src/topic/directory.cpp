@@ -12,8 +12,6 @@ namespace signalbox::topic {
 
 namespace {
 
-constexpr char kTopicFile[] = "topic";
-constexpr char kBellFile[] = "bell";
 // How long to keep meeting somebody who is removing the topic before calling him stuck.
 constexpr auto kAttachPatience = std::chrono::seconds(2);
 
@@ -155,7 +153,7 @@ Result<bool> TopicDirectory::try_attach(const TypeDescription& type) {
 
 // Leaves topic_file_ open and share-locked, or closed if the topic was being removed.
 Result<void> TopicDirectory::open_or_create_topic(const TypeDescription& type) {
-  auto existing = os::open_file(directory_, kTopicFile, os::Access::read_write);
+  auto existing = os::open_file(directory_, topic_file_name, os::Access::read_write);
   if (existing) {
     auto entered = enter(std::move(*existing));
     if (!entered) return std::unexpected(std::move(entered.error()));
@@ -168,7 +166,7 @@ Result<void> TopicDirectory::open_or_create_topic(const TypeDescription& type) {
   }
   const std::uint64_t bytes =
       sizeof(TopicPage) + (is_plain ? type.name.size() + type.text.size() : 0);
-  auto fresh = create_segment(directory_, path_of(kTopicFile), SegmentKind::topic, 0, bytes,
+  auto fresh = create_segment(directory_, path_of(topic_file_name), SegmentKind::topic, 0, bytes,
                               sizeof(TopicPage), sharing_.files);
   if (!fresh) return std::unexpected(std::move(fresh.error()));
   if (is_plain) {
@@ -178,7 +176,7 @@ Result<void> TopicDirectory::open_or_create_topic(const TypeDescription& type) {
   }
   auto locked = os::try_lock(fresh->file, os::LockKind::shared);
   if (!locked) return std::unexpected(std::move(locked.error()));
-  if (auto linked = os::link_unnamed(fresh->file, directory_, kTopicFile); !linked) {
+  if (auto linked = os::link_unnamed(fresh->file, directory_, topic_file_name); !linked) {
     // Somebody was quicker: the next try finds his.
     if (linked.error().code == Errc::already_exists) return {};
     return std::unexpected(std::move(linked.error()));
@@ -202,7 +200,7 @@ Result<bool> TopicDirectory::enter(os::Fd topic_file) {
 
 // True if the topic's type is ours; false if it was another's, left by the dead, and is gone now.
 Result<bool> TopicDirectory::check_type(const TypeDescription& type) {
-  const std::string path = path_of(kTopicFile);
+  const std::string path = path_of(topic_file_name);
   if (tier_ == Tier::hardened) {
     if (const auto theirs = tier_of(topic_file_.fd(), path); !theirs) {
       return std::unexpected(theirs.error());
@@ -211,8 +209,8 @@ Result<bool> TopicDirectory::check_type(const TypeDescription& type) {
     }
     return receive_text_and_bell(type);
   }
-  auto segment = open_segment(directory_, kTopicFile, path, SegmentKind::topic, sizeof(TopicPage),
-                              os::Access::read);
+  auto segment = open_segment(directory_, topic_file_name, path, SegmentKind::topic,
+                              sizeof(TopicPage), os::Access::read);
   if (!segment) {
     if (segment.error().code == Errc::not_found) return false;
     const auto theirs = tier_of(topic_file_.fd(), path);
@@ -240,7 +238,7 @@ Result<bool> TopicDirectory::refuse_tier(Tier theirs) {
 // True if the page's type is ours.
 Result<bool> TopicDirectory::compare_type(std::span<const std::byte> whole,
                                           const TypeDescription& type) {
-  const std::string path = path_of(kTopicFile);
+  const std::string path = path_of(topic_file_name);
   TopicPage page;
   std::memcpy(&page, whole.data(), sizeof(page));
   const std::uint64_t size = whole.size();
@@ -276,9 +274,9 @@ Result<bool> TopicDirectory::compare_type(std::span<const std::byte> whole,
 
 Result<void> TopicDirectory::open_or_create_bell() {
   if (tier_ == Tier::hardened) return {};  // handed to us with the type
-  const std::string path = path_of(kBellFile);
+  const std::string path = path_of(bell_file_name);
   for (;;) {
-    auto bell = open_segment(directory_, kBellFile, path, SegmentKind::bell, sizeof(BellPage),
+    auto bell = open_segment(directory_, bell_file_name, path, SegmentKind::bell, sizeof(BellPage),
                              os::Access::read_write);
     if (bell) {
       bell_ = std::move(bell->mapping);
@@ -288,7 +286,7 @@ Result<void> TopicDirectory::open_or_create_bell() {
     auto fresh = create_segment(directory_, path, SegmentKind::bell, 0, sizeof(BellPage),
                                 sizeof(BellPage), sharing_.files);
     if (!fresh) return std::unexpected(std::move(fresh.error()));
-    auto linked = os::link_unnamed(fresh->file, directory_, kBellFile);
+    auto linked = os::link_unnamed(fresh->file, directory_, bell_file_name);
     if (linked) {
       bell_ = std::move(fresh->mapping);
       return {};
@@ -338,11 +336,11 @@ void TopicDirectory::remove_everything() {
     for (const Participant& who : *everyone) reap(who, true);
   }
   remove_orphans();
-  const auto bell = os::open_file(directory_, kBellFile, os::Access::read);
+  const auto bell = os::open_file(directory_, bell_file_name, os::Access::read);
   if (bell && looks_like_segment(*bell, SegmentKind::bell)) {
-    os::unlink_file(directory_, kBellFile);
+    os::unlink_file(directory_, bell_file_name);
   }
-  os::unlink_file(directory_, kTopicFile);
+  os::unlink_file(directory_, topic_file_name);
   remove_empty_directories();
   topic_file_.close();
 }

@@ -10,8 +10,6 @@ namespace signalbox::topic {
 
 namespace {
 
-constexpr char kTopicFile[] = "topic";
-constexpr char kBellFile[] = "bell";
 // How long one who lives may take to answer before a newcomer gives up.
 constexpr auto kAnswerPatience = std::chrono::seconds(2);
 // And before the newcomer asks another for what everybody can tell.
@@ -84,14 +82,7 @@ Result<void> TopicDirectory::make_text_and_bell(const TypeDescription& type) {
 }
 
 Request TopicDirectory::request(Ask ask, const Participant& whom) const noexcept {
-  return {.magic = introduction_magic,
-          .version = introduction_version,
-          .ask = ask,
-          .topic_inode = topic_inode_,
-          .addressee = whom.incarnation,
-          .sender = 0,
-          .is_publisher = 0,
-          .reserved = {}};
+  return {.ask = ask, .topic_inode = topic_inode_, .addressee = whom.incarnation};
 }
 
 // False: nobody can hand them over. Either all are dead, and then nothing of the topic is left and
@@ -129,11 +120,11 @@ Result<bool> TopicDirectory::accept_text_and_bell(Given given, const Participant
   }
   os::Fd& text = given.descriptors[0];
   os::Fd& bell = given.descriptors[1];
-  auto sound = check_memory_segment(text, path_of(kTopicFile), SegmentKind::topic, 0,
+  auto sound = check_memory_segment(text, path_of(topic_file_name), SegmentKind::topic, 0,
                                     sizeof(TopicPage), os::Seal::writing);
   if (sound) {
-    sound = check_memory_segment(bell, path_of(kBellFile), SegmentKind::bell, 0, sizeof(BellPage),
-                                 os::Seal::size);
+    sound = check_memory_segment(bell, path_of(bell_file_name), SegmentKind::bell, 0,
+                                 sizeof(BellPage), os::Seal::size);
   }
   if (!sound) return std::unexpected(sent_by(std::move(sound.error()), given.peer));
   const auto page = map_memory_segment(text, os::Access::read);
@@ -229,7 +220,7 @@ void TopicDirectory::withdraw(const OwnSegment& own) noexcept {
 Result<OpenSegment> TopicDirectory::segment_of(const Participant& who) const {
   if (tier_ == Tier::plain) {
     return open_segment(directory_, who.file, path_of(who.file), kind_of(who.role),
-                        page_bytes_of(who.role), os::Access::read);
+                        page_bytes_of(kind_of(who.role)), os::Access::read);
   }
   if (point_ != nullptr) return point_->segment_of(who);
   return std::unexpected(

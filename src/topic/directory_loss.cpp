@@ -18,7 +18,8 @@ Result<void> TopicDirectory::check_whole(const os::Mapping& own,
                                          const std::string& own_file) const noexcept {
   if (!bell_.is_lost() && !own.is_lost()) return {};
   return signalbox::detail::or_out_of_memory([&]() -> Result<void> {
-    return std::unexpected(shortened(path_of(bell_.is_lost() ? std::string("bell") : own_file)));
+    return std::unexpected(
+        shortened(path_of(bell_.is_lost() ? std::string(bell_file_name) : own_file)));
   });
 }
 

@@ -45,14 +45,14 @@ enum class Answer : std::uint32_t {
 //    0 magic (8) | 8 version (4) | 12 ask (4) | 16 topic's inode (8) | 24 addressee (8)
 //   32 sender (8) | 40 sender is a publisher (4) | 44 reserved (20) | 64
 struct Request {
-  std::uint64_t magic;
-  std::uint32_t version;
-  Ask ask;
-  std::uint64_t topic_inode;  // 0: not known to who only looks on
-  std::uint64_t addressee;
-  std::uint64_t sender;  // its incarnation; 0: none yet
-  std::uint32_t is_publisher;
-  std::uint8_t reserved[20];
+  std::uint64_t magic = introduction_magic;
+  std::uint32_t version = introduction_version;
+  Ask ask{};
+  std::uint64_t topic_inode = 0;  // 0: not known to who only looks on
+  std::uint64_t addressee = 0;
+  std::uint64_t sender = 0;  // its incarnation; 0: none yet
+  std::uint32_t is_publisher = 0;
+  std::uint8_t reserved[20] = {};
 };
 static_assert(sizeof(Request) == 64);
 

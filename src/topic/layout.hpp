@@ -138,6 +138,20 @@ struct SubscriberPage {
 static_assert(sizeof(SubscriberPage) == 4928 && offsetof(SubscriberPage, pins) == 320 &&
               offsetof(SubscriberPage, cursors) == 832);
 
+constexpr std::uint32_t page_bytes_of(SegmentKind kind) noexcept {
+  switch (kind) {
+    case SegmentKind::topic:
+      return sizeof(TopicPage);
+    case SegmentKind::bell:
+      return sizeof(BellPage);
+    case SegmentKind::publisher:
+      return sizeof(PublisherPage);
+    case SegmentKind::subscriber:
+      break;
+  }
+  return sizeof(SubscriberPage);
+}
+
 // The lines of a slot: enough for a fixed part of up to inline_bytes_max bytes. Where messages have
 // tails, or lie in frames, it is one.
 constexpr std::uint32_t slot_lines(std::uint64_t fixed_bytes, bool has_tail) noexcept {

@@ -14,14 +14,6 @@ Error not_found(const std::string& path) {
 
 }  // namespace
 
-SegmentKind kind_of(Role role) noexcept {
-  return role == Role::publisher ? SegmentKind::publisher : SegmentKind::subscriber;
-}
-
-std::uint32_t page_bytes_of(Role role) noexcept {
-  return role == Role::publisher ? sizeof(PublisherPage) : sizeof(SubscriberPage);
-}
-
 // ---- for the server -----------------------------------------------------------------------------
 
 // Who only looks on has not opened the topic's file, and names no topic.
@@ -69,7 +61,7 @@ MeetingPoint::Kept* MeetingPoint::find(std::uint64_t incarnation) noexcept {
 Result<void> MeetingPoint::keep(const Participant& peer, os::Fd memory) {
   const std::string path = own_.path + "/" + peer.file;
   auto checked = check_memory_segment(memory, path, kind_of(peer.role), peer.incarnation,
-                                      page_bytes_of(peer.role), os::Seal::foreign_writing);
+                                      page_bytes_of(kind_of(peer.role)), os::Seal::foreign_writing);
   if (!checked) return checked;
   auto plate = os::open_file(own_.directory, peer.file, os::Access::read);
   if (!plate) return std::unexpected(std::move(plate.error()));

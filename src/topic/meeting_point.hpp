@@ -75,8 +75,4 @@ class MeetingPoint {
   std::vector<Kept> kept_;
 };
 
-// How a participant's memory must look.
-SegmentKind kind_of(Role role) noexcept;
-std::uint32_t page_bytes_of(Role role) noexcept;
-
 }  // namespace signalbox::topic

@@ -30,6 +30,10 @@ struct Place {
 // Errors: bad_name, with the character and the rule.
 Result<Place> locate(std::string_view topic, std::string_view domain);
 
+// The two files that every topic has.
+inline constexpr char topic_file_name[] = "topic";
+inline constexpr char bell_file_name[] = "bell";
+
 // What a file in a topic's directory is, judged by its name.
 enum class Role { publisher, subscriber };
 struct Participant {

@@ -13,6 +13,7 @@
 #include "os/mapping.hpp"
 #include "os/sealed_memory.hpp"
 #include "topic/layout.hpp"
+#include "topic/place.hpp"
 
 namespace signalbox::topic {
 
@@ -28,6 +29,11 @@ struct PlatePage {
 static_assert(sizeof(PlatePage) == 320 &&
               offsetof(PlatePage, stage) == offsetof(PublisherPage, stage) &&
               offsetof(PlatePage, stage) == offsetof(SubscriberPage, stage));
+
+// What a participant's own segment is.
+constexpr SegmentKind kind_of(Role role) noexcept {
+  return role == Role::publisher ? SegmentKind::publisher : SegmentKind::subscriber;
+}
 
 // A new segment: bytes reserved, mapped for writing, its header filled in, not yet named.
 struct NewSegment {

@@ -60,14 +60,7 @@ std::vector<topic::Participant> everyone_in(const signalbox::ScratchDomain& doma
 }
 
 topic::Request request_to(const topic::Participant& whom, Ask ask) {
-  return {.magic = topic::introduction_magic,
-          .version = topic::introduction_version,
-          .ask = ask,
-          .topic_inode = 0,
-          .addressee = whom.incarnation,
-          .sender = 0,
-          .is_publisher = 0,
-          .reserved = {}};
+  return {.ask = ask, .addressee = whom.incarnation};
 }
 
 os::Fd call(const os::Fd& directory, const topic::Participant& whom) {
@@ -179,7 +172,7 @@ TEST(Received, CannotBeShortenedOrWritten) {
 os::Fd memory_of(const topic::Participant& who, std::optional<os::Seal> seal) {
   const std::uint64_t bytes = 8192;
   auto made = topic::create_memory_segment("offered", topic::kind_of(who.role), who.incarnation,
-                                           bytes, topic::page_bytes_of(who.role));
+                                           bytes, topic::page_bytes_of(topic::kind_of(who.role)));
   EXPECT_TRUE(made);
   if (seal) {
     EXPECT_TRUE(os::seal(made->file, *seal));
@@ -401,15 +394,18 @@ TEST(SlowCallers, DoNotKeepOthersOut) {
 
 // ---- who does not answer ------------------------------------------------------------------------
 
+// A participant's life: subscribes, says so, and stays until it is told to go.
+int subscribe_until_told(stop::Report& report) {
+  auto in = Subscriber<Beat>::open(kTopic, kTakes);
+  if (!in) return 1;
+  report.mark = 1;
+  return eventually([&] { return report.mark == 2; }) ? 0 : 2;
+}
+
 TEST(StoppedPeer, IsNamedInsteadOfWaitedFor) {
   const signalbox::ScratchDomain domain;
   stop::Report& report = *stop::map_report();
-  Participant peer([&] {
-    auto in = Subscriber<Beat>::open(kTopic, kTakes);
-    if (!in) return 1;
-    report.mark = 1;
-    return eventually([&] { return report.mark == 2; }) ? 0 : 2;
-  });
+  Participant peer([&] { return subscribe_until_told(report); });
   ASSERT_TRUE(eventually([&] { return report.mark == 1; }));
   peer.signal(SIGSTOP);
   peer.wait_until_stopped();
@@ -429,12 +425,7 @@ TEST(StoppedPeer, IsNamedInsteadOfWaitedFor) {
 TEST(StoppedPeer, OfTheSameSideIsNotNeeded) {
   const signalbox::ScratchDomain domain;
   stop::Report& report = *stop::map_report();
-  Participant peer([&] {
-    auto in = Subscriber<Beat>::open(kTopic, kTakes);
-    if (!in) return 1;
-    report.mark = 1;
-    return eventually([&] { return report.mark == 2; }) ? 0 : 2;
-  });
+  Participant peer([&] { return subscribe_until_told(report); });
   ASSERT_TRUE(eventually([&] { return report.mark == 1; }));
   auto out = Publisher<Beat>::open(kTopic, kGives).value();
   peer.signal(SIGSTOP);
