@@ -216,11 +216,8 @@ inline bool PublisherCore::lend(RawLoan& loan, std::size_t tail_bytes) noexcept 
 
 inline void PublisherCore::lend_in_place(RawLoan& loan, std::size_t tail_bytes) noexcept {
   loan.frame_ = nullptr;
-  // All that is copied will be shown; what the message does not fill must not be our stack.
-  const std::uint64_t bytes = shape_.fixed_bytes + tail_bytes;
-  if (bytes != padded_bytes(bytes)) {
-    std::memset(loan.in_place_ + bytes, 0, padded_bytes(bytes) - bytes);
-  }
+  // All that is copied will be shown; what the program does not fill must not be our stack.
+  std::memset(loan.in_place_, 0, padded_bytes(shape_.fixed_bytes + tail_bytes));
   loan.data_bytes_ = shape_.fixed_bytes;
   loan.tail_bytes_ = tail_bytes;
   loan.owner_ = this;
