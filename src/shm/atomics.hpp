@@ -54,7 +54,7 @@ struct WordByWord {
   template <class Word, std::size_t count>
   static void load_words(const Word (&from)[count], std::byte* to) noexcept {
     for (std::size_t i = 0; i < count; ++i) {
-      // relaxed[ring.words]: checked by the second look at the sequence.
+      // relaxed[ring.words]: checked by the look at the mark.
       const std::uint64_t word = from[i].load(std::memory_order_relaxed);
       std::memcpy(to + i * sizeof(word), &word, sizeof(word));
     }

@@ -109,38 +109,33 @@ class RingWriter {
 
   // Makes these 48 bytes message number next() and counts on. For slots of one line.
   void publish(std::uint64_t meta, const std::byte* bytes) noexcept {
+    Slot<P>& slot = slots_.one_line(next_);
+    write(slot, slot.sequence, meta, [&] { P::store_words(slot.words, bytes); });
+  }
+  // The same for slots of several lines, and `words` words: an even count.
+  void publish_long(std::uint64_t meta, const std::byte* bytes, std::size_t words) noexcept {
+    Slot<P>& first = slots_.first_line(next_);
+    write(first, slots_.mark(first), meta, [&] { P::store_lines(&first, bytes, words); });
+  }
+
+ private:
+  template <class Store>
+  void write(Slot<P>& slot, typename P::template atomic<std::uint64_t>& mark, std::uint64_t meta,
+             Store store) noexcept {
     const std::uint64_t position = next_;  // the compiler cannot know that no slot overlaps it
-    Slot<P>& slot = slots_.one_line(position);
     // relaxed[ring.mark]: the fence below orders it before the words.
-    slot.sequence.store(writing(position), std::memory_order_relaxed);
+    mark.store(writing(position), std::memory_order_relaxed);
     // sync[ring.mark] release: whoever sees one of the new words also sees the mark, and so
-    // finds the sequence changed after copying.
+    // finds it changed after copying.
     P::fence(std::memory_order_release);
     // relaxed[ring.words]: published by the ready store, guarded by the mark.
     slot.meta.store(meta, std::memory_order_relaxed);
-    P::store_words(slot.words, bytes);
+    store();
     // sync[ring.ready] release: the words are complete before anyone can expect them.
     slot.sequence.store(ready(position), std::memory_order_release);
     next_ = position + 1;
   }
 
-  // The same for slots of several lines, and `words` words: an even count.
-  void publish_long(std::uint64_t meta, const std::byte* bytes, std::size_t words) noexcept {
-    const std::uint64_t position = next_;
-    Slot<P>& first = slots_.first_line(position);
-    // relaxed[ring.mark]: the fence below orders it before the words.
-    slots_.mark(first).store(writing(position), std::memory_order_relaxed);
-    // sync[ring.mark] release: as in publish().
-    P::fence(std::memory_order_release);
-    // relaxed[ring.words]: published by the ready store, guarded by the mark.
-    first.meta.store(meta, std::memory_order_relaxed);
-    P::store_lines(&first, bytes, words);
-    // sync[ring.ready] release: as in publish().
-    first.sequence.store(ready(position), std::memory_order_release);
-    next_ = position + 1;
-  }
-
- private:
   SlotArray<Slot<P>> slots_;
   std::uint64_t next_ = 0;
 };
@@ -163,16 +158,9 @@ class RingReader {
   // and is written unless the answer is `nothing`.
   Read read(std::uint64_t position, std::uint64_t& meta, std::byte* words) const noexcept {
     const Slot<P>& slot = slots_.one_line(position);
-    // sync[ring.ready] acquire: meets publish(); the words below are at least as new.
-    const std::uint64_t before = slot.sequence.load(std::memory_order_acquire);
-    if (before != ready(position)) return before < ready(position) ? Read::nothing : Read::lapped;
-    // relaxed[ring.words]: checked by the second look at the sequence.
-    meta = slot.meta.load(std::memory_order_relaxed);
-    P::load_words(slot.words, words);
-    // sync[ring.mark] acquire: meets publish()'s fence; if a word came from a later lap, the load
-    // below sees that lap's mark.
-    P::fence(std::memory_order_acquire);
-    return still_holds(position) ? Read::ready : Read::lapped;
+    // Its mark is the sequence, which says ready while nothing is being written.
+    return copy(slot, slot.sequence, ready(position), position, meta,
+                [&] { P::load_words(slot.words, words); });
   }
   Read read(std::uint64_t position, SlotImage& image) const noexcept {
     return read(position, image.meta, reinterpret_cast<std::byte*>(image.words));
@@ -182,22 +170,13 @@ class RingReader {
   Read read_long(std::uint64_t position, std::uint64_t& meta, std::byte* words,
                  std::size_t count) const noexcept {
     const Slot<P>& first = slots_.first_line(position);
-    // sync[ring.ready] acquire: as in read().
-    const std::uint64_t before = first.sequence.load(std::memory_order_acquire);
-    if (before != ready(position)) return before < ready(position) ? Read::nothing : Read::lapped;
-    // relaxed[ring.words]: checked by the look at the mark.
-    meta = first.meta.load(std::memory_order_relaxed);
-    P::load_lines(&first, words, count);
-    // sync[ring.mark] acquire: as in read().
-    P::fence(std::memory_order_acquire);
-    // relaxed[ring.recheck]: ordered after the copy by the fence.
-    const std::uint64_t mark = slots_.mark(first).load(std::memory_order_relaxed);
-    return mark == writing(position) ? Read::ready : Read::lapped;
+    return copy(first, slots_.mark(first), writing(position), position, meta,
+                [&] { P::load_lines(&first, words, count); });
   }
 
   // Is message `position` still in its slot of one line? Relaxed: the caller has just fenced.
   bool still_holds(std::uint64_t position) const noexcept {
-    // relaxed[ring.recheck]: ordered after the copy or the pin by the caller's fence.
+    // relaxed[ring.recheck]: ordered after the pin by the caller's fence.
     return slots_.one_line(position).sequence.load(std::memory_order_relaxed) == ready(position);
   }
 
@@ -242,6 +221,24 @@ class RingReader {
   }
 
  private:
+  // `unchanged` is what the mark says as long as message `position` is in its slot.
+  template <class Load>
+  static Read copy(const Slot<P>& slot, const typename P::template atomic<std::uint64_t>& mark,
+                   std::uint64_t unchanged, std::uint64_t position, std::uint64_t& meta,
+                   Load load) noexcept {
+    // sync[ring.ready] acquire: meets write(); the words below are at least as new.
+    const std::uint64_t before = slot.sequence.load(std::memory_order_acquire);
+    if (before != ready(position)) return before < ready(position) ? Read::nothing : Read::lapped;
+    // relaxed[ring.words]: checked by the look at the mark.
+    meta = slot.meta.load(std::memory_order_relaxed);
+    load();
+    // sync[ring.mark] acquire: meets write()'s fence; if a word came from a later lap, the load
+    // below sees that lap's mark.
+    P::fence(std::memory_order_acquire);
+    // relaxed[ring.recheck]: ordered after the copy by the fence.
+    return mark.load(std::memory_order_relaxed) == unchanged ? Read::ready : Read::lapped;
+  }
+
   std::uint64_t mark_at(std::uint64_t position) const noexcept {
     // sync[ring.mark] acquire: the sequence is looked at no later than this.
     return slots_.mark(slots_.first_line(position)).load(std::memory_order_acquire);
