@@ -33,6 +33,9 @@ const (
 	ErrOutOfMemory      Code = 19 // memory or address space is used up
 	ErrSystem           Code = 20 // any other errno: see Error.Errno
 	ErrEvicted          Code = 21 // this reliable subscriber was too slow and was left behind
+	ErrRemoved          Code = 22 // somebody removed the object while it was used or waited for
+	ErrOutOfRange       Code = 23 // a count would leave the range that its object can hold
+	ErrWouldDeadlock    Code = 24 // waiting would never end: this thread holds what it waits for
 )
 
 var codeNames = [...]string{
@@ -58,6 +61,9 @@ var codeNames = [...]string{
 	ErrOutOfMemory:      "out_of_memory",
 	ErrSystem:           "system",
 	ErrEvicted:          "evicted",
+	ErrRemoved:          "removed",
+	ErrOutOfRange:       "out_of_range",
+	ErrWouldDeadlock:    "would_deadlock",
 }
 
 // String is the code's name as every text of Signalbox writes it, for example "type_mismatch".

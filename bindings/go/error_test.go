@@ -12,12 +12,12 @@ import (
 )
 
 func TestCodesAreThoseOfTheLibrary(t *testing.T) {
-	for code := signalbox.ErrBadArgument; code <= signalbox.ErrEvicted; code++ {
+	for code := signalbox.ErrBadArgument; code <= signalbox.ErrWouldDeadlock; code++ {
 		if code.String() != layouttest.CodeName(int(code)) {
 			t.Errorf("%d is %s here and %s there", code, code, layouttest.CodeName(int(code)))
 		}
 	}
-	if layouttest.CodeName(int(signalbox.ErrEvicted)+1) != "unknown" {
+	if layouttest.CodeName(int(signalbox.ErrWouldDeadlock)+1) != "unknown" {
 		t.Error("the library has a code that this package lacks")
 	}
 	if text := signalbox.Code(99).String(); text != "code 99" {

@@ -39,6 +39,9 @@ enum class Errc : int {
   out_of_memory = 19,     // memory or address space is used up
   system = 20,            // any other errno: see Error::sys_errno
   evicted = 21,           // this reliable subscriber was too slow and was left behind
+  removed = 22,           // somebody removed the object while it was used or waited for
+  out_of_range = 23,      // a count would leave the range that its object can hold
+  would_deadlock = 24,    // waiting would never end: this thread holds what it waits for
 };
 
 // The name of a code as it appears in every text, for example "type_mismatch".

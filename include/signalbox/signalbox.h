@@ -62,7 +62,10 @@ typedef enum sbx_code {
   SBX_NOT_SUPPORTED = 18,
   SBX_OUT_OF_MEMORY = 19,
   SBX_SYSTEM = 20,
-  SBX_EVICTED = 21
+  SBX_EVICTED = 21,
+  SBX_REMOVED = 22,
+  SBX_OUT_OF_RANGE = 23,
+  SBX_WOULD_DEADLOCK = 24
 } sbx_code;
 
 typedef struct sbx_error {

@@ -46,6 +46,12 @@ std::string_view to_string(Errc code) noexcept {
       return "system";
     case Errc::evicted:
       return "evicted";
+    case Errc::removed:
+      return "removed";
+    case Errc::out_of_range:
+      return "out_of_range";
+    case Errc::would_deadlock:
+      return "would_deadlock";
   }
   return "unknown";
 }

@@ -34,6 +34,9 @@ static_assert(SBX_NOT_SUPPORTED == static_cast<int>(Errc::not_supported));
 static_assert(SBX_OUT_OF_MEMORY == static_cast<int>(Errc::out_of_memory));
 static_assert(SBX_SYSTEM == static_cast<int>(Errc::system));
 static_assert(SBX_EVICTED == static_cast<int>(Errc::evicted));
+static_assert(SBX_REMOVED == static_cast<int>(Errc::removed));
+static_assert(SBX_OUT_OF_RANGE == static_cast<int>(Errc::out_of_range));
+static_assert(SBX_WOULD_DEADLOCK == static_cast<int>(Errc::would_deadlock));
 
 static_assert(SBX_NEVER == signalbox::Deadline::never().monotonic_ns());
 static_assert(SBX_IMMEDIATE == signalbox::Deadline::immediate().monotonic_ns());

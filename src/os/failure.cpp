@@ -74,10 +74,15 @@ std::string_view advice(int sys_errno) noexcept {
 }  // namespace
 
 Error failure(int sys_errno, std::string_view call, std::string tried) {
+  return failure(sys_errno, call, std::move(tried), code_of(sys_errno), advice(sys_errno));
+}
+
+Error failure(int sys_errno, std::string_view call, std::string tried, Errc code,
+              std::string_view advice) {
   std::string text = "cannot " + std::move(tried) + ": " + std::string(call) + " says " +
                      std::strerror(sys_errno) + ".";
-  text.append(" ").append(advice(sys_errno));
-  return {code_of(sys_errno), sys_errno, call, std::move(text)};
+  text.append(" ").append(advice);
+  return {code, sys_errno, call, std::move(text)};
 }
 
 }  // namespace signalbox::os

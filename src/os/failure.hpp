@@ -18,6 +18,11 @@ Errc code_of(int sys_errno) noexcept;
 // `tried` is the rest of the sentence "cannot ...", for example "create topic file /dev/shm/x".
 Error failure(int sys_errno, std::string_view call, std::string tried);
 
+// The same, where the object knows better what the errno means there (a code, not the usual one)
+// and what to do about it: which limit was hit, its value, how to see and raise it.
+Error failure(int sys_errno, std::string_view call, std::string tried, Errc code,
+              std::string_view advice);
+
 // Makes a call again that a signal handler interrupted: for calls that nobody waits in, so that an
 // interruption is not worth telling.
 template <class Call>
