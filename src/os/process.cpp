@@ -19,6 +19,8 @@
 
 namespace signalbox::os {
 
+std::atomic<unsigned> detail::fork_generation_word{0};
+
 namespace {
 
 struct Word {

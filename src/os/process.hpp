@@ -18,8 +18,9 @@
 namespace signalbox::os {
 
 namespace detail {
-inline std::atomic<unsigned> fork_generation_word{0};
-}
+// Defined where the handlers are that count it, so that who asks has linked them as well.
+extern std::atomic<unsigned> fork_generation_word;
+}  // namespace detail
 
 // Grows by one in every forked child: a handle that remembers another value belongs to the parent.
 inline unsigned fork_generation() noexcept { return detail::fork_generation_word.load(); }
