@@ -57,6 +57,7 @@ TEST_F(SemaphoreSetTest, AppliesAllAsOneStepWithAndWithoutDeadline) {
   for (const Deadline deadline : {Deadline::never(), watchdog()}) {
     make({0, 0, 0, 0});
     std::vector<SemOp> ops;
+    ops.reserve(4);
     for (std::uint16_t i = 0; i < 4; ++i)
       ops.push_back(undo_on_exit(give(i, static_cast<std::int16_t>(i * i))));
     ASSERT_TRUE(set().apply(ops, deadline));
@@ -149,6 +150,7 @@ TEST_F(SemaphoreSetTest, TellsWhoSleepsAndWhoWasLast) {
   make({0, 3});
   EXPECT_EQ(set().last_pid(1), static_cast<std::uint32_t>(::getpid()));
   std::vector<std::unique_ptr<Forked>> sleepers;
+  sleepers.reserve(5);
   for (int i = 0; i < 5; ++i) {
     sleepers.push_back(
         std::make_unique<Forked>([this] { return set().apply({take(0)}, watchdog()) ? 0 : 1; }));
@@ -294,6 +296,7 @@ TEST_F(SemaphoreSetTest, ManyWhoOpenOrCreateAtOnceShareOneFilledSet) {
     const ScratchKey scratch;
     test::Milestone start;
     std::vector<std::unique_ptr<Forked>> openers;
+    openers.reserve(4);
     for (int i = 0; i < 4; ++i) {
       openers.push_back(std::make_unique<Forked>([&] {
         if (!start.wait()) return 9;
@@ -346,6 +349,7 @@ TEST_F(SemaphoreSetTest, RandomTakesAndGivesOfFiveByFiveEndWhereTheyBegan) {
   make({4, 4, 4, 4, 4});
   const unsigned seed = std::random_device{}();
   std::vector<std::unique_ptr<Forked>> children;
+  children.reserve(5);
   for (unsigned child = 0; child < 5; ++child) {
     children.push_back(std::make_unique<Forked>([&, child] {
       std::mt19937 random(seed + child);
