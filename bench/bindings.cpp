@@ -148,7 +148,7 @@ void run(const std::map<std::string, std::vector<std::string>>& programs, bool q
     partners[language] = std::make_unique<Partner>(language, words);
   }
   pin_to(chosen_cpus().leader);
-  print_machine();
+  fmt::print("{}\n", machine_line());
   fmt::print("one way, ns a message, p50 / p99; the difference is the median over windows\n\n");
   fmt::print("{:<30} {:>19} {:>19} {:>11} {:>9}\n", "case", "ours", "C++", "difference", "must");
   nlohmann::json out{

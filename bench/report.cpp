@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -34,6 +35,11 @@ std::string cpu_name() {
   return "unknown";
 }
 
+double load_of_last_minute() {
+  double load = 0;
+  return ::getloadavg(&load, 1) == 1 ? load : -1;
+}
+
 }  // namespace
 
 nlohmann::json machine() {
@@ -43,21 +49,23 @@ nlohmann::json machine() {
   return {{"cpu", cpu_name()},
           {"cpus_online", ::sysconf(_SC_NPROCESSORS_ONLN)},
           {"cpus_used", {cpus.leader, cpus.follower}},
+          {"load", load_of_last_minute()},
           {"kernel", name.release},
           {"commit", first_line_of("git rev-parse --short HEAD 2>/dev/null")},
           {"compiler", __VERSION__}};
 }
 
-void print_machine() {
+std::string machine_line() {
   const auto where = machine();
-  fmt::print("{} · kernel {} · commit {} · CPUs {} and {} of {}\n", where["cpu"].get<std::string>(),
-             where["kernel"].get<std::string>(), where["commit"].get<std::string>(),
-             where["cpus_used"][0].get<int>(), where["cpus_used"][1].get<int>(),
-             where["cpus_online"].get<int>());
+  return fmt::format("{} · kernel {} · commit {} · CPUs {} and {} of {} · load {:.1f}",
+                     where["cpu"].get<std::string>(), where["kernel"].get<std::string>(),
+                     where["commit"].get<std::string>(), where["cpus_used"][0].get<int>(),
+                     where["cpus_used"][1].get<int>(), where["cpus_online"].get<int>(),
+                     where["load"].get<double>());
 }
 
 void print_table(const std::vector<Row>& rows) {
-  print_machine();
+  fmt::print("{}\n", machine_line());
   fmt::print("one way, ns a message, p50 / p99; ratio = median over windows of ours / limit\n\n");
   fmt::print("{:<26} {:>17} {:>17}  {:<26} {:>6} {:>7}\n", "case", "ours", "limit", "(limit is)",
              "ratio", "must");

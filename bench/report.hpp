@@ -17,9 +17,9 @@ struct Row {
   std::string limit_name;
 };
 
-// CPU, kernel, commit and compiler: for programs, and as a line for people.
+// CPU, load, kernel, commit and compiler: for programs, and as a line for people.
 nlohmann::json machine();
-void print_machine();
+std::string machine_line();
 
 void print_table(const std::vector<Row>& rows);
 // Machine, kernel, commit, method and rows. Throws if the file cannot be written.

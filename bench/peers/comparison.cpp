@@ -74,7 +74,7 @@ std::string table_of(const std::vector<Comparison>& rows) {
   return out;
 }
 
-std::string json_of(const std::vector<Comparison>& rows, const std::string& machine) {
+std::string json_of(const std::vector<Comparison>& rows, const nlohmann::json& machine) {
   nlohmann::json out{{"machine", machine}, {"rows", nlohmann::json::array()}};
   for (const Comparison& row : rows) {
     nlohmann::json one{{"work", row.work}, {"peer", row.peer}};

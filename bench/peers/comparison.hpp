@@ -1,6 +1,7 @@
 // comparison.hpp: what peers reached on the same work, as a table, as JSON and as a picture.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,7 @@ struct Comparison {
 };
 
 std::string table_of(const std::vector<Comparison>& rows);
-std::string json_of(const std::vector<Comparison>& rows, const std::string& machine);
+std::string json_of(const std::vector<Comparison>& rows, const nlohmann::json& machine);
 // Bars on a logarithmic scale, one group for each work, ours first.
 std::string svg_of(const std::vector<Comparison>& rows, const std::string& machine);
 

@@ -1,15 +1,16 @@
 // bench_peers: the same work done by us and by every peer that is installed.
 #include <fcntl.h>
 #include <sys/prctl.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "bench/peers/bout.hpp"
+#include "bench/report.hpp"
 #include "bench/scratch_domain.hpp"
 
 namespace bench {
@@ -31,20 +32,6 @@ std::vector<Peer> peers() {
   all[3].link = nng_link;
 #endif
   return all;
-}
-
-std::string machine() {
-  utsname name{};
-  ::uname(&name);
-  std::string cpu = "unknown CPU";
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    if (line.starts_with("model name")) cpu = line.substr(line.find(':') + 2);
-  }
-  std::ifstream load("/proc/loadavg");
-  std::string busy;
-  load >> busy;
-  return cpu + ", kernel " + name.release + ", load " + busy + " at the start";
 }
 
 // iceoryx's daemon owns the memory, in pools whose sizes a file says.
@@ -71,14 +58,16 @@ void write_file(const std::string& path, const std::string& text) {
 }
 
 void run(std::size_t windows, const std::string& json, const std::string& picture) {
-  const std::string where = machine();
+  // Both asked before anything is measured: the bench itself is a load.
+  const std::string where = machine_line();
+  const nlohmann::json details = machine();
   std::vector<Comparison> rows;
   for (const Work work : {Work::spinning, Work::blocking, Work::stream, Work::frame}) {
     for (const Peer& peer : peers()) rows.push_back(fight(peer, work, windows));
   }
   std::printf("%s\nns a message; ratio = how many times as long as ours\n\n%s", where.c_str(),
               table_of(rows).c_str());
-  write_file(json, json_of(rows, where));
+  write_file(json, json_of(rows, details));
   write_file(picture, svg_of(rows, where));
 }
 
