@@ -9,8 +9,10 @@
 #include <cmath>
 #include <csignal>
 #include <filesystem>
+#include <functional>
 #include <vector>
 
+#include "bench/instructions.hpp"
 #include "bench/pair.hpp"
 
 namespace bench {
@@ -31,9 +33,10 @@ std::string name_of(Work work) {
     case Work::stream:
       return "48 B, stream";
     case Work::frame:
-      break;
+      return "6.2 MB frame";
+    default:
+      return fmt::format("publish to {}", idle_subscribers(work));
   }
-  return "6.2 MB frame";
 }
 
 // ours, peer, ours, peer, ..., ours
@@ -51,17 +54,21 @@ struct Played {
   std::string reason;
 };
 
-[[noreturn]] void play_into(int pipe, const Peer& peer, Work work, const std::string& tag,
-                            const std::vector<Window>& schedule) {
+// What is measured in a process of its own: so many figures, given a word for names.
+struct Part {
+  std::size_t count;
+  std::function<std::vector<Timing>(const std::string& tag)> measure;
+};
+
+[[noreturn]] void measure_into(int pipe, const std::string& peer, const Part& part,
+                               const std::string& tag) {
   try {
-    const auto ours = our_exchange(work);
-    const auto theirs = exchange_over(peer, work, tag);
-    const auto timings = play({ours.get(), theirs.get()}, schedule);
+    const auto timings = part.measure(tag);
     const auto bytes = timings.size() * sizeof(Timing);
     const bool told = ::write(pipe, timings.data(), bytes) == static_cast<ssize_t>(bytes);
     std::exit(told ? 0 : 1);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "bench: %s: %s\n", peer.name.c_str(), error.what());
+    std::fprintf(stderr, "bench: %s: %s\n", peer.c_str(), error.what());
     std::exit(1);
   }
 }
@@ -87,12 +94,12 @@ void remove_leftovers(const std::string& tag) {
   for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) {
     std::error_code ignored;
     if (entry.path().filename().string().starts_with(tag)) {
-      std::filesystem::remove(entry.path(), ignored);
+      std::filesystem::remove_all(entry.path(), ignored);
     }
   }
 }
 
-Played play_apart(const Peer& peer, Work work, const std::vector<Window>& schedule) {
+Played measure_apart(const std::string& peer, const Part& part) {
   static int count = 0;
   const std::string tag = fmt::format("signalbox-peers-{}-{}", ::getpid(), ++count);
   std::fflush(nullptr);
@@ -102,7 +109,7 @@ Played play_apart(const Peer& peer, Work work, const std::vector<Window>& schedu
   if (child == 0) {
     ::setpgid(0, 0);
     ::close(ends[0]);
-    play_into(ends[1], peer, work, tag, schedule);
+    measure_into(ends[1], peer, part, tag);
   }
   ::close(ends[1]);
   if (child < 0) {
@@ -110,7 +117,7 @@ Played play_apart(const Peer& peer, Work work, const std::vector<Window>& schedu
     return {{}, "failed: cannot fork"};
   }
   bool hangs = false;
-  Played played{read_all(ends[0], schedule.size(), hangs), {}};
+  Played played{read_all(ends[0], part.count, hangs), {}};
   ::close(ends[0]);
   if (played.timings.empty()) {
     played.reason = hangs ? fmt::format("hung: stopped after {} s", kHangMs / 1000)
@@ -123,9 +130,45 @@ Played play_apart(const Peer& peer, Work work, const std::vector<Window>& schedu
   return played;
 }
 
+Part windows_of(const Peer& peer, Work work, const std::vector<Window>& schedule) {
+  return {schedule.size(), [=](const std::string& tag) {
+            const auto ours = our_exchange(work, tag);
+            const auto theirs = exchange_over(peer, work, tag);
+            return play({ours.get(), theirs.get()}, schedule);
+          }};
+}
+
+// The instructions of one publish, in the thread that calls it.
+Part instructions_of(const Peer& peer, Work work) {
+  return {2, [=](const std::string& tag) {
+            std::vector<Timing> counts;
+            for (const Peer& one : {Peer{"Signalbox", topic_link}, peer}) {
+              const Steps steps =
+                  publish_steps(one, {work, tag + (counts.empty() ? "-ours" : "-there")});
+              const auto count = static_cast<double>(steps.instructions);
+              counts.push_back({count, count});
+            }
+            return counts;
+          }};
+}
+
 double median(std::vector<double> values) {
   std::ranges::sort(values);
   return values[values.size() / 2];
+}
+
+// Why there is no row; empty if there is to be one.
+std::string missing(const Peer& peer, Work work) {
+  if (peer.link == nullptr) return peer.absent;
+  const std::string reason = peer.cannot({work, {}});
+  return reason.empty() ? reason : "not measured: " + reason;
+}
+
+// The timings are halves of rounds, which is one message of a round trip. A round of a stream or of
+// publishing is one way already, and many messages.
+double messages_share(Work work) {
+  if (work == Work::stream) return 2.0 / stream_messages;
+  return idle_subscribers(work) > 0 ? 2.0 / published_to_idle : 1;
 }
 
 std::uint64_t rounds_for(const Timing& timing) {
@@ -135,25 +178,18 @@ std::uint64_t rounds_for(const Timing& timing) {
 }  // namespace
 
 Comparison fight(const Peer& peer, Work work, std::size_t windows) {
-  Comparison row{name_of(work), peer.name, {}};
-  if (peer.link == nullptr) {
-    row.reason = "not installed";
-    return row;
-  }
-  if (!peer.link({work, "none"})) {
-    row.reason = "not measured: its own threads need the CPU that spinning takes";
-    return row;
-  }
+  Comparison row{name_of(work), peer.name, missing(peer, work)};
+  if (!row.reason.empty()) return row;
   // A short bout says whether it runs at all, and how many rounds make a window.
-  Played played = play_apart(peer, work, schedule_of(2, 20, 20));
+  Played played = measure_apart(peer.name, windows_of(peer, work, schedule_of(2, 20, 20)));
   if (played.reason.empty()) {
     const auto ours = rounds_for(played.timings[2]);
-    played = play_apart(peer, work, schedule_of(windows, ours, rounds_for(played.timings[1])));
+    const auto schedule = schedule_of(windows, ours, rounds_for(played.timings[1]));
+    played = measure_apart(peer.name, windows_of(peer, work, schedule));
   }
   row.reason = played.reason;
   if (!row.reason.empty()) return row;
-  // A round of a stream is one way already, and the timings are halves of rounds.
-  const double share = work == Work::stream ? 2.0 / stream_messages : 1;
+  const double share = messages_share(work);
   std::vector<double> p50, p99, ours_p50, ours_p99, ratio;
   for (std::size_t i = 1; i + 1 < played.timings.size(); i += 2) {
     const Timing& before = played.timings[i - 1];
@@ -164,12 +200,26 @@ Comparison fight(const Peer& peer, Work work, std::size_t windows) {
     ours_p99.push_back((before.p99_ns + after.p99_ns) / 2 * share);
     ratio.push_back(p50.back() / ours_p50.back());
   }
-  row.p50_ns = median(p50);
-  row.p99_ns = median(p99);
-  row.ours_p50_ns = median(ours_p50);
-  row.ours_p99_ns = median(ours_p99);
+  row.peer_p50 = median(p50);
+  row.peer_p99 = median(p99);
+  row.ours_p50 = median(ours_p50);
+  row.ours_p99 = median(ours_p99);
   row.ratio = median(ratio);
   row.windows = ratio.size();
+  return row;
+}
+
+Comparison count(const Peer& peer, Work work) {
+  Comparison row{name_of(work), peer.name, missing(peer, work)};
+  row.unit = "instructions";
+  if (!row.reason.empty()) return row;
+  const Played played = measure_apart(peer.name, instructions_of(peer, work));
+  row.reason = played.reason;
+  if (!row.reason.empty()) return row;
+  row.ours_p50 = row.ours_p99 = played.timings[0].p50_ns;
+  row.peer_p50 = row.peer_p99 = played.timings[1].p50_ns;
+  row.ratio = row.peer_p50 / row.ours_p50;
+  row.windows = 1;
   return row;
 }
 

@@ -8,5 +8,7 @@ namespace bench {
 
 // Never throws and never hangs: a peer that fails or stalls is a row with the reason.
 Comparison fight(const Peer& peer, Work work, std::size_t windows);
+// The same for the instructions of one publish to idle subscribers, stepped through.
+Comparison count(const Peer& peer, Work work);
 
 }  // namespace bench

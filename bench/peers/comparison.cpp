@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 namespace bench {
@@ -14,6 +15,8 @@ constexpr double kLeft = 150, kWidth = 560, kBar = 16, kLine = 22, kTop = 44;
 // The scale: ten nanoseconds to a hundred milliseconds.
 constexpr int kDecades = 7;
 constexpr double kLeastNs = 10;
+// Of the first column of the table.
+constexpr int kWorkWidth = 27;
 
 std::string spoken(double ns) {
   if (ns < 1e3) return fmt::format("{:.0f} ns", ns);
@@ -56,20 +59,26 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+bool is_time(const Comparison& row) { return row.unit == "ns"; }
+
+std::string name_of(const Comparison& row) {
+  return is_time(row) ? row.work : row.work + ", " + row.unit;
+}
+
 }  // namespace
 
 std::string table_of(const std::vector<Comparison>& rows) {
-  std::string out = fmt::format("{:<22} {:<20} {:>23} {:>23} {:>8}\n", "work", "peer",
+  std::string out = fmt::format("{:<{}} {:<18} {:>23} {:>23} {:>8}\n", "work", kWorkWidth, "peer",
                                 "peer, p50 / p99", "ours, p50 / p99", "ratio");
   for (const Comparison& row : rows) {
+    out += fmt::format("{:<{}} {:<18} ", name_of(row), kWorkWidth, row.peer);
     if (!row.reason.empty()) {
-      out += fmt::format("{:<22} {:<20} {}\n", row.work, row.peer, row.reason);
+      out += row.reason + "\n";
       continue;
     }
     // A micro sign is two bytes, so widths are of whole nanoseconds here.
-    out +=
-        fmt::format("{:<22} {:<20} {:>10.0f} /{:>11.0f} {:>10.0f} /{:>11.0f} {:>8.1f}\n", row.work,
-                    row.peer, row.p50_ns, row.p99_ns, row.ours_p50_ns, row.ours_p99_ns, row.ratio);
+    out += fmt::format("{:>10.0f} /{:>11.0f} {:>10.0f} /{:>11.0f} {:>8.1f}\n", row.peer_p50,
+                       row.peer_p99, row.ours_p50, row.ours_p99, row.ratio);
   }
   return out;
 }
@@ -77,12 +86,12 @@ std::string table_of(const std::vector<Comparison>& rows) {
 std::string json_of(const std::vector<Comparison>& rows, const nlohmann::json& machine) {
   nlohmann::json out{{"machine", machine}, {"rows", nlohmann::json::array()}};
   for (const Comparison& row : rows) {
-    nlohmann::json one{{"work", row.work}, {"peer", row.peer}};
+    nlohmann::json one{{"work", name_of(row)}, {"peer", row.peer}};
     if (!row.reason.empty()) {
       one["reason"] = row.reason;
     } else {
-      one["peer_ns"] = {{"p50", row.p50_ns}, {"p99", row.p99_ns}};
-      one["ours_ns"] = {{"p50", row.ours_p50_ns}, {"p99", row.ours_p99_ns}};
+      one["peer_" + row.unit] = {{"p50", row.peer_p50}, {"p99", row.peer_p99}};
+      one["ours_" + row.unit] = {{"p50", row.ours_p50}, {"p99", row.ours_p99}};
       one["ratio"] = row.ratio;
       one["windows"] = row.windows;
     }
@@ -91,7 +100,9 @@ std::string json_of(const std::vector<Comparison>& rows, const nlohmann::json& m
   return out.dump(2) + "\n";
 }
 
-std::string svg_of(const std::vector<Comparison>& rows, const std::string& machine) {
+std::string svg_of(const std::vector<Comparison>& all, const std::string& machine) {
+  std::vector<Comparison> rows;
+  std::ranges::copy_if(all, std::back_inserter(rows), is_time);
   std::string body;
   double y = kTop;
   for (auto row = rows.begin(); row != rows.end();) {
@@ -101,7 +112,7 @@ std::string svg_of(const std::vector<Comparison>& rows, const std::string& machi
     y += kLine;
     std::vector<double> ours;
     for (auto one = row; one != end; ++one) {
-      if (one->reason.empty()) ours.push_back(one->ours_p50_ns);
+      if (one->reason.empty()) ours.push_back(one->ours_p50);
     }
     if (!ours.empty()) {
       body += bar_at(y, "Signalbox", median(ours), "#2a7f62");
@@ -109,7 +120,7 @@ std::string svg_of(const std::vector<Comparison>& rows, const std::string& machi
     }
     for (; row != end; ++row) {
       if (!row->reason.empty()) continue;
-      body += bar_at(y, row->peer, row->p50_ns, "#8a94a6");
+      body += bar_at(y, row->peer, row->peer_p50, "#8a94a6");
       y += kLine;
     }
     y += kLine / 2;

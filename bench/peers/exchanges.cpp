@@ -98,13 +98,13 @@ class OneWay final : public Exchange {
 }  // namespace
 
 std::unique_ptr<Exchange> exchange_over(const Peer& peer, Work work, const std::string& tag) {
+  if (idle_subscribers(work) > 0) return fan_out(peer, {work, tag + "-there"});
   auto there = peer.link({work, tag + "-there"});
-  if (!there) return nullptr;
   if (work == Work::stream) return std::make_unique<OneWay>(std::move(there));
   return std::make_unique<PingPong>(std::move(there), peer.link({work, tag + "-back"}));
 }
 
-std::unique_ptr<Exchange> our_exchange(Work work) {
+std::unique_ptr<Exchange> our_exchange(Work work, const std::string& tag) {
   switch (work) {
     case Work::spinning:
       return topic_spinning();
@@ -113,9 +113,10 @@ std::unique_ptr<Exchange> our_exchange(Work work) {
     case Work::stream:
       return topic_stream();
     case Work::frame:
-      break;
+      return topic_frames();
+    default:
+      return fan_out({"Signalbox", topic_link}, {work, tag + "-ours"});
   }
-  return topic_frames();
 }
 
 }  // namespace bench

@@ -22,14 +22,18 @@ class IceoryxLink final : public Link {
   void open_sender() override {
     enter();
     iox::popo::PublisherOptions options;
-    options.subscriberTooSlowPolicy = iox::popo::ConsumerTooSlowPolicy::WAIT_FOR_CONSUMER;
+    options.subscriberTooSlowPolicy = plan_.publishes()
+                                          ? iox::popo::ConsumerTooSlowPolicy::DISCARD_OLDEST_DATA
+                                          : iox::popo::ConsumerTooSlowPolicy::WAIT_FOR_CONSUMER;
     out_.emplace(service(), options);
   }
   void open_receiver() override {
     enter();
     iox::popo::SubscriberOptions options;
-    options.queueCapacity = plan_.frame() ? 4 : 256;  // 256 is the most it allows
-    options.queueFullPolicy = iox::popo::QueueFullPolicy::BLOCK_PRODUCER;
+    // 256 is the most it allows.
+    options.queueCapacity = plan_.frame() || plan_.publishes() ? 4 : 256;
+    options.queueFullPolicy = plan_.publishes() ? iox::popo::QueueFullPolicy::DISCARD_OLDEST_DATA
+                                                : iox::popo::QueueFullPolicy::BLOCK_PRODUCER;
     in_.emplace(service(), options);
     if (!plan_.blocking()) return;
     waiting_.emplace();
@@ -64,6 +68,12 @@ class IceoryxLink final : public Link {
       in_->release(taken.value());
       return;
     }
+  }
+  bool took_any() override {
+    auto taken = in_->take();
+    if (taken.has_error()) return false;
+    in_->release(taken.value());
+    return true;
   }
 
  private:

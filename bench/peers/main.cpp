@@ -16,22 +16,39 @@
 namespace bench {
 namespace {
 
+std::string own_threads(const LinkPlan& plan) {
+  return plan.work == Work::spinning ? "its own threads need the CPU that spinning takes" : "";
+}
+
+std::string one_receiver(const LinkPlan& plan) {
+  return plan.publishes() ? "it has no subscribers, each message goes to one receiver" : "";
+}
+
 std::vector<Peer> peers() {
-  std::vector<Peer> all{
-      {"iceoryx", nullptr}, {"Boost.Interprocess", nullptr}, {"ZeroMQ", nullptr}, {"NNG", nullptr}};
+  Peer iceoryx{"iceoryx"}, iceoryx2{"iceoryx2"}, boost{"Boost.Interprocess"}, zeromq{"ZeroMQ"};
+  Peer nng{"NNG"}, cyclone{"Cyclone DDS"};
+  iceoryx2.absent = "not installed: it needs cargo, rustc 1.89 or newer and crates.io";
+  boost.cannot = one_receiver;
+  zeromq.cannot = nng.cannot = cyclone.cannot = own_threads;
 #ifdef SBX_PEER_ICEORYX
-  all[0].link = iceoryx_link;
+  iceoryx.link = iceoryx_link;
+#endif
+#ifdef SBX_PEER_ICEORYX2
+  iceoryx2.link = iceoryx2_link;
 #endif
 #ifdef SBX_PEER_BOOST
-  all[1].link = boost_link;
+  boost.link = boost_link;
 #endif
 #ifdef SBX_PEER_ZEROMQ
-  all[2].link = zeromq_link;
+  zeromq.link = zeromq_link;
 #endif
 #ifdef SBX_PEER_NNG
-  all[3].link = nng_link;
+  nng.link = nng_link;
 #endif
-  return all;
+#ifdef SBX_PEER_CYCLONE
+  cyclone.link = cyclone_link;
+#endif
+  return {iceoryx, iceoryx2, boost, zeromq, nng, cyclone};
 }
 
 // iceoryx's daemon owns the memory, in pools whose sizes a file says.
@@ -57,16 +74,32 @@ void write_file(const std::string& path, const std::string& text) {
   if (!file.flush()) throw std::runtime_error("cannot write " + path);
 }
 
-void run(std::size_t windows, const std::string& json, const std::string& picture) {
+// All peers, or the one that was asked for.
+std::vector<Peer> chosen(const std::string& only) {
+  std::vector<Peer> all = peers();
+  if (only.empty()) return all;
+  std::erase_if(all, [&](const Peer& peer) { return peer.name != only; });
+  if (all.empty()) throw std::runtime_error("there is no peer \"" + only + "\"");
+  return all;
+}
+
+void run(const std::vector<Peer>& peers, std::size_t windows, const std::string& json,
+         const std::string& picture) {
   // Both asked before anything is measured: the bench itself is a load.
   const std::string where = machine_line();
   const nlohmann::json details = machine();
   std::vector<Comparison> rows;
-  for (const Work work : {Work::spinning, Work::blocking, Work::stream, Work::frame}) {
-    for (const Peer& peer : peers()) rows.push_back(fight(peer, work, windows));
+  for (const Work work :
+       {Work::spinning, Work::blocking, Work::stream, Work::frame, Work::publish_to_1,
+        Work::publish_to_4, Work::publish_to_16, Work::publish_to_64}) {
+    for (const Peer& peer : peers) rows.push_back(fight(peer, work, windows));
   }
-  std::printf("%s\nns a message; ratio = how many times as long as ours\n\n%s", where.c_str(),
-              table_of(rows).c_str());
+  for (const Work work :
+       {Work::publish_to_1, Work::publish_to_4, Work::publish_to_16, Work::publish_to_64}) {
+    for (const Peer& peer : peers) rows.push_back(count(peer, work));
+  }
+  std::printf("%s\nns a message, or instructions; ratio = how many times as long as ours\n\n%s",
+              where.c_str(), table_of(rows).c_str());
   write_file(json, json_of(rows, details));
   write_file(picture, svg_of(rows, where));
 }
@@ -78,9 +111,10 @@ int main(int argc, char** argv) {
   CLI::App app("Signalbox and its peers on the same work, window by window in one run.");
   bool quick = false;
   bool smoke = false;
-  std::string json, picture;
+  std::string json, picture, only;
   app.add_flag("--quick", quick, "fewer windows");
   app.add_flag("--smoke", smoke, "one window a case: does it run?");
+  app.add_option("--only", only, "one peer, by the name it has in the table");
   app.add_option("--json", json, "also write the rows to this file");
   app.add_option("--picture", picture, "also draw them into this SVG file");
   CLI11_PARSE(app, argc, argv);
@@ -88,7 +122,7 @@ int main(int argc, char** argv) {
   const pid_t daemon = bench::start_roudi(domain.root());
   int code = 0;
   try {
-    bench::run(smoke ? 1 : quick ? 10 : 60, json, picture);
+    bench::run(bench::chosen(only), smoke ? 1 : quick ? 10 : 60, json, picture);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench: %s\n", error.what());
     code = 1;

@@ -1,6 +1,9 @@
-// NNG: a pair of sockets over a Unix socket. Its own threads do the sending and receiving.
+// NNG: sockets over a Unix socket, a pair of them or PUB and SUB. Its own threads do the sending
+// and receiving.
 #include <nng/nng.h>
 #include <nng/protocol/pair0/pair.h>
+#include <nng/protocol/pubsub0/pub.h>
+#include <nng/protocol/pubsub0/sub.h>
 
 #include <cstring>
 #include <stdexcept>
@@ -17,12 +20,13 @@ class NngLink final : public Link {
  public:
   explicit NngLink(const LinkPlan& plan) : plan_(plan) {}
   void open_sender() override {
-    open();
-    must(nng_dial(socket_, address().c_str(), nullptr, NNG_FLAG_NONBLOCK));
+    open(plan_.publishes() ? nng_pub0_open : nng_pair0_open);
+    plan_.publishes() ? listen() : dial();
   }
   void open_receiver() override {
-    open();
-    must(nng_listen(socket_, address().c_str(), nullptr, 0));
+    open(plan_.publishes() ? nng_sub0_open : nng_pair0_open);
+    if (plan_.publishes()) must(nng_socket_set(socket_, NNG_OPT_SUB_SUBSCRIBE, "", 0));
+    plan_.publishes() ? dial() : listen();
   }
   void send(std::uint64_t round) override {
     if (plan_.frame()) {
@@ -47,14 +51,21 @@ class NngLink final : public Link {
     must(nng_recv(socket_, &payload, &bytes, 0));
     check(payload, round);
   }
+  bool took_any() override {
+    Payload payload{};
+    std::size_t bytes = sizeof(payload);
+    return nng_recv(socket_, &payload, &bytes, NNG_FLAG_NONBLOCK) == 0;
+  }
 
  private:
   static void must(int result) {
     if (result != 0) throw std::runtime_error(nng_strerror(result));
   }
   std::string address() const { return "ipc:///dev/shm/" + plan_.tag; }
-  void open() {
-    must(nng_pair0_open(&socket_));
+  void dial() { must(nng_dial(socket_, address().c_str(), nullptr, NNG_FLAG_NONBLOCK)); }
+  void listen() { must(nng_listen(socket_, address().c_str(), nullptr, 0)); }
+  void open(int (*of_protocol)(nng_socket*)) {
+    must(of_protocol(&socket_));
     must(nng_socket_set_ms(socket_, NNG_OPT_RECONNMINT, 5));
     // Larger messages than 1 MiB are refused unless one says so.
     must(nng_socket_set_size(socket_, NNG_OPT_RECVMAXSZ, 0));
@@ -71,10 +82,6 @@ class NngLink final : public Link {
 
 }  // namespace
 
-std::unique_ptr<Link> nng_link(const LinkPlan& plan) {
-  // On two pinned CPUs a spinning receiver would take the CPU from the thread it waits for.
-  if (plan.work == Work::spinning) return nullptr;
-  return std::make_unique<NngLink>(plan);
-}
+std::unique_ptr<Link> nng_link(const LinkPlan& plan) { return std::make_unique<NngLink>(plan); }
 
 }  // namespace bench
