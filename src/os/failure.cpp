@@ -1,7 +1,11 @@
 #include "os/failure.hpp"
 
+#include <sys/resource.h>
+
 #include <cerrno>
 #include <cstring>
+
+#include "os/limit_text.hpp"
 
 namespace signalbox::os {
 
@@ -29,6 +33,8 @@ Errc code_of(int sys_errno) noexcept {
       return Errc::not_supported;
     case EINTR:
       return Errc::interrupted;
+    case EFBIG:
+      return Errc::too_large;
     case ENAMETOOLONG:
       return Errc::bad_name;
     default:
@@ -36,9 +42,7 @@ Errc code_of(int sys_errno) noexcept {
   }
 }
 
-namespace {
-
-std::string_view advice(int sys_errno) noexcept {
+std::string general_advice(int sys_errno) {
   switch (sys_errno) {
     case EACCES:
     case EPERM:
@@ -50,7 +54,11 @@ std::string_view advice(int sys_errno) noexcept {
       return "Free space there (df -h, df -i), ask for less depth or smaller frames, or enlarge "
              "the tmpfs.";
     case EMFILE:
-      return "This process has too many open files: close some or raise `ulimit -n`.";
+      return "This process has too many open files: " +
+             limit_text(RLIMIT_NOFILE, "RLIMIT_NOFILE", "ulimit -n") + "; close some or raise it.";
+    case EFBIG:
+      return "A file may not be as large: " +
+             limit_text(RLIMIT_FSIZE, "RLIMIT_FSIZE", "ulimit -f") + ".";
     case ENFILE:
       return "The machine has too many open files: see /proc/sys/fs/file-max.";
     case ENOMEM:
@@ -71,10 +79,8 @@ std::string_view advice(int sys_errno) noexcept {
   }
 }
 
-}  // namespace
-
 Error failure(int sys_errno, std::string_view call, std::string tried) {
-  return failure(sys_errno, call, std::move(tried), code_of(sys_errno), advice(sys_errno));
+  return failure(sys_errno, call, std::move(tried), code_of(sys_errno), general_advice(sys_errno));
 }
 
 Error failure(int sys_errno, std::string_view call, std::string tried, Errc code,

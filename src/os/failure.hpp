@@ -18,6 +18,9 @@ Errc code_of(int sys_errno) noexcept;
 // `tried` is the rest of the sentence "cannot ...", for example "create topic file /dev/shm/x".
 Error failure(int sys_errno, std::string_view call, std::string tried);
 
+// What helps against this errno when nothing more specific is known.
+std::string general_advice(int sys_errno);
+
 // The same, where the object knows better what the errno means there (a code, not the usual one)
 // and what to do about it: which limit was hit, its value, how to see and raise it.
 Error failure(int sys_errno, std::string_view call, std::string tried, Errc code,

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "os/failure.hpp"
+#include "os/limit_text.hpp"
 
 namespace signalbox::os {
 
@@ -102,11 +103,18 @@ Result<Fd> open_file(const Fd& directory, const std::string& name, Access access
 }
 
 int reserve(const Fd& file, std::uint64_t bytes) noexcept {
+  if (is_over_file_limit(bytes)) return EFBIG;
   int refused = 0;
   do {
     refused = ::posix_fallocate(file.get(), 0, static_cast<off_t>(bytes));
   } while (refused == EINTR);
   return refused;
+}
+
+Refusal set_size(const Fd& file, std::uint64_t before, std::uint64_t bytes) noexcept {
+  if (bytes > before) return {reserve(file, bytes), "fallocate"};
+  const int answer = retried([&] { return ::ftruncate(file.get(), static_cast<off_t>(bytes)); });
+  return {answer == 0 ? 0 : errno, "ftruncate"};
 }
 
 Result<Fd> create_unnamed(const Fd& directory, const std::string& path, std::uint64_t bytes,

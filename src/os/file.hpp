@@ -45,14 +45,21 @@ Result<void> make_directories(const std::string& path, const Rights& rights);
 // Does not follow a link in the last part of the path.
 Result<Fd> open_directory(const std::string& path);
 
-enum class Access { read, read_write };
-
 // Opens a file by name in a directory; never follows a link, never blocks, never creates.
 Result<Fd> open_file(const Fd& directory, const std::string& name, Access access);
 
 // Allocates the first `bytes` of a file or of memory now, so that a shortage is an error here and
-// never SIGBUS later. Answers 0 or what the kernel says (an errno).
+// never SIGBUS later. Answers 0 or what the kernel says (an errno); EFBIG over RLIMIT_FSIZE, for
+// which the kernel would end the process with SIGXFSZ.
 int reserve(const Fd& file, std::uint64_t bytes) noexcept;
+
+// Makes a file of so many bytes longer, its new bytes reserved, or shorter. Number 0, or what the
+// named call says; nothing is changed then.
+struct Refusal {
+  int number;
+  const char* call;
+};
+Refusal set_size(const Fd& file, std::uint64_t before, std::uint64_t bytes) noexcept;
 
 // A file without a name in the directory, its bytes reserved. `path` is for messages only.
 Result<Fd> create_unnamed(const Fd& directory, const std::string& path, std::uint64_t bytes,

@@ -59,7 +59,9 @@ bool holds(const WatchedRange& range, std::uintptr_t address) noexcept {
   const std::uint32_t version = range.version.load();
   if (version % 2 != 0) return false;
   const bool inside = range.begin.load() <= address && address < range.end.load();
-  return inside && range.generation.load() == fork_generation() && range.version.load() == version;
+  const unsigned generation = range.generation.load();
+  const bool is_here = generation == every_generation || generation == fork_generation();
+  return inside && is_here && range.version.load() == version;
 }
 
 WatchedRange* range_of(std::uintptr_t address) noexcept {
@@ -107,7 +109,7 @@ bool lay_zeroes_at(std::uintptr_t address) noexcept {
   if (::mmap(place, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != place) {
     return false;
   }
-  ::madvise(place, bytes, MADV_DONTFORK);
+  if (range->generation.load() != every_generation) ::madvise(place, bytes, MADV_DONTFORK);
   if (is_news) tell_owner(*range, from);
   return true;
 }
@@ -170,19 +172,26 @@ bool install_handler() noexcept {
 
 }  // namespace
 
-WatchedRange* watch_range(const void* data, std::size_t bytes, bool is_writable) {
+WatchedRange* watch_range(const void* data, std::size_t bytes, bool is_writable,
+                          unsigned generation) {
   [[maybe_unused]] static const bool installed = install_handler();
   WatchedRange& range = claim_any();
-  const auto begin = reinterpret_cast<std::uintptr_t>(data);
   range.version.fetch_add(1);
-  range.begin.store(begin);
-  range.end.store((begin + bytes + page_size - 1) / page_size * page_size);
   range.is_writable.store(is_writable);
-  range.generation.store(fork_generation());
+  range.generation.store(generation);
   range.is_lost.store(false);
   range.raised.store(nullptr);
-  range.version.fetch_add(1);
+  show_range(range, data, bytes);
   return &range;
+}
+
+void hide_range(WatchedRange& range) noexcept { range.version.fetch_add(1); }
+
+void show_range(WatchedRange& range, const void* data, std::size_t bytes) noexcept {
+  const auto begin = reinterpret_cast<std::uintptr_t>(data);
+  range.begin.store(begin);
+  range.end.store((begin + bytes + page_size - 1) / page_size * page_size);
+  range.version.fetch_add(1);
 }
 
 void unwatch_range(WatchedRange& range) noexcept {

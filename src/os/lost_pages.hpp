@@ -15,6 +15,7 @@
 #pragma once
 
 #include <atomic>
+#include <climits>
 #include <cstddef>
 #include <cstdint>
 
@@ -23,6 +24,9 @@ namespace signalbox::os {
 // What a word that lay in lost pages itself becomes: no count ever reaches it.
 inline constexpr std::uint64_t lost_word = std::uint64_t{1} << 63;
 
+// Of a mapping that forked children have too.
+inline constexpr unsigned every_generation = UINT_MAX;
+
 // One mapping as the handler sees it. The table never frees an entry, it gives it out again.
 struct WatchedRange {
   std::atomic<bool> is_used{false};
@@ -30,13 +34,17 @@ struct WatchedRange {
   std::atomic<std::uintptr_t> begin{0};
   std::atomic<std::uintptr_t> end{0};
   std::atomic<bool> is_writable{false};
-  std::atomic<unsigned> generation{0};  // of the process, process.hpp
+  std::atomic<unsigned> generation{0};  // of the process, process.hpp, or every_generation
   std::atomic<bool> is_lost{false};
   std::atomic<std::atomic<std::uint64_t>*> raised{nullptr};
 };
 
 // Enters a mapping that nobody touches yet, and installs the handler if none was. Throws bad_alloc.
-WatchedRange* watch_range(const void* data, std::size_t bytes, bool is_writable);
+WatchedRange* watch_range(const void* data, std::size_t bytes, bool is_writable,
+                          unsigned generation);
+// Around a change of its place or size; nobody touches the pages meanwhile.
+void hide_range(WatchedRange& range) noexcept;
+void show_range(WatchedRange& range, const void* data, std::size_t bytes) noexcept;
 // Before the pages are unmapped.
 void unwatch_range(WatchedRange& range) noexcept;
 

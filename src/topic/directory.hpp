@@ -25,8 +25,8 @@
 
 #include "os/file.hpp"
 #include "os/file_lock.hpp"
-#include "os/mapping.hpp"
 #include "os/process.hpp"
+#include "signalbox/os/mapping.hpp"
 #include "signalbox/raw_topic.hpp"
 #include "topic/layout.hpp"
 #include "topic/meeting_point.hpp"

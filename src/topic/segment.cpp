@@ -42,6 +42,14 @@ void fill_header(SegmentHeader& header, SegmentKind kind, std::uint64_t incarnat
       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
 }
 
+// A child does not get it: what a handle that it must not use points at, it must not write either.
+Result<os::Mapping> map_segment(const os::Fd& file, std::uint64_t bytes, os::Access access) {
+  // Writers fault all pages in now, so that the first lap of a ring costs what every lap costs.
+  const bool is_populated = access == os::Access::read_write;
+  return os::Mapping::map(
+      file, bytes, {.access = access, .is_populated = is_populated, .is_in_children = false});
+}
+
 }  // namespace
 
 // Each field was copied from foreign memory once; only the copy is judged.
@@ -100,7 +108,7 @@ Result<NewSegment> create_segment(const os::Fd& directory, const std::string& pa
                                   const os::Rights& rights) {
   auto file = os::create_unnamed(directory, path, total_bytes, rights);
   if (!file) return std::unexpected(std::move(file.error()));
-  auto mapping = os::Mapping::map(*file, total_bytes, os::Access::read_write);
+  auto mapping = map_segment(*file, total_bytes, os::Access::read_write);
   if (!mapping) return std::unexpected(std::move(mapping.error()));
   fill_header(*mapping->at<SegmentHeader>(0), kind, incarnation, total_bytes, header_bytes);
   return NewSegment{std::move(*file), std::move(*mapping)};
@@ -111,7 +119,7 @@ Result<NewSegment> create_memory_segment(const std::string& name, SegmentKind ki
                                          std::uint32_t header_bytes) {
   auto memory = os::create_memory(name, total_bytes);
   if (!memory) return std::unexpected(std::move(memory.error()));
-  auto mapping = os::Mapping::map(*memory, total_bytes, os::Access::read_write);
+  auto mapping = map_segment(*memory, total_bytes, os::Access::read_write);
   if (!mapping) return std::unexpected(std::move(mapping.error()));
   auto& header = *mapping->at<SegmentHeader>(0);
   fill_header(header, kind, incarnation, total_bytes, header_bytes);
@@ -159,7 +167,7 @@ Result<void> check_memory_segment(const os::Fd& memory, const std::string& path,
 Result<os::Mapping> map_memory_segment(const os::Fd& memory, os::Access access) {
   const auto facts = os::facts_of(memory);
   if (!facts) return std::unexpected(facts.error());
-  return os::Mapping::map(memory, facts->bytes, access);
+  return map_segment(memory, facts->bytes, access);
 }
 
 Result<OpenSegment> open_segment(const os::Fd& directory, const std::string& name,
@@ -180,7 +188,7 @@ Result<OpenSegment> open_segment(const os::Fd& directory, const std::string& nam
                                              " of its " + std::to_string(facts->bytes) +
                                              " bytes are there, the rest are holes."));
   }
-  auto mapping = os::Mapping::map(*file, facts->bytes, access);
+  auto mapping = map_segment(*file, facts->bytes, access);
   if (!mapping) return std::unexpected(std::move(mapping.error()));
   SegmentHeader header;
   std::memcpy(&header, mapping->data(), sizeof(header));

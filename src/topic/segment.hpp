@@ -10,8 +10,8 @@
 #include <string>
 
 #include "os/file.hpp"
-#include "os/mapping.hpp"
 #include "os/sealed_memory.hpp"
+#include "signalbox/os/mapping.hpp"
 #include "topic/layout.hpp"
 #include "topic/place.hpp"
 

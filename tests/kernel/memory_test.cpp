@@ -12,9 +12,9 @@
 #include <cstdint>
 
 #include "os/futex.hpp"
-#include "os/mapping.hpp"
 #include "os/process.hpp"
 #include "probe.hpp"
+#include "signalbox/os/mapping.hpp"
 
 namespace signalbox::kernel {
 namespace {
@@ -36,7 +36,7 @@ struct MemoryFacts : ::testing::Test {
   // As a subscriber maps a publisher's file: by its name, for reading.
   Mapping map_read_only(const char* name) const {
     const Fd file(::open(scratch.file(name).c_str(), O_RDONLY | O_CLOEXEC));
-    return Mapping::map(file, 4096, Access::read).value();
+    return Mapping::map(file, 4096, {.access = Access::read}).value();
   }
 };
 
@@ -53,7 +53,7 @@ TEST_F(MemoryFacts, FutexWaitWorksOnAReadOnlySharedMapping) {
   const IfNot otherwise(
       "a sleeper would need write access to what it sleeps on; today that is the bell alone");
   const Fd file = file_of_words("word");
-  const Mapping ours = Mapping::map(file, 4096, Access::read_write).value();
+  const Mapping ours = Mapping::map(file, 4096, {.access = Access::read_write}).value();
   Child sleeper([&] {
     const Mapping view = map_read_only("word");
     const os::FutexWord word{view.at<Word>(0), 0};
@@ -85,7 +85,7 @@ TEST_F(MemoryFacts, FutexWaitvWorksOnReadOnlySharedMappings) {
   }
   const Fd first = file_of_words("first");
   const Fd second = file_of_words("second");
-  const Mapping ours = Mapping::map(second, 4096, Access::read_write).value();
+  const Mapping ours = Mapping::map(second, 4096, {.access = Access::read_write}).value();
   Child sleeper([&] {
     const Mapping views[] = {map_read_only("first"), map_read_only("second")};
     const WaitvEntry entries[] = {
@@ -111,7 +111,7 @@ TEST_F(MemoryFacts, FutureWriteCanBeSealedWhileTheOwnerWrites) {
   const Fd memory(::memfd_create("signalbox-probe", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   ASSERT_TRUE(memory.is_open()) << std::strerror(errno);
   ASSERT_EQ(::ftruncate(memory.get(), 4096), 0);
-  const Mapping ours = Mapping::map(memory, 4096, Access::read_write).value();
+  const Mapping ours = Mapping::map(memory, 4096, {.access = Access::read_write}).value();
   ASSERT_EQ(::fcntl(memory.get(), F_ADD_SEALS, F_SEAL_FUTURE_WRITE), 0) << std::strerror(errno);
   ours.at<Word>(0)->store(42);
   const std::string by_name = "/proc/self/fd/" + std::to_string(memory.get());
@@ -119,7 +119,7 @@ TEST_F(MemoryFacts, FutureWriteCanBeSealedWhileTheOwnerWrites) {
   EXPECT_EQ(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, again.get(), 0), MAP_FAILED);
   EXPECT_EQ(errno, EPERM);
   EXPECT_EQ(::write(again.get(), "x", 1), -1);
-  const auto view = Mapping::map(again, 4096, Access::read);
+  const auto view = Mapping::map(again, 4096, {.access = Access::read});
   ASSERT_TRUE(view);
   EXPECT_EQ(view->at<Word>(0)->load(), 42U);
 }

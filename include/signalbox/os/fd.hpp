@@ -10,6 +10,9 @@
 
 namespace signalbox::os {
 
+// What a descriptor or a mapping of it is for.
+enum class Access { read, read_write };
+
 // Owns a descriptor and closes it. Not convertible to bool: 0 is a valid descriptor.
 class Fd {
  public:
