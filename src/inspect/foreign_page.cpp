@@ -34,7 +34,7 @@ Result<ForeignPage> ForeignPage::open(const os::Fd& directory, const std::string
 
 Result<ForeignPage> ForeignPage::of_memory(os::Fd memory, const std::string& path,
                                            topic::SegmentKind kind, std::uint64_t incarnation,
-                                           os::Seal seal) {
+                                           os::Seals seal) {
   ForeignPage page;
   page.file_ = std::move(memory);
   page.copy_.resize(topic::page_bytes_of(kind));

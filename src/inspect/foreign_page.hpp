@@ -29,7 +29,7 @@ class ForeignPage {
   // The same of memory that somebody sent, once its seals were checked.
   static Result<ForeignPage> of_memory(os::Fd memory, const std::string& path,
                                        topic::SegmentKind kind, std::uint64_t incarnation,
-                                       os::Seal seal);
+                                       os::Seals seal);
 
   const os::Fd& file() const noexcept { return file_; }
   os::Fd take_file() noexcept { return std::move(file_); }

@@ -57,7 +57,7 @@ Result<ForeignPage> topic_page(const Look& look, std::span<const topic::Particip
       continue;
     }
     return ForeignPage::of_memory(std::move(handed->text), look.path + "/topic",
-                                  topic::SegmentKind::topic, 0, os::Seal::writing);
+                                  topic::SegmentKind::topic, 0, os::sealed_contents);
   }
   if (trouble) return std::unexpected(std::move(*trouble));
   return std::unexpected(Error{Errc::not_found, 0, {}, "nobody of " + look.path + " lives."});
@@ -67,8 +67,7 @@ Result<ForeignPage> participant_page(const Look& look, const topic::Participant&
   auto handed = ask_to_look(look, who);
   if (!handed) return std::unexpected(std::move(handed.error()));
   return ForeignPage::of_memory(std::move(handed->memory), look.path + "/" + who.file,
-                                topic::kind_of(who.role), who.incarnation,
-                                os::Seal::foreign_writing);
+                                topic::kind_of(who.role), who.incarnation, os::sealed_to_others);
 }
 
 }  // namespace signalbox::inspect

@@ -152,13 +152,12 @@ Result<Mapping> Mapping::map(const Fd& file, std::size_t bytes, const MapOptions
                                           std::to_string(page_bytes()) + "."));
     }
     if (options.pages == Pages::huge) {
-      return std::unexpected(
-          Error{Errc::not_supported,
-                0,
-                {},
-                "cannot map a file in huge pages of the pool: only a file that lies in them is "
-                "mapped so, "
-                "by itself (os/memory_file.hpp); ask for Pages::huge_if_there."});
+      return std::unexpected(Error{Errc::not_supported,
+                                   0,
+                                   {},
+                                   "cannot map a file in huge pages of the pool: those are for "
+                                   "anonymous memory here; ask for "
+                                   "Pages::huge_if_there."});
     }
     auto made = place(file.get(), bytes, 0, options);
     if (made && options.is_guarded) {

@@ -70,11 +70,11 @@ Result<void> TopicDirectory::make_text_and_bell(const TypeDescription& type) {
   if (!text) return std::unexpected(std::move(text.error()));
   write_type(text->mapping, type_hash_, type);
   text->mapping = os::Mapping();  // nobody writes it any more, not even we
-  if (auto sealed = os::seal(text->file, os::Seal::writing); !sealed) return sealed;
+  if (auto sealed = os::add_seals(text->file, os::sealed_contents); !sealed) return sealed;
   auto bell = create_memory_segment("signalbox " + place_.name + " bell", SegmentKind::bell, 0,
                                     sizeof(BellPage), sizeof(BellPage));
   if (!bell) return std::unexpected(std::move(bell.error()));
-  if (auto sealed = os::seal(bell->file, os::Seal::size); !sealed) return sealed;
+  if (auto sealed = os::add_seals(bell->file, os::sealed_size); !sealed) return sealed;
   text_ = std::move(text->file);
   bell_memory_ = std::move(bell->file);
   bell_ = std::move(bell->mapping);
@@ -121,10 +121,10 @@ Result<bool> TopicDirectory::accept_text_and_bell(Given given, const Participant
   os::Fd& text = given.descriptors[0];
   os::Fd& bell = given.descriptors[1];
   auto sound = check_memory_segment(text, path_of(topic_file_name), SegmentKind::topic, 0,
-                                    sizeof(TopicPage), os::Seal::writing);
+                                    sizeof(TopicPage), os::sealed_contents);
   if (sound) {
     sound = check_memory_segment(bell, path_of(bell_file_name), SegmentKind::bell, 0,
-                                 sizeof(BellPage), os::Seal::size);
+                                 sizeof(BellPage), os::sealed_size);
   }
   if (!sound) return std::unexpected(sent_by(std::move(sound.error()), given.peer));
   const auto page = map_memory_segment(text, os::Access::read);
@@ -145,7 +145,7 @@ Result<bool> TopicDirectory::accept_text_and_bell(Given given, const Participant
 // look who is there, and so does he.
 Result<void> TopicDirectory::introduce(OwnSegment& own) {
   if (tier_ == Tier::plain) return os::link_unnamed(own.life.fd(), directory_, own.file);
-  if (auto sealed = os::seal(own.memory, os::Seal::foreign_writing); !sealed) return sealed;
+  if (auto sealed = os::add_seals(own.memory, os::sealed_to_others); !sealed) return sealed;
   if (auto linked = os::link_unnamed(own.life.fd(), directory_, own.file); !linked) return linked;
   auto met = open_meeting_point(own);
   if (met) met = meet_all(own);

@@ -61,7 +61,7 @@ MeetingPoint::Kept* MeetingPoint::find(std::uint64_t incarnation) noexcept {
 Result<void> MeetingPoint::keep(const Participant& peer, os::Fd memory) {
   const std::string path = own_.path + "/" + peer.file;
   auto checked = check_memory_segment(memory, path, kind_of(peer.role), peer.incarnation,
-                                      page_bytes_of(kind_of(peer.role)), os::Seal::foreign_writing);
+                                      page_bytes_of(kind_of(peer.role)), os::sealed_to_others);
   if (!checked) return checked;
   auto plate = os::open_file(own_.directory, peer.file, os::Access::read);
   if (!plate) return std::unexpected(std::move(plate.error()));

@@ -117,14 +117,14 @@ Result<NewSegment> create_segment(const os::Fd& directory, const std::string& pa
 Result<NewSegment> create_memory_segment(const std::string& name, SegmentKind kind,
                                          std::uint64_t incarnation, std::uint64_t total_bytes,
                                          std::uint32_t header_bytes) {
-  auto memory = os::create_memory(name, total_bytes);
+  auto memory = os::MemoryFile::create(name, total_bytes);
   if (!memory) return std::unexpected(std::move(memory.error()));
-  auto mapping = map_segment(*memory, total_bytes, os::Access::read_write);
+  auto mapping = map_segment(memory->fd(), total_bytes, os::Access::read_write);
   if (!mapping) return std::unexpected(std::move(mapping.error()));
   auto& header = *mapping->at<SegmentHeader>(0);
   fill_header(header, kind, incarnation, total_bytes, header_bytes);
   header.features_incompatible = feature_hardened;
-  return NewSegment{std::move(*memory), std::move(*mapping)};
+  return NewSegment{memory->release(), std::move(*mapping)};
 }
 
 Result<os::Fd> create_plate(const os::Fd& directory, const std::string& path, SegmentKind kind,
@@ -142,7 +142,7 @@ Result<os::Fd> create_plate(const os::Fd& directory, const std::string& path, Se
 
 Result<void> check_memory_segment(const os::Fd& memory, const std::string& path, SegmentKind kind,
                                   std::uint64_t incarnation, std::uint32_t header_bytes,
-                                  os::Seal seal) {
+                                  os::Seals seal) {
   const auto refused = [&](const std::string& why) {
     return std::unexpected(
         Error{Errc::damaged, 0, {}, "cannot use the memory sent for " + path + ": " + why});

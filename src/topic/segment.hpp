@@ -10,8 +10,8 @@
 #include <string>
 
 #include "os/file.hpp"
-#include "os/sealed_memory.hpp"
 #include "signalbox/os/mapping.hpp"
+#include "signalbox/os/memory_file.hpp"
 #include "topic/layout.hpp"
 #include "topic/place.hpp"
 
@@ -67,7 +67,7 @@ Result<OpenSegment> open_segment(const os::Fd& directory, const std::string& nam
 // Looked at before it is mapped. Errors: damaged, layout_mismatch, and what the kernel says.
 Result<void> check_memory_segment(const os::Fd& memory, const std::string& path, SegmentKind kind,
                                   std::uint64_t incarnation, std::uint32_t header_bytes,
-                                  os::Seal seal);
+                                  os::Seals seal);
 // All of it, once it was checked: its size cannot change any more.
 Result<os::Mapping> map_memory_segment(const os::Fd& memory, os::Access access);
 

@@ -17,7 +17,7 @@
 
 #include "../proof_counts.hpp"
 #include "../stop/participant.hpp"
-#include "os/sealed_memory.hpp"
+#include "signalbox/os/memory_file.hpp"
 #include "topic/directory.hpp"
 #include "topic/introduction.hpp"
 #include "topic/scratch_domain.hpp"
@@ -169,13 +169,13 @@ TEST(Received, CannotBeShortenedOrWritten) {
 // ---- what is offered ----------------------------------------------------------------------------
 
 // Memory with a right header, sealed as wished.
-os::Fd memory_of(const topic::Participant& who, std::optional<os::Seal> seal) {
+os::Fd memory_of(const topic::Participant& who, std::optional<os::Seals> seal) {
   const std::uint64_t bytes = 8192;
   auto made = topic::create_memory_segment("offered", topic::kind_of(who.role), who.incarnation,
                                            bytes, topic::page_bytes_of(topic::kind_of(who.role)));
   EXPECT_TRUE(made);
   if (seal) {
-    EXPECT_TRUE(os::seal(made->file, *seal));
+    EXPECT_TRUE(os::add_seals(made->file, *seal));
   }
   return std::move(made->file);
 }
@@ -189,35 +189,35 @@ struct Offer {
 os::Fd without_bytes(const topic::Participant&) {
   os::Fd memory(::memfd_create("holes", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   EXPECT_EQ(::ftruncate(memory.get(), 8192), 0);
-  EXPECT_TRUE(os::seal(memory, os::Seal::foreign_writing));
+  EXPECT_TRUE(os::add_seals(memory, os::sealed_to_others));
   return memory;
 }
 
 const Offer kOffers[] = {
     {"Unsealed", "F_SEAL_SHRINK", [](const auto& who) { return memory_of(who, {}); }},
     {"StillWritable", "F_SEAL_FUTURE_WRITE",
-     [](const auto& who) { return memory_of(who, os::Seal::size); }},
+     [](const auto& who) { return memory_of(who, os::sealed_size); }},
     {"TooShort", "has only 64 bytes",
      [](const auto&) {
-       os::Fd memory = os::create_memory("short", 64).value();
-       EXPECT_TRUE(os::seal(memory, os::Seal::foreign_writing));
+       os::Fd memory = os::MemoryFile::create("short", 64).value().release();
+       EXPECT_TRUE(os::add_seals(memory, os::sealed_to_others));
        return memory;
      }},
     {"Holes", "bytes are there", without_bytes},
     {"Zeros", "magic number",
      [](const auto&) {
-       os::Fd memory = os::create_memory("zeros", 8192).value();
-       EXPECT_TRUE(os::seal(memory, os::Seal::foreign_writing));
+       os::Fd memory = os::MemoryFile::create("zeros", 8192).value().release();
+       EXPECT_TRUE(os::add_seals(memory, os::sealed_to_others));
        return memory;
      }},
     {"AnothersMemory", "another participant's",
      [](const auto& who) {
-       return memory_of({who.role, who.incarnation + 1, who.file}, os::Seal::foreign_writing);
+       return memory_of({who.role, who.incarnation + 1, who.file}, os::sealed_to_others);
      }},
     {"WrongKind", "another kind",
      [](const auto& who) {
        const Role role = who.role == Role::publisher ? Role::subscriber : Role::publisher;
-       return memory_of({role, who.incarnation, who.file}, os::Seal::foreign_writing);
+       return memory_of({role, who.incarnation, who.file}, os::sealed_to_others);
      }},
     {"Device", "no memory that can be sealed",
      [](const auto&) { return os::Fd(::open("/dev/zero", O_RDWR | O_CLOEXEC)); }},
@@ -304,7 +304,7 @@ TEST_P(Offered, ByANewcomerIsRefusedByWhoIsThere) {
   const int memory[] = {offered.get()};
   EXPECT_EQ(say(impostor.directory, whom, meet, memory).answer, Answer::bad_memory);
   // The same with sound memory is accepted, so it was the memory that was refused.
-  const os::Fd sound = memory_of(impostor.who, os::Seal::foreign_writing);
+  const os::Fd sound = memory_of(impostor.who, os::sealed_to_others);
   const int good[] = {sound.get()};
   const Heard heard = say(impostor.directory, whom, meet, good);
   EXPECT_EQ(heard.answer, Answer::given);
@@ -326,7 +326,7 @@ TEST(Newcomer, WithoutALockedFileIsNobody) {
   meet.topic_inode = facts.st_ino;
   meet.sender = 77;
   const topic::Participant nobody{Role::subscriber, 77, topic::file_name(Role::subscriber, 77)};
-  const os::Fd memory = memory_of(nobody, os::Seal::foreign_writing);
+  const os::Fd memory = memory_of(nobody, os::sealed_to_others);
   const int sent[] = {memory.get()};
   EXPECT_EQ(say(directory, whom, meet, sent).answer, Answer::nobody);
   honest.expect_undisturbed();

@@ -61,8 +61,8 @@ class Mapping {
   // Maps so many bytes of the file, which must be at least that long: what lies behind its end is
   // lost from the beginning. The file may be closed afterwards. Errors: bad_argument (no bytes, or
   // the offset), permission_denied (the descriptor's access, or a seal), not_supported (no file
-  // that can be mapped; huge pages, other than of a file that lies in them), out_of_memory (with
-  // the limits), system. Enters the kernel once or twice.
+  // that can be mapped; Pages::huge), out_of_memory (with the limits), system. Enters the kernel
+  // once or twice.
   static Result<Mapping> map(const Fd& file, std::size_t bytes, const MapOptions& options);
 
   // All of the file from options.offset on, as long as it is now.
