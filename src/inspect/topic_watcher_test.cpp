@@ -9,8 +9,8 @@
 #include <optional>
 #include <thread>
 
-#include "os/file_lock.hpp"
 #include "signalbox/discovery.hpp"
+#include "signalbox/os/file_lock.hpp"
 #include "signalbox/topic.hpp"
 #include "signalbox/wait_set.hpp"
 #include "topic/place.hpp"

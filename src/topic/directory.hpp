@@ -24,8 +24,8 @@
 #include <vector>
 
 #include "os/file.hpp"
-#include "os/file_lock.hpp"
 #include "os/process.hpp"
+#include "signalbox/os/file_lock.hpp"
 #include "signalbox/os/mapping.hpp"
 #include "signalbox/raw_topic.hpp"
 #include "topic/layout.hpp"

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <ctime>
 
-#include "os/file_lock.hpp"
 #include "os/process.hpp"
+#include "signalbox/os/file_lock.hpp"
 #include "topic/directory.hpp"
 
 namespace signalbox::topic {

@@ -21,8 +21,8 @@
 #include <string>
 #include <vector>
 
-#include "os/file_lock.hpp"
 #include "shm/pins.hpp"
+#include "signalbox/os/file_lock.hpp"
 #include "signalbox/topic.hpp"
 #include "topic/layout.hpp"
 #include "topic/scratch_domain.hpp"

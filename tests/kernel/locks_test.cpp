@@ -1,6 +1,6 @@
 // Goal: open-file-description locks tell the living from the dead.
 // Method: a child takes the lock a participant holds for life; we ask in each state of its life.
-#include "os/file_lock.hpp"
+#include "signalbox/os/file_lock.hpp"
 
 #include "probe.hpp"
 
