@@ -1,0 +1,116 @@
+// Goal: a counter in the kernel adds, is taken, tells its overflow, wakes sleepers in both modes.
+// Method: real eventfds; sleepers are threads and children.
+#include "signalbox/os/event_fd.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <string>
+#include <thread>
+
+#include "os/test_process.hpp"
+
+namespace signalbox::os {
+namespace {
+
+using namespace std::chrono_literals;
+using test::must;
+using Mode = EventFd::Mode;
+
+TEST(EventFd, ACounterIsTakenWhole) {
+  const auto event = must(EventFd::create(Mode::counter, 3));
+  must(event.add(4));
+  EXPECT_EQ(event.try_take(), 7U);
+  EXPECT_EQ(event.try_take(), 0U);
+}
+
+TEST(EventFd, ASemaphoreIsTakenOneByOne) {
+  const auto event = must(EventFd::create(Mode::semaphore, 2));
+  must(event.add(1));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(must(event.take(Deadline::never())), 1U);
+  EXPECT_EQ(event.take(Deadline::immediate()).error().code, Errc::timed_out);
+}
+
+TEST(EventFd, LargeFirstCountsAreKept) {
+  const std::uint64_t large = std::uint64_t{1} << 40;
+  EXPECT_EQ(must(EventFd::create(Mode::counter, large)).try_take(), large);
+  EXPECT_EQ(must(EventFd::create(Mode::counter, EventFd::count_max)).try_take(),
+            EventFd::count_max);
+  EXPECT_EQ(EventFd::create(Mode::counter, UINT64_MAX).error().code, Errc::out_of_range);
+}
+
+TEST(EventFd, OverflowIsToldAndNothingIsAdded) {
+  const auto event = must(EventFd::create(Mode::counter, EventFd::count_max - 1));
+  const auto refused = event.add(2).error();
+  EXPECT_EQ(refused.code, Errc::out_of_range);
+  EXPECT_EQ(refused.sys_errno, EAGAIN);
+  EXPECT_EQ(event.add(UINT64_MAX).error().sys_errno, EINVAL);
+  must(event.add(1));
+  EXPECT_EQ(event.add(1, Deadline::immediate()).error().code, Errc::timed_out);
+  EXPECT_EQ(event.try_take(), EventFd::count_max);
+  must(event.add(2));
+}
+
+TEST(EventFd, WhoAddsWaitsForRoom) {
+  for (const std::uint64_t count : {1, 5}) {
+    const auto event = must(EventFd::create(Mode::counter, EventFd::count_max));
+    std::thread adder([&] { must(event.add(count, Deadline::never())); });
+    EXPECT_EQ(must(event.take(Deadline::never())), EventFd::count_max);
+    EXPECT_EQ(must(event.take(Deadline::never())), count);
+    adder.join();
+  }
+}
+
+TEST(EventFd, AChildWakesItsParent) {
+  const auto event = must(EventFd::create(Mode::counter));
+  test::Forked child([&] { return event.add(9) ? 0 : 1; });
+  EXPECT_EQ(must(event.take(Deadline::never())), 9U);
+  EXPECT_EQ(child.wait(), 0);
+}
+
+volatile sig_atomic_t handled = 0;
+
+TEST(EventFd, ASignalEndsTheWaitWhereAskedAndElseTheRemainingTimeIsWaited) {
+  test::Forked sleeper([] {
+    struct sigaction action{};
+    action.sa_handler = [](int) { handled = handled + 1; };
+    ::sigaction(SIGALRM, &action, nullptr);
+    const itimerval often{{0, 1000}, {0, 1000}};
+    ::setitimer(ITIMER_REAL, &often, nullptr);
+    const auto event = must(EventFd::create(Mode::counter));
+    const auto ended = event.take(Deadline::never(), OnSignal::give_up);
+    if (ended.error().code != Errc::interrupted || ended.error().sys_errno != EINTR) return 1;
+    const Deadline deadline = Deadline::after(30ms);
+    if (event.take(deadline).error().code != Errc::timed_out) return 2;
+    return deadline.passed() && handled > 1 ? 0 : 3;
+  });
+  EXPECT_EQ(sleeper.wait(), 0);
+}
+
+TEST(EventFd, AdoptsEventfdsOnly) {
+  auto event = must(EventFd::create(Mode::counter, 1));
+  const auto copy = must(EventFd::adopt(Fd(::fcntl(event.fd().get(), F_DUPFD_CLOEXEC, 0))));
+  EXPECT_EQ(copy.try_take(), 1U);
+  EXPECT_EQ(EventFd::adopt(Fd(::open("/dev/null", O_RDWR | O_CLOEXEC))).error().code,
+            Errc::bad_argument);
+  EXPECT_EQ(EventFd::adopt(Fd()).error().code, Errc::bad_argument);
+}
+
+TEST(EventFd, TheLimitOfDescriptorsIsNamed) {
+  test::Forked poor([] {
+    const rlimit none{3, 3};
+    ::setrlimit(RLIMIT_NOFILE, &none);
+    const auto refused = EventFd::create(Mode::counter).error();
+    if (refused.code != Errc::limit_reached || refused.sys_errno != EMFILE) return 1;
+    return refused.text.find("RLIMIT_NOFILE is 3") != std::string::npos ? 0 : 2;
+  });
+  EXPECT_EQ(poor.wait(), 0);
+}
+
+}  // namespace
+}  // namespace signalbox::os
