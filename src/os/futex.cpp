@@ -1,9 +1,10 @@
-#include "os/futex.hpp"
+#include "signalbox/os/futex.hpp"
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <ctime>
@@ -15,6 +16,8 @@ namespace signalbox::os {
 
 namespace {
 
+using signalbox::detail::or_out_of_memory;
+
 timespec to_timespec(Deadline deadline) noexcept {
   const std::int64_t ns = deadline.monotonic_ns() < 0 ? 0 : deadline.monotonic_ns();
   return {.tv_sec = ns / 1'000'000'000, .tv_nsec = static_cast<long>(ns % 1'000'000'000)};
@@ -22,7 +25,8 @@ timespec to_timespec(Deadline deadline) noexcept {
 
 Result<FutexWake> how_it_ended(long answer, std::string_view call) {
   if (answer >= 0) return FutexWake::woken;
-  switch (errno) {
+  const int refused = errno;
+  switch (refused) {
     case EAGAIN:
     // The word's file was shortened since the caller looked: the next look finds zeroes there.
     case EFAULT:
@@ -32,8 +36,23 @@ Result<FutexWake> how_it_ended(long answer, std::string_view call) {
     case EINTR:
       return FutexWake::interrupted;
     default:
-      return std::unexpected(failure(errno, call, "sleep until a topic changes"));
+      return or_out_of_memory([&]() -> Result<FutexWake> {
+        return std::unexpected(failure(refused, call, "sleep until a word of memory changes"));
+      });
   }
+}
+
+// Makes a call that sleeps until an absolute time again, after a handler where that is asked for.
+template <class Call>
+long sleep_with(Call call, OnSignal on_signal) noexcept {
+  for (;;) {
+    const long answer = call();
+    if (answer >= 0 || errno != EINTR || on_signal == OnSignal::give_up) return answer;
+  }
+}
+
+int in_scope(int operation, FutexScope scope) noexcept {
+  return scope == FutexScope::process ? operation | FUTEX_PRIVATE_FLAG : operation;
 }
 
 // Where time_t has 64 bits and long has 32, the old call would read half of our timespec.
@@ -45,13 +64,16 @@ constexpr long kFutex = SYS_futex;
 
 }  // namespace
 
-Result<FutexWake> futex_wait(const FutexWord& word, Deadline deadline) {
+Result<FutexWake> futex_wait(const FutexWord& word, Deadline deadline, OnSignal on_signal,
+                             std::uint32_t reasons) {
   const timespec until = to_timespec(deadline);
   const timespec* limit = deadline.is_never() ? nullptr : &until;
   // FUTEX_WAIT_BITSET because its deadline is absolute and on the monotonic clock.
-  const long answer = ::syscall(kFutex, word.address, FUTEX_WAIT_BITSET, word.expected, limit,
-                                nullptr, FUTEX_BITSET_MATCH_ANY);
-  return how_it_ended(answer, "futex");
+  const int operation = in_scope(FUTEX_WAIT_BITSET, word.scope);
+  const auto call = [&] {
+    return ::syscall(kFutex, word.address, operation, word.expected, limit, nullptr, reasons);
+  };
+  return how_it_ended(sleep_with(call, on_signal), "futex");
 }
 
 bool can_wait_on_several() noexcept {
@@ -62,19 +84,44 @@ bool can_wait_on_several() noexcept {
   return can;
 }
 
-Result<FutexWake> futex_wait_any(std::span<const FutexWord> words, Deadline deadline) {
-  if (words.size() == 1) return futex_wait(words.front(), deadline);
+Result<FutexEnd> futex_wait_any(std::span<const FutexWord> words, Deadline deadline,
+                                OnSignal on_signal) {
+  const auto ended = [](Result<FutexWake> how, long which) -> Result<FutexEnd> {
+    if (!how) return std::unexpected(std::move(how.error()));
+    return FutexEnd{*how, which < 0 ? 0 : static_cast<std::size_t>(which)};
+  };
+  if (words.size() == 1) return ended(futex_wait(words.front(), deadline, on_signal), 0);
+  if (words.empty() || words.size() > futex_words_max) {
+    return or_out_of_memory([&]() -> Result<FutexEnd> {
+      return std::unexpected(Error{Errc::bad_argument, EINVAL, "futex_waitv",
+                                   "cannot sleep on " + std::to_string(words.size()) +
+                                       " words: 1 to 128 may be waited for at once."});
+    });
+  }
   futex_waitv several[futex_words_max];  // only as much of it as is needed is filled in
   for (std::size_t i = 0; i < words.size(); ++i) {
     several[i] = {.val = words[i].expected,
                   .uaddr = reinterpret_cast<std::uintptr_t>(words[i].address),
-                  .flags = FUTEX_32,
+                  .flags = static_cast<std::uint32_t>(in_scope(FUTEX_32, words[i].scope)),
                   .__reserved = 0};
   }
   const timespec until = to_timespec(deadline);
   const timespec* limit = deadline.is_never() ? nullptr : &until;
-  const long answer = ::syscall(SYS_futex_waitv, several, words.size(), 0, limit, CLOCK_MONOTONIC);
-  return how_it_ended(answer, "futex_waitv");
+  const auto call = [&] {
+    return ::syscall(SYS_futex_waitv, several, words.size(), 0, limit, CLOCK_MONOTONIC);
+  };
+  const long answer = sleep_with(call, on_signal);
+  return ended(how_it_ended(answer, "futex_waitv"), answer);
+}
+
+std::uint32_t futex_wake(const void* address, std::uint32_t sleepers_max, FutexScope scope,
+                         std::uint32_t reasons) noexcept {
+  // A count of 0 wakes one, and a negative one as well: the kernel counts after it has woken.
+  if (sleepers_max == 0) return 0;
+  const std::uint32_t most = std::min<std::uint32_t>(sleepers_max, INT_MAX);
+  const long woken = ::syscall(kFutex, address, in_scope(FUTEX_WAKE_BITSET, scope), most, nullptr,
+                               nullptr, reasons);
+  return woken < 0 ? 0 : static_cast<std::uint32_t>(woken);
 }
 
 void futex_wake_all(const void* address) noexcept {

@@ -5,7 +5,7 @@
 #include <ctime>
 
 #include "os/failure.hpp"
-#include "os/futex.hpp"
+#include "signalbox/os/futex.hpp"
 #include "topic/introduction_server.hpp"
 
 namespace signalbox::topic {

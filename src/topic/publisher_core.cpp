@@ -5,10 +5,10 @@
 #include <cstring>
 
 #include "os/event_descriptor.hpp"
-#include "os/futex.hpp"
 #include "shm/cursors.hpp"
 #include "shm/doorbell.hpp"
 #include "shm/pins.hpp"
+#include "signalbox/os/futex.hpp"
 #include "topic/footprint.hpp"
 
 namespace signalbox {

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "os/futex.hpp"
 #include "shm/cursors.hpp"
+#include "signalbox/os/futex.hpp"
 #include "topic/publisher_core.hpp"
 
 namespace signalbox {
@@ -101,7 +101,8 @@ void PublisherCore::sleep_for_room(const SubscriberLink& behind, Deadline deadli
   const Deadline bounded =
       std::min(deadline, Deadline::at_ns(monotonic_now_ns() + look_again_every_ns));
   // However it ended: the caller looks again.
-  static_cast<void>(detail::or_out_of_memory([&] { return os::futex_wait(sleep_on, bounded); }));
+  static_cast<void>(detail::or_out_of_memory(
+      [&] { return os::futex_wait(sleep_on, bounded, os::OnSignal::give_up); }));
 }
 
 }  // namespace signalbox

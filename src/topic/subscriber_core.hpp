@@ -15,10 +15,10 @@
 #include <vector>
 
 #include "os/event_descriptor.hpp"
-#include "os/futex.hpp"
 #include "shm/cursors.hpp"
 #include "shm/doorbell.hpp"
 #include "shm/ring.hpp"
+#include "signalbox/os/futex.hpp"
 #include "signalbox/raw_topic.hpp"
 #include "topic/directory.hpp"
 #include "topic/layout.hpp"

@@ -47,10 +47,10 @@ Result<Wake> sleep_on_tickets(const TicketSleep& sleep, Deadline deadline) {
     const std::int64_t longest = safe ? look_again_every_ns : kSleepWithoutBarrierNs;
     const Deadline until =
         sleep.topics.empty() ? deadline : std::min(deadline, Deadline::at_ns(now + longest));
-    auto woken = os::futex_wait_any(words, until);
+    auto woken = os::futex_wait_any(words, until, os::OnSignal::give_up);
     if (!woken) return std::unexpected(std::move(woken.error()));
     if (anything_ready(sleep)) return Wake::ready;
-    if (*woken == os::FutexWake::interrupted) return Wake::interrupted;
+    if (woken->how == os::FutexWake::interrupted) return Wake::interrupted;
   }
 }
 

@@ -13,8 +13,8 @@
 #include <cstdint>
 #include <span>
 
-#include "os/futex.hpp"
 #include "signalbox/deadline.hpp"
+#include "signalbox/os/futex.hpp"
 #include "signalbox/raw_topic.hpp"
 #include "topic/layout.hpp"
 

@@ -13,8 +13,8 @@
 #include <csignal>
 #include <thread>
 
-#include "os/futex.hpp"
 #include "signalbox/os/child.hpp"
+#include "signalbox/os/futex.hpp"
 #include "signalbox/os/signals.hpp"
 #include "signalbox/os/timer.hpp"
 #include "topic/ticket_sleep.hpp"

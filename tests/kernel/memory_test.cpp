@@ -11,7 +11,7 @@
 #include <climits>
 #include <cstdint>
 
-#include "os/futex.hpp"
+#include "signalbox/os/futex.hpp"
 #include "os/process.hpp"
 #include "probe.hpp"
 #include "signalbox/os/mapping.hpp"
