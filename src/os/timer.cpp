@@ -23,15 +23,17 @@ Result<void> start(const Fd& fd, int flags, const itimerspec& when) {
 
 }  // namespace
 
-Result<Timer> Timer::make() {
+Result<Timer> Timer::make(Clock clock) {
   Timer made;
-  made.fd_ = Fd(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+  made.clock_ = clock;
+  const int number = clock == Clock::wall ? CLOCK_REALTIME : CLOCK_MONOTONIC;
+  made.fd_ = Fd(::timerfd_create(number, TFD_NONBLOCK | TFD_CLOEXEC));
   if (!made.fd_.is_open()) return std::unexpected(failure(errno, "timerfd_create", "make a timer"));
   return made;
 }
 
 Result<Timer> Timer::once(Deadline at) {
-  auto made = make();
+  auto made = make(Clock::monotonic);
   if (!made) return made;
   if (auto started = made->set_once(at); !started) {
     return std::unexpected(std::move(started.error()));
@@ -40,7 +42,7 @@ Result<Timer> Timer::once(Deadline at) {
 }
 
 Result<Timer> Timer::every(std::chrono::nanoseconds period) {
-  auto made = make();
+  auto made = make(Clock::monotonic);
   if (!made) return made;
   if (auto started = made->set_every(period); !started) {
     return std::unexpected(std::move(started.error()));
@@ -48,7 +50,26 @@ Result<Timer> Timer::every(std::chrono::nanoseconds period) {
   return made;
 }
 
+Result<Timer> Timer::at(std::chrono::system_clock::time_point when) {
+  auto made = make(Clock::wall);
+  if (!made) return made;
+  const auto since = std::chrono::duration_cast<std::chrono::nanoseconds>(when.time_since_epoch());
+  const itimerspec once{.it_interval = {},
+                        .it_value = to_timespec(std::max<std::int64_t>(1, since.count()))};
+  auto started = start(made->fd_, TFD_TIMER_ABSTIME, once);
+  if (!started) return std::unexpected(std::move(started.error()));
+  return made;
+}
+
 Result<void> Timer::set_once(Deadline at) {
+  if (clock_ == Clock::wall) {
+    return std::unexpected(
+        Error{Errc::bad_argument,
+              0,
+              {},
+              "cannot start a timer of the wall clock at a deadline, which is of "
+              "the monotonic clock: make another one."});
+  }
   itimerspec when{};
   // All zero would mean "never"; the first nanosecond after boot has passed just as well.
   if (!at.is_never()) when.it_value = to_timespec(std::max<std::int64_t>(1, at.monotonic_ns()));
@@ -66,6 +87,15 @@ Result<void> Timer::set_every(std::chrono::nanoseconds period) {
   const itimerspec when{.it_interval = to_timespec(period.count()),
                         .it_value = to_timespec(period.count())};
   return start(fd_, 0, when);
+}
+
+std::optional<std::chrono::nanoseconds> Timer::remaining() const noexcept {
+  itimerspec now{};
+  if (::timerfd_gettime(fd_.get(), &now) != 0) return std::nullopt;
+  const auto rest =
+      std::chrono::seconds(now.it_value.tv_sec) + std::chrono::nanoseconds(now.it_value.tv_nsec);
+  if (rest.count() == 0) return std::nullopt;
+  return rest;
 }
 
 std::uint64_t Timer::take() noexcept {

@@ -11,6 +11,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
@@ -27,19 +28,31 @@ class Timer {
   // Ready at the end of each period from now on. Error besides: bad_argument (not above zero).
   static Result<Timer> every(std::chrono::nanoseconds period);
 
+  // Ready once, at that time of the wall clock, also when that is set meanwhile: for what people
+  // have an appointment with. Deadlines are better for all else. Errors: as once().
+  static Result<Timer> at(std::chrono::system_clock::time_point when);
+
   // Starts it anew, as once() and every() do; what was not taken is forgotten.
+  // set_once() is for the monotonic clock; on a timer that at() has made it is a bad_argument.
   Result<void> set_once(Deadline at);
   Result<void> set_every(std::chrono::nanoseconds period);
 
   // How many times it went off since the last take(); 0: not yet. Enters the kernel.
   std::uint64_t take() noexcept;
 
+  // How long until it goes off (again); empty: it will not, once or until it is set. Enters the
+  // kernel.
+  std::optional<std::chrono::nanoseconds> remaining() const noexcept;
+
   // Ready while take() would answer more than 0.
   Waitable waitable() const noexcept { return Waitable::descriptor(fd_.get()); }
+  const Fd& fd() const noexcept { return fd_; }
 
  private:
-  static Result<Timer> make();
+  enum class Clock : bool { monotonic, wall };
+  static Result<Timer> make(Clock clock);
   Fd fd_;
+  Clock clock_ = Clock::monotonic;
 };
 
 }  // namespace signalbox::os
