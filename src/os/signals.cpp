@@ -1,13 +1,19 @@
 #include "signalbox/os/signals.hpp"
 
+#include <poll.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <string>
+#include <string_view>
 
 #include "os/failure.hpp"
+#include "os/limit_text.hpp"
+#include "os/wait_for.hpp"
 
 namespace signalbox::os {
 
@@ -31,8 +37,71 @@ Result<Signals> Signals::block(std::initializer_list<int> numbers) {
 std::optional<Signal> Signals::take() noexcept {
   signalfd_siginfo info{};
   if (::read(fd_.get(), &info, sizeof(info)) != sizeof(info)) return std::nullopt;
-  return Signal{
-      .number = static_cast<int>(info.ssi_signo), .pid = info.ssi_pid, .uid = info.ssi_uid};
+  const bool has_value = info.ssi_code == SI_QUEUE || info.ssi_code == SI_MESGQ ||
+                         info.ssi_code == SI_TIMER || info.ssi_code == SI_ASYNCIO;
+  return Signal{.number = static_cast<int>(info.ssi_signo),
+                .pid = info.ssi_pid,
+                .uid = info.ssi_uid,
+                .has_value = has_value,
+                .value = has_value ? info.ssi_int : 0};
+}
+
+Result<Signal> Signals::take(Deadline deadline, OnSignal on_signal) {
+  for (;;) {
+    if (const auto signal = take()) return *signal;
+    auto waited = wait_for(fd_, POLLIN, deadline, on_signal, "take a signal");
+    if (!waited) return std::unexpected(std::move(waited.error()));
+  }
+}
+
+namespace {
+
+Result<void> sent(int answer, std::string_view call, int pid, int number) {
+  if (answer == 0) return {};
+  const int refused = errno;
+  return signalbox::detail::or_out_of_memory([&]() -> Result<void> {
+    std::string tried =
+        "send signal " + std::to_string(number) + " to process " + std::to_string(pid);
+    switch (refused) {
+      case ESRCH:
+        return std::unexpected(failure(refused, call, std::move(tried), Errc::not_found,
+                                       "There is no such process, or it has been waited for."));
+      case EINVAL:
+        return std::unexpected(failure(refused, call, std::move(tried), Errc::bad_argument,
+                                       "There is no such signal."));
+      case EAGAIN:
+        return std::unexpected(
+            failure(refused, call, std::move(tried), Errc::limit_reached,
+                    "As many queued signals as its user may have are pending: " +
+                        limit_text(RLIMIT_SIGPENDING, "RLIMIT_SIGPENDING", "ulimit -i") +
+                        "; SigQ in /proc/PID/status counts them. The receiver must take some."));
+      case EPERM:
+        return std::unexpected(failure(refused, call, std::move(tried), Errc::permission_denied,
+                                       "It is another user's process."));
+      default:
+        return std::unexpected(failure(refused, call, std::move(tried)));
+    }
+  });
+}
+
+Result<void> refuse_group(int pid) {
+  return signalbox::detail::or_out_of_memory([&]() -> Result<void> {
+    return std::unexpected(Error{Errc::bad_argument, EINVAL, "kill",
+                                 "cannot send a signal to process " + std::to_string(pid) +
+                                     ": that would mean a group of processes, or all."});
+  });
+}
+
+}  // namespace
+
+Result<void> send_signal(int pid, int number) {
+  if (pid <= 0) return refuse_group(pid);
+  return sent(::kill(pid, number), "kill", pid, number);
+}
+
+Result<void> queue_signal(int pid, int number, int value) {
+  if (pid <= 0) return refuse_group(pid);
+  return sent(::sigqueue(pid, number, {.sival_int = value}), "sigqueue", pid, number);
 }
 
 }  // namespace signalbox::os
