@@ -11,9 +11,9 @@
 #include <climits>
 #include <cstdint>
 
-#include "signalbox/os/futex.hpp"
 #include "os/process.hpp"
 #include "probe.hpp"
+#include "signalbox/os/futex.hpp"
 #include "signalbox/os/mapping.hpp"
 
 namespace signalbox::kernel {
