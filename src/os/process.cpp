@@ -182,14 +182,6 @@ Result<std::uint64_t> random_word() {
   return word;
 }
 
-Result<Fd> open_pidfd(std::uint32_t pid) {
-  const int fd = static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0));
-  if (fd < 0) {
-    return std::unexpected(failure(errno, "pidfd_open", "watch process " + std::to_string(pid)));
-  }
-  return Fd(fd);
-}
-
 bool register_for_heavy_barrier() noexcept {
   static const bool registered = membarrier(MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED) == 0;
   return registered;

@@ -70,10 +70,6 @@ Identity identity_of_this_process();
 // 64 random bits from the kernel.
 Result<std::uint64_t> random_word();
 
-// Watches another process: readable once it is dead, even before it is reaped. Fails if the pid
-// is not visible here (another pid name space) or the kernel lacks pidfd_open.
-Result<Fd> open_pidfd(std::uint32_t pid);
-
 // Asymmetric barrier: a process that registered pays nothing for its half; whoever calls
 // heavy_barrier() makes every registered running thread pass a full memory barrier.
 bool register_for_heavy_barrier() noexcept;

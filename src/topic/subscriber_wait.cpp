@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "shm/doorbell.hpp"
+#include "signalbox/os/pidfd.hpp"
 #include "topic/subscriber_core.hpp"
 
 namespace signalbox {
@@ -85,11 +86,11 @@ Result<void> SubscriberCore::watch_process_of(PublisherLink& link) {
   if (link.page->silent.load() != 0) return event_.watch_clock();
   static const std::uint64_t our_namespace = os::identity_of_this_process().pid_namespace;
   if (our_namespace != 0 && link.pid_namespace == our_namespace) {
-    auto pidfd = os::open_pidfd(link.pid);
+    auto process = os::Pidfd::open(link.pid);
     // The number may be another's by now: it is the publisher's only if its lock still lives.
-    if (pidfd && topic::is_alive(link.file)) {
-      if (auto watched = event_.watch_process(*pidfd); !watched) return watched;
-      link.pidfd = std::move(*pidfd);
+    if (process && topic::is_alive(link.file)) {
+      if (auto watched = event_.watch_process(process->fd()); !watched) return watched;
+      link.pidfd = process->release();
       return {};
     }
   }

@@ -8,6 +8,7 @@
 #include "os/event_descriptor.hpp"
 #include "os/process.hpp"
 #include "probe.hpp"
+#include "signalbox/os/pidfd.hpp"
 
 namespace signalbox::kernel {
 namespace {
@@ -115,12 +116,12 @@ TEST(EventFacts, APidfdIsReadableAtAZombie) {
   const IfNot otherwise("watch_death_of() falls back to a clock of ten ticks a second");
   Signpost go;
   Child child([&] { return go.wait() ? 0 : 1; });
-  const auto pidfd = os::open_pidfd(static_cast<std::uint32_t>(child.pid()));
+  const auto pidfd = os::Pidfd::open(static_cast<std::uint32_t>(child.pid()));
   if (!pidfd) GTEST_SKIP() << pidfd.error().text << " Deaths are looked for by the clock here.";
-  EXPECT_FALSE(os::is_readable(*pidfd));
+  EXPECT_FALSE(os::is_readable(pidfd->fd()));
   ASSERT_TRUE(go.pass());
   child.wait_until_zombie();
-  EXPECT_TRUE(os::is_readable(*pidfd));
+  EXPECT_TRUE(os::is_readable(pidfd->fd()));
 }
 
 TEST(EventFacts, AClosedDescriptorStaysInAnEpollWhileAForkedChildHoldsACopy) {
