@@ -4,8 +4,20 @@
 #include <cstdint>
 #include <ctime>
 #include <string>
+#include <vector>
 
 namespace signalbox::os {
+
+namespace {
+
+// What is left until then, for ppoll(2).
+timespec left_until(Deadline deadline) noexcept {
+  if (deadline.is_never() || deadline == Deadline::immediate()) return {};
+  const std::int64_t ns = std::max<std::int64_t>(0, deadline.monotonic_ns() - monotonic_now_ns());
+  return {.tv_sec = ns / 1'000'000'000, .tv_nsec = static_cast<long>(ns % 1'000'000'000)};
+}
+
+}  // namespace
 
 Readiness wait_until_ready(int fd, short events, Deadline deadline, OnSignal on_signal) noexcept {
   if (fd < 0) {  // which poll(2) would pass over, and sleep
@@ -14,14 +26,7 @@ Readiness wait_until_ready(int fd, short events, Deadline deadline, OnSignal on_
   }
   pollfd polled{.fd = fd, .events = events, .revents = 0};
   for (;;) {
-    timespec left{};
-    if (!deadline.is_never()) {
-      const std::int64_t ns =
-          deadline == Deadline::immediate()
-              ? 0
-              : std::max<std::int64_t>(0, deadline.monotonic_ns() - monotonic_now_ns());
-      left = {.tv_sec = ns / 1'000'000'000, .tv_nsec = static_cast<long>(ns % 1'000'000'000)};
-    }
+    const timespec left = left_until(deadline);
     const int ready = ::ppoll(&polled, 1, deadline.is_never() ? nullptr : &left, nullptr);
     // A descriptor that is not open at all must not be tried for ever.
     if (ready > 0 && (polled.revents & POLLNVAL) == 0) return Readiness::ready;
@@ -30,6 +35,20 @@ Readiness wait_until_ready(int fd, short events, Deadline deadline, OnSignal on_
     if (errno != EINTR) return Readiness::failed;
     if (on_signal == OnSignal::give_up) return Readiness::interrupted;
   }
+}
+
+void wait_readable(std::span<Readable> entries, Deadline deadline) {
+  std::vector<pollfd> polled;
+  polled.reserve(entries.size());
+  for (const Readable& entry : entries) polled.push_back({entry.fd, POLLIN, 0});
+  for (;;) {
+    const timespec left = left_until(deadline);
+    const int ready =
+        ::ppoll(polled.data(), polled.size(), deadline.is_never() ? nullptr : &left, nullptr);
+    if (ready < 0 && errno == EINTR && !deadline.passed()) continue;
+    break;
+  }
+  for (std::size_t i = 0; i < entries.size(); ++i) entries[i].is_ready = polled[i].revents != 0;
 }
 
 Error ended_wait(Readiness end, std::string_view call, std::string_view tried) {

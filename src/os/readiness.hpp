@@ -7,6 +7,7 @@
 #include <poll.h>
 
 #include <cerrno>
+#include <span>
 #include <string_view>
 
 #include "os/failure.hpp"
@@ -20,6 +21,13 @@ enum class Readiness { ready, timed_out, interrupted, failed };
 
 // `events` as for poll(2). An error or a hang-up counts as ready: the call tried next tells which.
 Readiness wait_until_ready(int fd, short events, Deadline deadline, OnSignal on_signal) noexcept;
+
+// Sleeps until one of them is readable (or its peer is gone), or the deadline passes.
+struct Readable {
+  int fd;
+  bool is_ready = false;
+};
+void wait_readable(std::span<Readable> entries, Deadline deadline);
 
 // Every refusal of a call that was asked not to wait. The text lies in the string itself, so a
 // program that asks again and again pays for no memory.

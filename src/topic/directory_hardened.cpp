@@ -158,7 +158,13 @@ Result<void> TopicDirectory::introduce(OwnSegment& own) {
 Result<void> TopicDirectory::open_meeting_point(OwnSegment& own) {
   auto directory = os::open_file(directory_, ".", os::Access::read);
   if (!directory) return std::unexpected(std::move(directory.error()));
-  auto listener = os::listen_at(directory_, socket_name(own.file), sharing_.files);
+  const auto at = os::UnixAddress::in(directory_, socket_name(own.file));
+  if (!at) return std::unexpected(at.error());
+  auto listener = os::UnixListener::listen(
+      *at, {.kind = os::UnixListener::Kind::seqpacket,
+            .name = {.mode = sharing_.files.mode,
+                     .group = sharing_.files.group,
+                     .takes_over_stale = false}});  // names are never used again
   if (!listener) return std::unexpected(std::move(listener.error()));
   auto who = participant_of(own.file);
   point_ = std::make_shared<MeetingPoint>(
@@ -170,7 +176,7 @@ Result<void> TopicDirectory::open_meeting_point(OwnSegment& own) {
                         .text = std::move(text_),
                         .bell = std::move(bell_memory_),
                         .memory = std::move(own.memory),
-                        .listener = os::LifeFd(std::move(*listener))});
+                        .listener = os::LifeFd(listener->release())});
   return begin_answering(point_);
 }
 

@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "os/process.hpp"
+#include "os/readiness.hpp"
 #include "signalbox/os/file_lock.hpp"
 #include "topic/directory.hpp"
 
@@ -75,7 +76,9 @@ enum class Step { again, over };
 Result<Step> converse(const Asking& at, const Participant& whom, const Request& request,
                       std::span<const int> descriptors, Deadline deadline, std::string& last,
                       std::optional<Given>& given) {
-  auto connected = os::connect_to(at.directory, socket_name(whom.file));
+  const auto to = os::UnixAddress::in(at.directory, socket_name(whom.file));
+  if (!to) return std::unexpected(to.error());
+  auto connected = os::connect_unix(SOCK_SEQPACKET, *to);
   if (!connected) {
     if (connected.error().code == Errc::would_block) return Step::again;
     if (connected.error().code == Errc::not_found) return Step::over;
@@ -103,14 +106,18 @@ Result<Step> converse(const Asking& at, const Participant& whom, const Request& 
   os::Readable readable[] = {{connection.fd().get()}};
   os::wait_readable(readable, deadline);
   Reply reply{};
+  std::vector<os::Fd> came;
   auto received =
-      os::receive_message(connection.fd(), std::as_writable_bytes(std::span(&reply, 1)));
+      os::receive_unix(connection.fd(), {.room = std::as_writable_bytes(std::span(&reply, 1)),
+                                         .descriptors = &came,
+                                         .descriptors_max = introduction_descriptors_max});
   if (!received) {
     const Errc code = received.error().code;
     if (code == Errc::closed || code == Errc::would_block) return Step::again;
     return std::unexpected(std::move(received.error()));
   }
-  if (!received->is_whole || received->bytes != sizeof(reply) ||
+  if (received->bytes == 0) return Step::again;  // the end
+  if (!received->is_whole() || received->bytes != sizeof(reply) ||
       reply.magic != introduction_magic) {
     return std::unexpected(refusal(at, whom, *peer, Answer{}));
   }
@@ -120,7 +127,7 @@ Result<Step> converse(const Asking& at, const Participant& whom, const Request& 
   if (reply.answer != Answer::given) {
     return std::unexpected(refusal(at, whom, *peer, reply.answer));
   }
-  given.emplace(std::move(*peer), std::move(received->descriptors));
+  given.emplace(std::move(*peer), std::move(came));
   return Step::over;
 }
 

@@ -9,13 +9,14 @@
 //   Limits   each call has a deadline, and nothing else makes it wait
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "os/unix_socket.hpp"
+#include "os/unix_calls.hpp"
 #include "signalbox/deadline.hpp"
 #include "topic/place.hpp"
 #include "topic/sharing.hpp"
@@ -24,6 +25,8 @@ namespace signalbox::topic {
 
 inline constexpr std::uint64_t introduction_magic = 0x0a444e4148584253;  // "SBXHAND\n"
 inline constexpr std::uint32_t introduction_version = 1;
+// More in one message are closed unseen: a stranger must not use up our descriptors.
+inline constexpr std::size_t introduction_descriptors_max = 4;
 
 enum class Ask : std::uint32_t {
   topic = 1,  // by who wants in: answered with the topic's text and its bell

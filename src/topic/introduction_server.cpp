@@ -9,7 +9,8 @@
 
 #include "os/background_thread.hpp"
 #include "os/process.hpp"
-#include "os/unix_socket.hpp"
+#include "os/readiness.hpp"
+#include "os/unix_calls.hpp"
 
 namespace signalbox::topic {
 
@@ -133,15 +134,18 @@ class Server {
   // One request, one answer; what cannot be sent at once is not sent.
   static void listen_to(const Caller& caller) {
     Request request{};
-    auto received =
-        os::receive_message(caller.connection.fd(), std::as_writable_bytes(std::span(&request, 1)));
-    if (!received) return;
+    std::vector<os::Fd> descriptors;
+    auto received = os::receive_unix(caller.connection.fd(),
+                                     {.room = std::as_writable_bytes(std::span(&request, 1)),
+                                      .descriptors = &descriptors,
+                                      .descriptors_max = introduction_descriptors_max});
+    if (!received || received->bytes == 0) return;
     Answer answer = Answer::malformed;
     std::vector<int> give;
-    if (received->is_whole && received->bytes == sizeof(request) &&
+    if (received->is_whole() && received->bytes == sizeof(request) &&
         request.magic == introduction_magic) {
       answer = request.version == introduction_version
-                   ? caller.point->answer(request, std::move(received->descriptors), give)
+                   ? caller.point->answer(request, std::move(descriptors), give)
                    : Answer::other_version;
     }
     reply(caller.connection.fd(), answer, give);

@@ -19,7 +19,7 @@
 
 #include "os/file.hpp"
 #include "os/process.hpp"
-#include "os/unix_socket.hpp"
+#include "os/unix_calls.hpp"
 #include "topic/introduction.hpp"
 #include "topic/place.hpp"
 #include "topic/segment.hpp"

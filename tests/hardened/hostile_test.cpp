@@ -17,6 +17,8 @@
 
 #include "../proof_counts.hpp"
 #include "../stop/participant.hpp"
+#include "os/readiness.hpp"
+#include "os/unix_calls.hpp"
 #include "signalbox/os/memory_file.hpp"
 #include "topic/directory.hpp"
 #include "topic/introduction.hpp"
@@ -63,8 +65,12 @@ topic::Request request_to(const topic::Participant& whom, Ask ask) {
   return {.ask = ask, .addressee = whom.incarnation};
 }
 
+os::UnixAddress address_of(const os::Fd& directory, const topic::Participant& whom) {
+  return os::UnixAddress::in(directory, topic::socket_name(whom.file)).value();
+}
+
 os::Fd call(const os::Fd& directory, const topic::Participant& whom) {
-  return os::connect_to(directory, topic::socket_name(whom.file)).value();
+  return os::connect_unix(SOCK_SEQPACKET, address_of(directory, whom)).value();
 }
 
 struct Heard {
@@ -75,9 +81,12 @@ Heard hear(const os::Fd& connection) {
   os::Readable readable[] = {{connection.get()}};
   os::wait_readable(readable, Deadline::after(20s));
   topic::Reply reply{};
-  auto got = os::receive_message(connection, std::as_writable_bytes(std::span(&reply, 1)));
-  if (!got) return {};
-  return {reply.answer, std::move(got->descriptors)};
+  std::vector<os::Fd> descriptors;
+  const auto got = os::receive_unix(
+      connection,
+      {.room = std::as_writable_bytes(std::span(&reply, 1)), .descriptors = &descriptors});
+  if (!got || got->bytes == 0) return {};
+  return {reply.answer, std::move(descriptors)};
 }
 
 // Whatever the bytes and the descriptors are, as they are.
@@ -259,7 +268,7 @@ struct Impostor {
       os::wait_readable(asked, Deadline::never());
       topic::Request request{};
       static_cast<void>(
-          os::receive_message(*connection, std::as_writable_bytes(std::span(&request, 1))));
+          os::receive_unix(*connection, {.room = std::as_writable_bytes(std::span(&request, 1))}));
       if (request.ask != Ask::meet) continue;
       const topic::Reply reply{.magic = topic::introduction_magic,
                                .version = topic::introduction_version,
@@ -279,8 +288,10 @@ class Offered : public ::testing::TestWithParam<Offer> {
 TEST_P(Offered, ByWhoIsThereIsRefusedByTheNewcomer) {
   Honest honest;
   const Impostor impostor(domain_, Role::subscriber);
-  const os::Fd listener =
-      os::listen_at(impostor.directory, topic::socket_name(impostor.who.file), {0600}).value();
+  const os::Fd listener = os::UnixListener::listen(address_of(impostor.directory, impostor.who),
+                                                   {.kind = os::UnixListener::Kind::seqpacket})
+                              .value()
+                              .release();
   const os::Fd offered = GetParam().make(impostor.who);
   Participant answers([&]() -> int { impostor.answer_with(offered.get(), listener); });
   const auto out = Publisher<Beat>::open(kTopic, kGives);
@@ -383,7 +394,7 @@ TEST(SlowCallers, DoNotKeepOthersOut) {
   std::vector<os::Fd> silent;
   const Deadline watchdog = Deadline::after(60s);
   while (silent.size() < 300 && !watchdog.passed()) {
-    auto connection = os::connect_to(directory, topic::socket_name(whom.file));
+    auto connection = os::connect_unix(SOCK_SEQPACKET, address_of(directory, whom));
     if (connection) silent.push_back(std::move(*connection));
   }
   ASSERT_EQ(silent.size(), 300U);
