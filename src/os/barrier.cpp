@@ -35,8 +35,8 @@ Result<Barrier> Barrier::open(Memory& memory) {
 
 Result<bool> Barrier::wait() {
   if (memory_ == nullptr) return std::unexpected(object_closed_error(Placed::barrier));
-  return ::pthread_barrier_wait(native_in<pthread_barrier_t>(*memory_)) ==
-         PTHREAD_BARRIER_SERIAL_THREAD;
+  const int part = ::pthread_barrier_wait(native_in<pthread_barrier_t>(*memory_));
+  return part == PTHREAD_BARRIER_SERIAL_THREAD;
 }
 
 Result<void> Barrier::destroy() {
