@@ -70,6 +70,21 @@ TEST_F(SemaphoreGuardTest, AGuardIsItsProcesssAlone) {
   EXPECT_EQ(values(), (Values{1}));
 }
 
+TEST_F(SemaphoreGuardTest, TwoProcessesTakeTurnsAThousandTimes) {
+  const auto rounds = [&] {
+    for (int round = 0; round < 1000; ++round) {
+      auto guard = SemaphoreGuard::enter(set(), 0, watchdog());
+      if (!guard || set().value(0) != 0 || !guard->leave()) return 1;
+    }
+    return 0;
+  };
+  Forked one(rounds);
+  Forked other(rounds);
+  EXPECT_EQ(one.wait(), 0);
+  EXPECT_EQ(other.wait(), 0);
+  EXPECT_EQ(values(), (Values{1}));
+}
+
 class SetReaderWriterLockTest : public ::testing::Test {
  protected:
   SetReaderWriterLock open(std::uint16_t readers) {

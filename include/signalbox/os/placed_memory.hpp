@@ -1,12 +1,9 @@
 // os/placed_memory.hpp: room in shared memory for one process-shared object of the C library.
 //
-//   Lives     as the memory does
-//   Threads   creating, opening and destroying: one at a time for each object
-//   Crash     the object stays as it was; a creator that died midway leaves room that reads as used
-//   Fork      shared mappings are inherited
-//   Limits    64 bytes, aligned to 8
-//   Pollable  no
-//   Manual    pthread_mutexattr_setpshared(3) sem_init(3)
+//   Threads  creating, opening and destroying: one at a time for each object
+//   Crash    the object stays as it was; a creator that died midway leaves room that reads as used
+//   Fork     shared mappings are inherited
+//   Limits   64 bytes, aligned to 8
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,4 @@
-// os/posix_queue.hpp: POSIX message queues: whole messages, the most urgent first, with one
-// descriptor to wait on.
+// os/posix_queue.hpp: POSIX message queues: whole messages, the most urgent first.
 //
 //   Lives     until unlink() and the last handle, or the machine restarts, with its messages
 //   Threads   any number at a time, also on one handle

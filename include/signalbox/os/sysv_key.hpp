@@ -1,12 +1,9 @@
 // os/sysv_key.hpp: how programs that share a System V object find it, and who may use it.
 //
-//   Lives     a value; the object it leads to lives until it is removed or the machine restarts
-//   Threads   values
-//   Crash     nothing to lose
-//   Fork      safe
-//   Limits    keys are 32 bits, and only as unique as you make them
-//   Pollable  no
-//   Manual    ftok(3) sysvipc(7)
+//   Threads  values
+//   Crash    nothing to lose
+//   Fork     safe
+//   Limits   keys are 32 bits, and only as unique as you make them
 #pragma once
 
 #include <cstdint>
