@@ -5,6 +5,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "base/must.hpp"
 #include "bench/payload.hpp"
 #include "signalbox/topic.hpp"
 
@@ -13,6 +14,7 @@ namespace bench {
 namespace {
 
 using signalbox::Deadline;
+using signalbox::must;
 using signalbox::Publisher;
 using signalbox::Start;
 using signalbox::Subscriber;
@@ -20,12 +22,6 @@ using signalbox::Subscriber;
 // After its answer a follower makes some system calls and sleeps: 10 microseconds, by strace and a
 // look at the clock; several times that, so that none is met awake.
 constexpr std::int64_t kFallingAsleepNs = 60'000;
-
-template <class T>
-T must(signalbox::Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().text);
-  return std::move(*result);
-}
 
 template <class There>
 class EchoExchange final : public Exchange {

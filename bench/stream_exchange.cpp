@@ -7,6 +7,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "base/must.hpp"
 #include "bench/exchange.hpp"
 #include "bench/payload.hpp"
 #include "signalbox/topic.hpp"
@@ -16,6 +17,7 @@ namespace bench {
 namespace {
 
 using signalbox::Deadline;
+using signalbox::must;
 using signalbox::Publisher;
 using signalbox::Start;
 using signalbox::Subscriber;
@@ -93,12 +95,6 @@ class RawSlotRing final : public Stream {
   std::uint64_t next_ = 0;
   std::uint64_t seen_taken_ = 0;
 };
-
-template <class T>
-T must(signalbox::Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().text);
-  return std::move(*result);
-}
 
 class TopicStream : public Stream {
  public:

@@ -5,6 +5,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "base/must.hpp"
 #include "bench/exchange.hpp"
 #include "bench/payload.hpp"
 #include "signalbox/topic.hpp"
@@ -14,15 +15,10 @@ namespace bench {
 namespace {
 
 using signalbox::Deadline;
+using signalbox::must;
 using signalbox::Publisher;
 using signalbox::Start;
 using signalbox::Subscriber;
-
-template <class T>
-T must(signalbox::Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().text);
-  return std::move(*result);
-}
 
 // Two topics, one each way; each process publishes one and subscribes to the other.
 template <class T>

@@ -2,6 +2,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "base/must.hpp"
 #include "bench/payload.hpp"
 #include "bench/peers/link.hpp"
 #include "signalbox/topic.hpp"
@@ -9,12 +10,6 @@
 namespace bench {
 
 namespace {
-
-template <class T>
-T must(signalbox::Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().text);
-  return std::move(*result);
-}
 
 class TopicLink final : public Link {
  public:

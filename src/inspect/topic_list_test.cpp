@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 
+#include "base/must.hpp"
 #include "signalbox/discovery.hpp"
 #include "signalbox/topic.hpp"
 #include "topic/layout.hpp"
@@ -34,12 +35,6 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using Numbers = Publisher<test::Number>;
 using Reader = Subscriber<test::Number>;
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().text);
-  return std::move(*result);
-}
 
 std::string file_of(const ScratchDomain& domain, const std::string& topic, topic::Role role,
                     std::uint64_t incarnation) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <thread>
 
+#include "base/must.hpp"
 #include "signalbox/discovery.hpp"
 #include "signalbox/os/file_lock.hpp"
 #include "signalbox/topic.hpp"
@@ -35,12 +36,6 @@ using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 using Numbers = Publisher<test::Number>;
 using Reader = Subscriber<test::Number>;
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().text);
-  return std::move(*result);
-}
 
 // A watchdog for what must come, never a measure.
 Deadline soon() { return Deadline::after(std::chrono::seconds(60)); }

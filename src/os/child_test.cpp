@@ -30,7 +30,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::bytes_of;
-using test::must;
 using test::read_to_end;
 using test::soon;
 using Words = std::vector<std::string>;

@@ -19,7 +19,6 @@ namespace signalbox::os {
 namespace {
 
 using namespace std::chrono_literals;
-using test::must;
 using Mode = EventFd::Mode;
 
 TEST(EventFd, ACounterIsTakenWhole) {

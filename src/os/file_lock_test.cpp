@@ -20,7 +20,6 @@ namespace signalbox::os {
 namespace {
 
 using namespace std::chrono_literals;
-using test::must;
 
 constexpr LockKind shared = LockKind::shared;
 constexpr LockKind exclusive = LockKind::exclusive;

@@ -20,7 +20,6 @@ namespace signalbox::os {
 namespace {
 
 using namespace std::chrono_literals;
-using test::must;
 using Word = std::atomic<std::uint32_t>;
 
 // Wakes until so many were woken in all.

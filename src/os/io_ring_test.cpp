@@ -34,7 +34,6 @@ namespace signalbox::os {
 namespace {
 
 using namespace std::chrono_literals;
-using test::must;
 
 std::span<const std::byte> bytes_of(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));

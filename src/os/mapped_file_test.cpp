@@ -20,8 +20,6 @@
 namespace signalbox::os {
 namespace {
 
-using test::must;
-
 struct MappedFileTest : ::testing::Test {
   static std::string make_folder() {
     std::string name = "/tmp/signalbox-mapped-XXXXXX";

@@ -18,8 +18,6 @@
 namespace signalbox::os {
 namespace {
 
-using test::must;
-
 const std::size_t page = page_bytes();
 
 Fd file_of(std::size_t bytes, const char* folder = "/dev/shm") {

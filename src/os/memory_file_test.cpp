@@ -15,8 +15,6 @@
 namespace signalbox::os {
 namespace {
 
-using test::must;
-
 constexpr MapOptions for_writing{.access = Access::read_write};
 
 TEST(MemoryFile, IsZeroedReservedAndClosedByExec) {

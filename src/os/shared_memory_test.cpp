@@ -24,8 +24,6 @@
 namespace signalbox::os {
 namespace {
 
-using test::must;
-
 struct SharedMemoryTest : ::testing::Test {
   const std::string name = "/signalbox-test-" + std::to_string(::getpid()) + "-" +
                            ::testing::UnitTest::GetInstance()->current_test_info()->name();

@@ -23,8 +23,6 @@
 namespace signalbox::os {
 namespace {
 
-using test::must;
-
 template <class Steps>
 void in_child(Steps steps) {
   test::Forked child([&] { return steps(); });

@@ -15,16 +15,10 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/must.hpp"
 #include "signalbox/error.hpp"
 
 namespace signalbox::os::test {
-
-// What the result holds; its error ends the test by an exception that gtest reports.
-template <class T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().text);
-  if constexpr (!std::is_void_v<T>) return std::move(*result);
-}
 
 // Runs `work` in a child, which exits with what it answers.
 class Forked {

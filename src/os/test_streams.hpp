@@ -16,16 +16,11 @@
 #include <string_view>
 #include <vector>
 
+#include "base/must.hpp"
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
 
 namespace signalbox::os::test {
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().text);
-  if constexpr (!std::is_void_v<T>) return std::move(*result);
-}
 
 // A watchdog for what must come, never a measure.
 inline Deadline soon() { return Deadline::after(std::chrono::seconds(60)); }

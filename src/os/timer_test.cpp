@@ -15,7 +15,6 @@ namespace signalbox::os {
 namespace {
 
 using namespace std::chrono_literals;
-using test::must;
 
 std::uint64_t wait_and_take(Timer& timer) {
   must(wait_for(timer.fd(), POLLIN, Deadline::after(60s), OnSignal::go_on, "wait for a timer"));

@@ -27,7 +27,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::bytes_of;
-using test::must;
 using test::read_text;
 using test::soon;
 using Kind = UnixListener::Kind;

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <optional>
 
+#include "base/must.hpp"
 #include "os/file.hpp"
 #include "signalbox/topic.hpp"
 #include "topic/place.hpp"
@@ -34,12 +35,6 @@ SBX_DESCRIBE(test::Tailed, seq);
 
 namespace signalbox {
 namespace {
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().text);
-  return std::move(*result);
-}
 
 std::uint64_t memory_of(const os::Fd& directory, const std::string& name) {
   return must(os::facts_of(directory, name)).reserved_bytes;

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <vector>
 
+#include "base/must.hpp"
 #include "signalbox/footprint.hpp"
 #include "signalbox/topic.hpp"
 #include "topic/scratch_domain.hpp"
@@ -51,12 +52,6 @@ namespace signalbox {
 namespace {
 
 using test::Bytes;
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().text);
-  return std::move(*result);
-}
 
 template <std::size_t size>
 test::Bytes<size> message(std::size_t number) {

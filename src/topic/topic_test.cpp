@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/must.hpp"
 #include "topic/scratch_domain.hpp"
 
 namespace test {
@@ -44,12 +45,6 @@ using test::Large;
 using test::Pose;
 using test::Tailed;
 using namespace std::chrono_literals;
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().text);
-  return std::move(*result);
-}
 
 class Topic : public ::testing::Test {
  protected:

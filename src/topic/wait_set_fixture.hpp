@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/must.hpp"
 #include "signalbox/os/fd.hpp"
 #include "signalbox/topic.hpp"
 #include "signalbox/wait_set.hpp"
@@ -23,12 +24,6 @@ struct Number {
 SBX_DESCRIBE(test::Number, value);
 
 namespace signalbox {
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().text);
-  if constexpr (!std::is_void_v<T>) return std::move(*result);
-}
 
 // A watchdog for what must come, never a measure.
 inline Deadline soon() { return Deadline::after(std::chrono::seconds(60)); }

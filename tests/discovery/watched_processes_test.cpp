@@ -14,6 +14,7 @@
 
 #include "../regress/used_up_descriptors.hpp"
 #include "../stop/participant.hpp"
+#include "base/must.hpp"
 #include "signalbox/discovery.hpp"
 #include "signalbox/os/fd.hpp"
 #include "topic/scratch_domain.hpp"
@@ -24,12 +25,6 @@ namespace {
 using Kind = TopicEvent::Kind;
 using stop::Beat;
 using stop::Participant;
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().text);
-  return std::move(*result);
-}
 
 Deadline soon() { return Deadline::after(std::chrono::seconds(60)); }
 

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "base/must.hpp"
 #include "signalbox/topic.hpp"
 #include "signalbox/wait_set.hpp"
 #include "topic/scratch_domain.hpp"
@@ -85,12 +86,6 @@ using test::Large;
 using test::Small;
 
 constexpr int kRounds = 100'000;
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().text);
-  return std::move(*result);
-}
 
 Deadline soon() { return Deadline::after(std::chrono::seconds(60)); }
 

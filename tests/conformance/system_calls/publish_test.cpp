@@ -14,6 +14,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/must.hpp"
 #include "signalbox/os/timer.hpp"
 #include "signalbox/topic.hpp"
 #include "signalbox/wait_set.hpp"
@@ -36,12 +37,6 @@ namespace {
 using test::Large;
 using test::Small;
 using namespace std::chrono_literals;
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().text);
-  return std::move(*result);
-}
 
 void kill_who_enters_the_kernel() {
   sock_filter rules[] = {
