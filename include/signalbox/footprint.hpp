@@ -13,8 +13,8 @@
 namespace signalbox {
 
 // Bytes of tmpfs, as `du` counts them on a kernel with pages of 4 KiB. All is reserved when a
-// publisher or subscriber is opened, and nothing is allocated later; pages of a frame that was
-// never written count all the same.
+// publisher or subscriber is opened, and nothing is allocated later, but for the arenas of a
+// publisher that was told to grow; pages of a frame that was never written count all the same.
 struct Footprint {
   // Once for a topic.
   std::uint64_t description_bytes = 0;  // the file `topic`: the type's name and text
@@ -27,9 +27,14 @@ struct Footprint {
   std::uint64_t frames = 0;
   std::uint64_t frame_bytes = 0;  // fixed part and tail, rounded up to a cache line or a page
   std::uint64_t publisher_bytes = 0;
+  // What a publisher with grown_tail_bytes_max may take besides, when there has been a loan for
+  // each size: so many further arenas, each of as many frames, the tails twice as long each time.
+  std::uint32_t arenas = 0;
+  std::uint64_t grown_bytes_max = 0;
   // For each subscriber: its control page with pins and cursors.
   std::uint64_t subscriber_bytes = 0;
 
+  // As opened; grown as far as they may, publishers take grown_bytes_max more each.
   std::uint64_t total_bytes(std::uint64_t publishers, std::uint64_t subscribers) const noexcept {
     return description_bytes + bell_bytes + publishers * publisher_bytes +
            subscribers * subscriber_bytes;

@@ -72,8 +72,12 @@ struct PublisherOptions {
   std::uint32_t depth = 16;          // messages kept for slow and late subscribers; power of two
   std::uint32_t loans_max = 1;       // messages being filled at once
   std::uint32_t held_max = 4;        // frames subscribers may hold, all together, beyond the ring
-  std::uint64_t tail_bytes_max = 0;  // largest tail; the type must have one
-  std::string domain{};              // empty: $SIGNALBOX_DIR, else $SIGNALBOX_DOMAIN, "default"
+  std::uint64_t tail_bytes_max = 0;  // largest tail with memory of its own; the type must have one
+  // Largest tail at all. Above tail_bytes_max: a loan() that asks for a longer one makes room for
+  // it then, enters the kernel, and fails with no_space if there is none. What was made once stays
+  // until the publisher closes. 0: nothing is made after open.
+  std::uint64_t grown_tail_bytes_max = 0;
+  std::string domain{};  // empty: $SIGNALBOX_DIR, else $SIGNALBOX_DOMAIN, "default"
   WhenBehind when_behind = WhenBehind::wait;
   WakeSleepers wake = WakeSleepers::yes;
   Tier tier = Tier::plain;
@@ -132,6 +136,7 @@ class RawLoan {
   struct PublisherCore* owner_ = nullptr;
   std::byte* frame_ = nullptr;  // null while the message fits in_place_
   std::uint32_t chunk_ = 0;
+  std::uint32_t arena_ = 0;
   std::uint64_t data_bytes_ = 0;
   std::uint64_t tail_bytes_ = 0;
   alignas(16) std::byte in_place_[inline_bytes_max];
@@ -148,6 +153,9 @@ class RawPublisher {
   // Lends a message into `loan`, which must be empty; false: why() says why not.
   bool lend(RawLoan& loan, std::size_t tail_bytes) noexcept;
   Result<std::uint64_t> publish(RawLoan& loan, Deadline deadline);
+  // Publishes them in order and wakes sleepers once. Answers how many; the others are still the
+  // caller's: why() says why the first of them is.
+  std::size_t publish_batch(std::span<RawLoan* const> loans, Deadline deadline) noexcept;
   // For types of at most inline_bytes_max bytes without a tail: publishes a copy of `padded`, of
   // which padded_bytes() are read, zeroes behind the type's own. Answers the position, or
   // no_position: why() says why not. A word and not a Result, because this is the shortest path

@@ -153,6 +153,9 @@ typedef struct sbx_publisher_options {
   uint32_t wake;           /* an sbx_wake_sleepers */
   uint32_t tier;           /* an sbx_tier */
   uint32_t reserved;       /* 0 */
+  /* Largest tail at all. Above tail_bytes_max: a loan of a longer tail makes room for it then,
+   * which enters the kernel and may fail with NO_SPACE. 0: no memory is taken after open. */
+  uint64_t grown_tail_bytes_max;
 } sbx_publisher_options;
 
 /* Fills the first `size` bytes of `options` with the defaults; use the function below, which knows
@@ -191,12 +194,19 @@ typedef struct sbx_loan {
   uint64_t inline_[6];
 } sbx_loan;
 
-/* Lends a message of `tail_bytes` tail. Lock-free, no system call (unless frames are short).
+/* Lends a message of `tail_bytes` tail. Lock-free, no system call (unless frames are short, or room
+ * is made for a tail above tail_bytes_max).
  * `loan` must not move in memory until it is published or dropped.
  * Errors: WOULD_BLOCK (every frame is held by a subscriber), LIMIT_REACHED (loans_max),
- * TOO_LARGE, WRONG_PROCESS. */
+ * TOO_LARGE, WRONG_PROCESS; where room is made those of sbx_publisher_open() too. */
 SBX_EXPORT int sbx_publisher_loan(sbx_publisher* publisher, uint64_t tail_bytes, sbx_loan* loan,
                                   sbx_error* error);
+
+/* The same for up to `count` loans side by side. `lent` receives how many there are from the first
+ * on, also on an error: that of the first that could not be lent. The others are cleared. */
+SBX_EXPORT int sbx_publisher_loan_batch(sbx_publisher* publisher, uint64_t tail_bytes,
+                                        sbx_loan* loans, size_t count, size_t* lent,
+                                        sbx_error* error);
 
 /* Shortens the tail of a loan before it is published. Errors: BAD_ARGUMENT when longer. */
 SBX_EXPORT int sbx_loan_shorten(sbx_loan* loan, uint64_t tail_bytes, sbx_error* error);
@@ -209,6 +219,13 @@ SBX_EXPORT int sbx_loan_shorten(sbx_loan* loan, uint64_t tail_bytes, sbx_error* 
  * Errors: WOULD_BLOCK or TIMED_OUT (a reliable subscriber is behind), WRONG_PROCESS. */
 SBX_EXPORT int sbx_publisher_publish(sbx_publisher* publisher, sbx_loan* loan, int64_t deadline_ns,
                                      uint64_t* position, sbx_error* error);
+
+/* sbx_publisher_publish() for `count` loans, in order; sleepers are woken once. `published` (may be
+ * NULL) receives how many were, also on an error: that of the first that was not. It and those
+ * behind it are still the caller's. */
+SBX_EXPORT int sbx_publisher_publish_batch(sbx_publisher* publisher, sbx_loan* loans, size_t count,
+                                           int64_t deadline_ns, size_t* published,
+                                           sbx_error* error);
 
 /* Gives a loan back unpublished. */
 SBX_EXPORT void sbx_publisher_drop(sbx_publisher* publisher, sbx_loan* loan);

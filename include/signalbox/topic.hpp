@@ -15,6 +15,7 @@
 //   Limits   depth_max, loans_max, pins_max, subscribers_max, publishers_max below
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -95,7 +96,8 @@ class Publisher {
   }
 
   // A message to fill, bytes uninitialised; empty when subscribers hold every frame or `tail_bytes`
-  // is more than the topic allows (why() says which). Lock-free.
+  // is more than the topic allows (why() says which). Lock-free, but where it makes room for a tail
+  // above tail_bytes_max: that enters the kernel, and hardened may wait for a stopped subscriber.
   [[nodiscard]] Loan<T> loan(std::size_t tail_bytes = 0) noexcept {
     Loan<T> loan;
     raw_.lend(loan.raw_, tail_bytes);
@@ -112,6 +114,28 @@ class Publisher {
   // As above, but waits for a reliable subscriber. Error: timed_out.
   Result<std::uint64_t> publish(Loan<T>&& loan, Deadline deadline) {
     return raw_.publish(loan.raw_, deadline);
+  }
+
+  // loan() for each of these empty loans, up to loans_max. Answers how many it filled, from the
+  // first on; fewer than asked: why() says why.
+  std::size_t loan_batch(std::span<Loan<T>> loans, std::size_t tail_bytes = 0) noexcept {
+    std::size_t lent = 0;
+    while (lent < loans.size() && raw_.lend(loans[lent].raw_, tail_bytes)) ++lent;
+    return lent;
+  }
+  // publish() for many, in order; sleepers are woken once. Answers how many were published and so
+  // consumed; the others are still yours: why() says why the first of them is.
+  std::size_t publish_batch(std::span<Loan<T>> loans, Deadline deadline = Deadline::immediate()) {
+    std::size_t published = 0;
+    while (published < loans.size()) {
+      RawLoan* some[loans_max];
+      const std::size_t count = std::min<std::size_t>(loans_max, loans.size() - published);
+      for (std::size_t i = 0; i < count; ++i) some[i] = &loans[published + i].raw_;
+      const std::size_t done = raw_.publish_batch({some, count}, deadline);
+      published += done;
+      if (done < count) break;
+    }
+    return published;
   }
 
   // loan, copy, publish, for messages that are at hand as a value. Up to inline_bytes_max bytes it

@@ -1,4 +1,5 @@
 // publisher.cpp: sbx_publisher and sbx_loan over RawPublisher and RawLoan.
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 #include <memory>
@@ -81,6 +82,24 @@ void show(RawLoan& slot, sbx_loan& loan) noexcept {
   loan.chunk_ = reinterpret_cast<std::uintptr_t>(&slot);
 }
 
+int lend(sbx_publisher& publisher, std::uint64_t tail_bytes, sbx_loan& loan, sbx_error* error) {
+  loan = sbx_loan{};
+  if (tail_bytes > SIZE_MAX) {
+    return report(Errc::too_large, 0, "sbx_publisher_loan: the tail exceeds the address space",
+                  error);
+  }
+  // With every slot taken loans_max is reached, or this is a forked child: lend() says which.
+  RawLoan refused;
+  RawLoan* slot = free_slot(publisher);
+  if (!publisher.raw.lend(slot == nullptr ? refused : *slot,
+                          static_cast<std::size_t>(tail_bytes))) {
+    return report(publisher.raw.why(), error);
+  }
+  assert(slot != nullptr);
+  show(*slot, loan);
+  return SBX_OK;
+}
+
 constexpr const char* no_loan =
     "'loan' is not an open loan of this publisher: fill it with sbx_publisher_loan(); publish and "
     "drop end it";
@@ -161,6 +180,7 @@ void sbx_publisher_options_init_sized(sbx_publisher_options* options, size_t siz
   whole.when_behind = static_cast<std::uint32_t>(defaults.when_behind);
   whole.wake = static_cast<std::uint32_t>(defaults.wake);
   whole.tier = static_cast<std::uint32_t>(defaults.tier);
+  whole.grown_tail_bytes_max = defaults.grown_tail_bytes_max;
   signalbox::c::write_options(&whole, sizeof(whole), options, size);
 }
 
@@ -183,6 +203,7 @@ int sbx_publisher_open(const char* topic, const sbx_type* type,
                                    .loans_max = read.loans_max,
                                    .held_max = read.held_max,
                                    .tail_bytes_max = read.tail_bytes_max,
+                                   .grown_tail_bytes_max = read.grown_tail_bytes_max,
                                    .domain = read.domain == nullptr ? "" : read.domain,
                                    .when_behind = static_cast<WhenBehind>(read.when_behind),
                                    .wake = static_cast<WakeSleepers>(read.wake),
@@ -202,20 +223,23 @@ int sbx_publisher_loan(sbx_publisher* publisher, uint64_t tail_bytes, sbx_loan* 
   return guarded(function, error, [&]() -> int {
     if (publisher == nullptr) return bad_argument(function, "'publisher' is NULL", error);
     if (loan == nullptr) return bad_argument(function, "'loan' is NULL", error);
-    *loan = sbx_loan{};
-    if (tail_bytes > SIZE_MAX) {
-      return report(Errc::too_large, 0, "sbx_publisher_loan: the tail exceeds the address space",
-                    error);
+    return lend(*publisher, tail_bytes, *loan, error);
+  });
+}
+
+int sbx_publisher_loan_batch(sbx_publisher* publisher, uint64_t tail_bytes, sbx_loan* loans,
+                             size_t count, size_t* lent, sbx_error* error) {
+  constexpr std::string_view function = "sbx_publisher_loan_batch";
+  return guarded(function, error, [&]() -> int {
+    if (lent == nullptr) return bad_argument(function, "'lent' is NULL", error);
+    *lent = 0;
+    if (publisher == nullptr) return bad_argument(function, "'publisher' is NULL", error);
+    if (count == 0) return SBX_OK;
+    if (loans == nullptr) return bad_argument(function, "'loans' is NULL", error);
+    std::fill_n(loans, count, sbx_loan{});
+    for (; *lent < count; ++*lent) {
+      if (const int code = lend(*publisher, tail_bytes, loans[*lent], error)) return code;
     }
-    // With every slot taken loans_max is reached, or this is a forked child: lend() says which.
-    RawLoan refused;
-    RawLoan* slot = free_slot(*publisher);
-    if (!publisher->raw.lend(slot == nullptr ? refused : *slot,
-                             static_cast<std::size_t>(tail_bytes))) {
-      return report(publisher->raw.why(), error);
-    }
-    assert(slot != nullptr);
-    show(*slot, *loan);
     return SBX_OK;
   });
 }
@@ -248,6 +272,31 @@ int sbx_publisher_publish(sbx_publisher* publisher, sbx_loan* loan, int64_t dead
     const int code = publish(*publisher, *slot, deadline_ns, position, error);
     if (code == SBX_OK) *loan = sbx_loan{};
     return code;
+  });
+}
+
+int sbx_publisher_publish_batch(sbx_publisher* publisher, sbx_loan* loans, size_t count,
+                                int64_t deadline_ns, size_t* published, sbx_error* error) {
+  constexpr std::string_view function = "sbx_publisher_publish_batch";
+  std::size_t unwanted = 0;
+  std::size_t& done = published == nullptr ? unwanted : *published;
+  done = 0;
+  return guarded(function, error, [&]() -> int {
+    if (publisher == nullptr) return bad_argument(function, "'publisher' is NULL", error);
+    if (count == 0) return SBX_OK;
+    if (loans == nullptr) return bad_argument(function, "'loans' is NULL", error);
+    // No more can be open, so a longer batch has one that is not.
+    RawLoan* slots[signalbox::loans_max];
+    for (std::size_t i = 0; i < count; ++i) {
+      RawLoan* const slot = own_slot(*publisher, loans[i]);
+      if (slot == nullptr || i == signalbox::loans_max) {
+        return bad_argument(function, no_loan, error);
+      }
+      slots[i] = slot;
+    }
+    done = publisher->raw.publish_batch({slots, count}, Deadline::at_ns(deadline_ns));
+    std::fill_n(loans, done, sbx_loan{});
+    return done == count ? SBX_OK : report(publisher->raw.why(), error);
   });
 }
 

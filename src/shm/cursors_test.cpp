@@ -30,8 +30,14 @@ TEST(Cursors, BelongToOnePublisherFromBeginToEnd) {
   EXPECT_EQ(cursor_position(cursor), 5U);
   advance_cursor(cursor, 6);
   EXPECT_EQ(cursor_position(cursor), 6U);
+  EXPECT_EQ(arenas_mapped(cursor), 0U);
+  say_mapped(cursor, 2);
+  say_mapped(cursor, 8);
+  EXPECT_EQ(arenas_mapped(cursor), 10U);
   end_cursor(cursor);
   EXPECT_EQ(cursor_owner(cursor), 0U);
+  begin_cursor(cursor, 78, 0);
+  EXPECT_EQ(arenas_mapped(cursor), 0U) << "those of another publisher";
 }
 
 TEST(Cursors, KeepAWriterFromWhatIsStillRead) {

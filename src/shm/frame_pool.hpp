@@ -7,12 +7,16 @@
 // The number of frames is a sum with a reason for each term (frames_needed). Finding free frames
 // costs one scan of all pins for a whole batch of retired ones: amortised O(1).
 //
+// Further arenas of frames may be added. Frames are numbered through, and a frame's number says
+// which arena it is of.
+//
 //   Threads  the publisher's
 //   Crash    private memory; the dead publisher's frames vanish with its segment
-//   Limits   chunks_limit frames; nothing is allocated after construction
+//   Limits   chunks_limit frames; nothing is allocated but at construction and by add_arena()
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "shm/pins.hpp"
@@ -31,14 +35,33 @@ class FramePool {
  public:
   static constexpr std::uint32_t none = UINT32_MAX;
 
-  FramePool(std::uint32_t frames, std::uint32_t depth)
-      : pinned_(frames, false), shown_(depth, none) {
+  // `frames` are those of arena 0; each further one has `arena_frames`.
+  FramePool(std::uint32_t frames, std::uint32_t depth, std::uint32_t arena_frames = 0)
+      : arena_frames_(arena_frames == 0 ? frames : arena_frames),
+        pinned_(frames, false),
+        shown_(depth, none) {
     free_.reserve(frames);
     retired_.reserve(frames);
     for (std::uint32_t i = frames; i > 0; --i) free_.push_back(i - 1);
   }
 
+  // The frames of arena `number`, from 1 on, which has none yet. Throws bad_alloc and then has
+  // changed nothing.
+  void add_arena(std::uint32_t number) {
+    std::vector<std::uint32_t> fresh;
+    fresh.reserve(arena_frames_);
+    const std::uint32_t first = number * arena_frames_;
+    for (std::uint32_t i = arena_frames_; i > 0; --i) fresh.push_back(first + i - 1);
+    if (grown_.size() < number) grown_.resize(number);
+    if (pinned_.size() < first + arena_frames_) pinned_.resize(first + arena_frames_, false);
+    retired_.reserve(retired_.capacity() + arena_frames_);
+    grown_[number - 1] = std::move(fresh);
+  }
+
   bool has_free() const noexcept { return !free_.empty(); }
+  bool has_free(std::uint32_t arena) const noexcept {
+    return !(arena == 0 ? free_ : grown_[arena - 1]).empty();
+  }
 
   // A frame to fill, or none. The caller reclaims first when there is none free.
   std::uint32_t lend() noexcept {
@@ -47,9 +70,16 @@ class FramePool {
     free_.pop_back();
     return frame;
   }
+  // One of this arena; there must be one.
+  std::uint32_t lend_from(std::uint32_t arena) noexcept {
+    auto& free = arena == 0 ? free_ : grown_[arena - 1];
+    const std::uint32_t frame = free.back();
+    free.pop_back();
+    return frame;
+  }
   // What lend() would answer; there must be one.
   std::uint32_t peek() const noexcept { return free_.back(); }
-  void give_back(std::uint32_t frame) noexcept { free_.push_back(frame); }
+  void give_back(std::uint32_t frame) noexcept { list_of(frame).push_back(frame); }
 
   // The slot now shows this frame (or none): what it showed before is retired.
   void show(std::uint64_t slot, std::uint32_t frame) noexcept {
@@ -71,16 +101,23 @@ class FramePool {
       if (pinned_[frame]) {
         retired_[kept++] = frame;
       } else {
-        free_.push_back(frame);
+        give_back(frame);
       }
     }
     retired_.resize(kept);
   }
 
  private:
+  // Each list has room for all frames of its arena.
+  std::vector<std::uint32_t>& list_of(std::uint32_t frame) noexcept {
+    return frame < arena_frames_ ? free_ : grown_[frame / arena_frames_ - 1];
+  }
+
+  std::uint32_t arena_frames_;
   std::vector<bool> pinned_;
   std::vector<std::uint32_t> shown_;
   std::vector<std::uint32_t> free_;
+  std::vector<std::vector<std::uint32_t>> grown_;  // the free frames of the further arenas
   std::vector<std::uint32_t> retired_;
 };
 

@@ -57,6 +57,39 @@ TEST(FramePool, AMessageInPlaceRetiresTheFrameBeforeIt) {
   EXPECT_TRUE(pool.has_free());
 }
 
+TEST(FramePool, FurtherArenasHaveNumbersOfTheirOwn) {
+  FramePool pool(2, 1);
+  pool.add_arena(3);
+  EXPECT_EQ((std::set<std::uint32_t>{pool.lend_from(3), pool.lend_from(3)}),
+            (std::set<std::uint32_t>{6, 7}));
+  EXPECT_FALSE(pool.has_free(3));
+  EXPECT_FALSE(pool.has_free(1));  // not added
+  EXPECT_TRUE(pool.has_free(0));
+  pool.add_arena(1);
+  EXPECT_TRUE(pool.has_free(1));
+  pool.give_back(6);
+  EXPECT_EQ(pool.lend_from(3), 6U);
+  pool.show(0, 7);
+  pool.show(0, 6);
+  pool.reclaim([](auto found) { found(7); });
+  EXPECT_FALSE(pool.has_free(3));
+  pool.show(0, FramePool::none);
+  pool.reclaim([](auto found) { found(6); });
+  EXPECT_EQ(pool.lend_from(3), 7U);
+}
+
+TEST(FramePool, MayHaveFramesInFurtherArenasOnly) {
+  FramePool pool(0, 1, 2);
+  EXPECT_FALSE(pool.has_free());
+  pool.add_arena(1);
+  EXPECT_FALSE(pool.has_free());
+  const std::uint32_t frame = pool.lend_from(1);
+  pool.show(0, frame);
+  pool.show(0, FramePool::none);
+  pool.reclaim([](auto) {});
+  EXPECT_TRUE(pool.has_free(1));
+}
+
 class Walk {
  public:
   Walk(std::uint32_t depth, std::uint32_t loans_max, std::uint32_t held_max, unsigned seed)

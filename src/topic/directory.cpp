@@ -345,17 +345,21 @@ void TopicDirectory::remove_everything() {
   topic_file_.close();
 }
 
-// A participant's file is what its pipe and its socket are found by; one that could not be removed
-// before the file was has nobody left to remove it. Files are named first, so whoever has none any
-// more will not have one again.
+// A participant's file is what its pipe, its socket and its arenas are found by; one that was not
+// removed with the file has nobody left to remove it. Files are named first, so whoever has none
+// any more will not have one again.
 void TopicDirectory::remove_orphans() {
   const auto names = os::list_directory(directory_, place_.topic_path);
   if (!names) return;
   for (const std::string& name : *names) {
     const std::size_t page_name_bytes = name.rfind('.');
     const auto owner = participant_of(name.substr(0, page_name_bytes));
-    if (!owner || (name != fifo_name(owner->file) && name != socket_name(owner->file))) continue;
-    if (!os::facts_of(directory_, owner->file)) os::unlink_file(directory_, name);
+    if (!owner || (name != fifo_name(owner->file) && name != socket_name(owner->file) &&
+                   !is_arena_name(name))) {
+      continue;
+    }
+    const auto facts = os::facts_of(directory_, owner->file);
+    if (!facts && facts.error().code == Errc::not_found) os::unlink_file(directory_, name);
   }
 }
 
@@ -369,13 +373,14 @@ void TopicDirectory::remove_empty_directories() noexcept {
   if (place_.root_is_ours && !sharing_of(place_.root).group) os::remove_directory(place_.root);
 }
 
-Result<std::vector<Participant>> TopicDirectory::participants() const {
+Result<std::vector<Participant>> TopicDirectory::participants(bool* has_arenas) const {
   const auto kept = point_ == nullptr ? std::vector<Participant>() : point_->kept();
   auto names = os::list_directory(directory_, place_.topic_path);
   if (!names) return std::unexpected(std::move(names.error()));
   std::vector<Participant> found;
   for (const std::string& name : *names) {
     if (auto who = participant_of(name)) found.push_back(std::move(*who));
+    if (has_arenas != nullptr && is_arena_name(name)) *has_arenas = true;
   }
   if (point_ != nullptr) point_->settle(kept, found);
   return found;
@@ -400,13 +405,13 @@ void TopicDirectory::announce_change() noexcept {
   os::futex_wake_all(&bell().ticket);
 }
 
-bool TopicDirectory::everyone_met(std::uint64_t publisher) const noexcept {
+bool TopicDirectory::everyone_met(std::uint64_t publisher, std::uint32_t arenas) const noexcept {
   // Who was introduced has the memory and needs no name to find it by.
   if (tier_ == Tier::hardened) return true;
-  return detail::done_unless_out_of_memory([&] { return ask_everyone_about(publisher); });
+  return detail::done_unless_out_of_memory([&] { return ask_everyone_about(publisher, arenas); });
 }
 
-bool TopicDirectory::ask_everyone_about(std::uint64_t publisher) const {
+bool TopicDirectory::ask_everyone_about(std::uint64_t publisher, std::uint32_t arenas) const {
   const auto everyone = participants();
   if (!everyone) return false;
   for (const Participant& who : *everyone) {
@@ -416,8 +421,10 @@ bool TopicDirectory::ask_everyone_about(std::uint64_t publisher) const {
     if (!segment || !is_alive(segment->file)) continue;
     const auto& page = *segment->mapping.at<const SubscriberPage>(0);
     if (page.stage.load() != Stage::ready) continue;
-    const bool met = std::ranges::any_of(
-        page.cursors, [&](const auto& cursor) { return shm::cursor_owner(cursor) == publisher; });
+    const bool met = std::ranges::any_of(page.cursors, [&](const auto& cursor) {
+      return shm::cursor_owner(cursor) == publisher &&
+             (shm::arenas_mapped(cursor) & arenas) == arenas;
+    });
     if (!met) return false;
   }
   return true;
@@ -443,21 +450,23 @@ bool TopicDirectory::try_reap(const Participant& who, bool even_if_unmet) {
   if (tier_ == Tier::hardened) os::unlink_file(directory_, socket_name(who.file));
   if (who.role == Role::subscriber) {
     os::unlink_file(directory_, fifo_name(who.file));
-  } else {
-    if (!even_if_unmet && !everyone_met(who.incarnation)) return false;
+    return os::unlink_file(directory_, who.file);
   }
-  return os::unlink_file(directory_, who.file);
+  const Grown grown = tier_ == Tier::plain ? grown_of(*file) : Grown{};
+  if (!even_if_unmet && !everyone_met(who.incarnation, grown.spoken_of)) return false;
+  return unlink_publisher(who.file, grown.most);
 }
 
 void TopicDirectory::reap_all() {
-  const auto everyone = participants();
+  bool has_arenas = false;
+  const auto everyone = participants(&has_arenas);
   if (!everyone) return;
   const auto publishers = std::ranges::count(*everyone, Role::publisher, &Participant::role);
   // More than the most that can live: ended ones pile up before a subscriber that does not look.
   const bool too_many = publishers > static_cast<std::ptrdiff_t>(publishers_max);
   bool changed = false;
   for (const Participant& who : *everyone) changed = reap(who, too_many) || changed;
-  if (tier_ == Tier::hardened) remove_orphans();
+  if (tier_ == Tier::hardened || has_arenas) remove_orphans();
   if (changed && bell_.is_mapped()) announce_change();
 }
 

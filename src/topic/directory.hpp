@@ -28,6 +28,7 @@
 #include "signalbox/os/file_lock.hpp"
 #include "signalbox/os/mapping.hpp"
 #include "signalbox/raw_topic.hpp"
+#include "topic/footprint.hpp"
 #include "topic/layout.hpp"
 #include "topic/meeting_point.hpp"
 #include "topic/place.hpp"
@@ -86,8 +87,22 @@ class TopicDirectory {
   // layout_mismatch, permission_denied.
   Result<OpenSegment> segment_of(const Participant& who) const;
 
-  // Who has a file here, alive or not.
-  Result<std::vector<Participant>> participants() const;
+  // Creates a further arena of ours, to be filled in. Errors: no_space, out_of_memory,
+  // limit_reached, and what the kernel says.
+  Result<NewSegment> create_arena(const OwnSegment& own, std::uint32_t number,
+                                  const ArenaPlan& plan) const;
+  // Gives it its name; in the hardened tier takes the descriptor and hands it to all subscribers,
+  // and may be called again when one of them did not answer. Errors: those of introduce().
+  Result<void> show_arena(const OwnSegment& own, std::uint32_t number, os::Fd& arena);
+  // Which of the arenas that a publisher's page speaks of can be mapped: a bit for each.
+  std::uint32_t arenas_within_reach(const Participant& who, std::uint32_t spoken_of) const noexcept;
+  // One of them, its header checked. Errors as segment_of().
+  Result<OpenSegment> arena_of(const Participant& who, std::uint32_t number) const;
+  // Removes a publisher's file, and then those of its arenas, of which there are at most so many.
+  bool unlink_publisher(const std::string& file, std::uint32_t arenas) noexcept;
+
+  // Who has a file here, alive or not. Sets *has_arenas if there are files of further arenas.
+  Result<std::vector<Participant>> participants(bool* has_arenas = nullptr) const;
 
   // How many of this role live.
   Result<std::size_t> count_alive(Role role) const;
@@ -98,8 +113,9 @@ class TopicDirectory {
   // Removes the file of somebody dead or closed. True if it did. A publisher's file stays while a
   // living subscriber has not met it: what it published is still to be taken.
   bool reap(const Participant& who) noexcept;
-  // Has every living subscriber mapped this publisher's segment, so that its name may go?
-  bool everyone_met(std::uint64_t publisher) const noexcept;
+  // Has every living subscriber mapped this publisher's segment and these of its arenas, so that
+  // their names may go?
+  bool everyone_met(std::uint64_t publisher, std::uint32_t arenas) const noexcept;
   // Reaps every dead participant.
   void reap_all();
 
@@ -120,11 +136,13 @@ class TopicDirectory {
                                     const TypeDescription& type);
   Result<void> open_meeting_point(OwnSegment& own);
   Result<void> meet_all(const OwnSegment& own);
+  Result<void> keep_given(const Participant& who, Given given);
+  Result<void> hand_to_all(const OwnSegment& own, int arena);
   Request request(Ask ask, const Participant& whom) const noexcept;
   Asking asking() const noexcept { return {directory_, place_.topic_path, sharing_}; }
   bool reap(const Participant& who, bool even_if_unmet) noexcept;
   bool try_reap(const Participant& who, bool even_if_unmet);
-  bool ask_everyone_about(std::uint64_t publisher) const;
+  bool ask_everyone_about(std::uint64_t publisher, std::uint32_t arenas) const;
   void leave();
   bool try_become_last() noexcept;
   void remove_everything();
@@ -161,6 +179,13 @@ Result<OwnSegment> create_own_memory(const TopicDirectory& topic, Participant wh
 Result<Tier> tier_of(const os::Fd& topic_file, const std::string& path);
 // Fills a fresh topic page.
 void write_type(const os::Mapping& fresh, const wire::Hash128& hash, const TypeDescription& type);
+
+// Of a publisher's file: how many arenas it may have, and a bit for each that its page speaks of.
+struct Grown {
+  std::uint32_t most = 0;
+  std::uint32_t spoken_of = 0;
+};
+Grown grown_of(const os::Fd& publisher_file) noexcept;
 
 // Does the owner of this participant's file live?
 bool is_alive(const os::Fd& participant_file) noexcept;

@@ -199,16 +199,23 @@ Result<void> TopicDirectory::meet_all(const OwnSegment& own) {
     auto given = ask(asking(), who, meet, memory, deadline);
     if (!given) return std::unexpected(std::move(given.error()));
     if (!*given) continue;
-    const os::Peer& peer = (*given)->peer;
-    if ((*given)->descriptors.size() != 1) {
-      return std::unexpected(sent_by(incomplete(path_of(who.file)), peer));
-    }
-    auto kept = point_->keep(who, std::move((*given)->descriptors[0]));
-    if (!kept && !is_passing(kept.error())) {
-      return std::unexpected(sent_by(std::move(kept.error()), peer));
-    }
+    if (auto kept = keep_given(who, std::move(**given)); !kept) return kept;
   }
   return {};
+}
+
+// Its memory, and behind it the further arenas of a publisher that has grown.
+Result<void> TopicDirectory::keep_given(const Participant& who, Given given) {
+  const bool has_grown = given.descriptors.size() > 1;
+  if (given.descriptors.empty() || (has_grown && who.role != Role::publisher)) {
+    return std::unexpected(sent_by(incomplete(path_of(who.file)), given.peer));
+  }
+  auto kept = point_->keep(who, std::move(given.descriptors[0]), given.peer.pid);
+  for (std::size_t i = 1; kept && i < given.descriptors.size(); ++i) {
+    kept = point_->keep_arena(who, std::move(given.descriptors[i]), given.peer.pid);
+  }
+  if (kept || is_passing(kept.error())) return {};
+  return std::unexpected(sent_by(std::move(kept.error()), given.peer));
 }
 
 void TopicDirectory::withdraw(const OwnSegment& own) noexcept {

@@ -35,6 +35,18 @@ PublisherPlan plan_publisher(const wire::ParsedType& type,
   return sum;
 }
 
+ArenaPlan plan_arena(const wire::ParsedType& type, const PublisherOptions& options,
+                     std::uint32_t number) noexcept {
+  ArenaPlan sum{};
+  sum.tail_bytes_max =
+      arena_tail_bytes(number, options.tail_bytes_max, options.grown_tail_bytes_max);
+  sum.frame_bytes = round_up(tail_offset(type.fixed_bytes) + sum.tail_bytes_max, page_bytes);
+  sum.frames = shm::frames_needed(options.depth, options.loans_max, options.held_max);
+  sum.frames_offset = page_bytes;
+  sum.total = sum.frames_offset + sum.frames * sum.frame_bytes;
+  return sum;
+}
+
 Result<void> check_options(const std::string& topic, const wire::ParsedType& type,
                            const PublisherOptions& options) {
   const auto is_power_of_two = options.depth != 0 && (options.depth & (options.depth - 1)) == 0;
@@ -56,6 +68,19 @@ Result<void> check_options(const std::string& topic, const wire::ParsedType& typ
   }
   if (options.tail_bytes_max > wire::size_max) {
     return std::unexpected(bad_option(topic, "tail_bytes_max is over 2^40 bytes."));
+  }
+  if (options.grown_tail_bytes_max != 0 && !type.has_tail) {
+    return std::unexpected(
+        bad_option(topic, "grown_tail_bytes_max is set, but the type's messages carry no tail."));
+  }
+  if (options.grown_tail_bytes_max != 0 && options.grown_tail_bytes_max < options.tail_bytes_max) {
+    return std::unexpected(bad_option(
+        topic, "grown_tail_bytes_max is " + std::to_string(options.grown_tail_bytes_max) +
+                   ", below tail_bytes_max, which is " + std::to_string(options.tail_bytes_max) +
+                   "; use 0 or the longest tail there may ever be."));
+  }
+  if (options.grown_tail_bytes_max > wire::size_max) {
+    return std::unexpected(bad_option(topic, "grown_tail_bytes_max is over 2^40 bytes."));
   }
   return {};
 }
@@ -96,6 +121,10 @@ Result<Footprint> footprint(const TypeDescription& type, const PublisherOptions&
     sum.frames = plan.frames;
     sum.frame_bytes = plan.frame_bytes;
     sum.publisher_bytes = plan.total;
+    sum.arenas = topic::arenas_of(options.tail_bytes_max, options.grown_tail_bytes_max);
+    for (std::uint32_t number = 1; number <= sum.arenas; ++number) {
+      sum.grown_bytes_max += topic::plan_arena(*parsed, options, number).total;
+    }
     sum.subscriber_bytes = topic::subscriber_file_bytes();
     return sum;
   });
@@ -121,6 +150,11 @@ std::string to_string(const Footprint& sum) {
       sum.publisher_bytes - sum.control_bytes - sum.ring_bytes - frames_bytes);
   add("subscriber: control, pins and cursors", sum.subscriber_bytes);
   add("with one publisher and one subscriber", sum.total_bytes(1, 1));
+  if (sum.arenas != 0) {
+    add("publisher: when grown, up to " + std::to_string(sum.arenas) + " arenas more",
+        sum.grown_bytes_max);
+    add("with both, grown as far as it may", sum.total_bytes(1, 1) + sum.grown_bytes_max);
+  }
   return table;
 }
 

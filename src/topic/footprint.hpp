@@ -1,4 +1,4 @@
-// footprint.hpp: where the parts of a publisher's file lie, and how large it is.
+// footprint.hpp: where the parts of a publisher's files lie, and how large they are.
 //
 //   Threads  any     Crash  nothing to lose     Fork  safe     Limits  those of the options
 #pragma once
@@ -20,9 +20,21 @@ struct PublisherPlan {
   std::uint64_t frames_offset;
   std::uint64_t total;
 };
-// Of options that check_options() accepted; the sum then stays below 2^60.
+// Of options that check_options() accepted; the sum, with all arenas, then stays below 2^60.
 PublisherPlan plan_publisher(const wire::ParsedType& type,
                              const PublisherOptions& options) noexcept;
+
+// A further arena of a publisher that grows.
+struct ArenaPlan {
+  std::uint64_t frames;
+  std::uint64_t frame_bytes;
+  std::uint64_t frames_offset;
+  std::uint64_t tail_bytes_max;
+  std::uint64_t total;
+};
+// `number` is from 1 to arenas_of() of the options.
+ArenaPlan plan_arena(const wire::ParsedType& type, const PublisherOptions& options,
+                     std::uint32_t number) noexcept;
 
 // `topic` is for messages. Error: bad_argument.
 Result<void> check_options(const std::string& topic, const wire::ParsedType& type,

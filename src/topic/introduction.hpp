@@ -26,12 +26,14 @@ namespace signalbox::topic {
 inline constexpr std::uint64_t introduction_magic = 0x0a444e4148584253;  // "SBXHAND\n"
 inline constexpr std::uint32_t introduction_version = 1;
 // More in one message are closed unseen: a stranger must not use up our descriptors.
-inline constexpr std::size_t introduction_descriptors_max = 4;
+inline constexpr std::size_t introduction_descriptors_max = 32;  // a publisher with all its arenas
 
 enum class Ask : std::uint32_t {
   topic = 1,  // by who wants in: answered with the topic's text and its bell
-  meet = 2,   // by a participant, which sends its own memory: answered with the other's
+  meet = 2,   // by a participant, which sends its own memory: answered with the other's, and the
+              // further arenas it has
   look = 3,   // by who only looks on: answered with the topic's text and the participant's memory
+  arena = 4,  // by a publisher, which sends a further arena of its own: answered with nothing
 };
 
 enum class Answer : std::uint32_t {

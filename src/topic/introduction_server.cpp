@@ -23,6 +23,7 @@ constexpr auto kPatience = std::chrono::seconds(1);
 struct Caller {
   std::shared_ptr<MeetingPoint> point;
   os::LifeFd connection;
+  std::uint32_t pid;
   Deadline until;
 };
 
@@ -125,7 +126,8 @@ class Server {
     if (!peer) return;
     if (!admits(point->sharing(), *peer)) return reply(*accepted, Answer::stranger, {});
     if (callers_.size() >= connections_max) callers_.erase(callers_.begin());
-    callers_.push_back({point, os::LifeFd(std::move(*accepted)), Deadline::after(kPatience)});
+    callers_.push_back(
+        {point, os::LifeFd(std::move(*accepted)), peer->pid, Deadline::after(kPatience)});
   }
   static const os::Fd& os_listener(const MeetingPoint& point) noexcept {
     return point.own().listener.fd();
@@ -145,7 +147,7 @@ class Server {
     if (received->is_whole() && received->bytes == sizeof(request) &&
         request.magic == introduction_magic) {
       answer = request.version == introduction_version
-                   ? caller.point->answer(request, std::move(descriptors), give)
+                   ? caller.point->answer(request, caller.pid, std::move(descriptors), give)
                    : Answer::other_version;
     }
     reply(caller.connection.fd(), answer, give);

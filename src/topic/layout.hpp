@@ -10,6 +10,7 @@
 //   pub-<hex16>     publisher   that publisher      subscribers, read-only
 //   sub-<hex16>     subscriber  that subscriber     publishers, read-only
 //   sub-<hex16>.fifo            (named pipe: wakes an event loop)
+//   pub-<hex16>.frames-<n>      a further arena of that publisher, kind arena; read-only
 #pragma once
 
 #include <bit>
@@ -39,8 +40,16 @@ inline constexpr std::uint16_t layout_minor = 0;
 // Bits a reader must know to read at all. Hardened: what others map is memory without a name, which
 // is asked for (introduction.hpp); the file is only its name plate.
 inline constexpr std::uint64_t feature_hardened = 1;
+// A publisher's only: its slots may name frames of further arenas.
+inline constexpr std::uint64_t feature_growing = 2;
 
-enum class SegmentKind : std::uint32_t { topic = 1, bell = 2, publisher = 3, subscriber = 4 };
+enum class SegmentKind : std::uint32_t {
+  topic = 1,
+  bell = 2,
+  publisher = 3,
+  subscriber = 4,
+  arena = 5
+};
 
 //    0  magic (8)            | 8  byte order (4)     | 12 major (2)   | 14 minor (2)
 //   16  kind (4)             | 20 header bytes (4)   | 24 total bytes (8)
@@ -96,7 +105,8 @@ enum class Stage : std::uint32_t { joining = 0, ready = 1, closed = 2 };
 //  224 ring offset (8)  | 232 frames offset (8) | 240 fixed bytes (8) | 248 tail bytes max (8)
 //  256 stage (4) | 260 barrier (4: 1 = others use a heavy barrier) ...
 //  264 silent (4: 1 = wakes nobody) | 268 slot lines (4) ...
-//  272 dropped (8): messages given up | 280 evicted (8): subscribers left behind ...
+//  272 dropped (8): messages given up | 280 evicted (8): subscribers left behind
+//  288 grown tail bytes max (8): 0 = it has no further arenas | 296 arenas (4): a bit for each ...
 //  320 wanted (8): the cursor this publisher sleeps for, 0 = none ...
 //  384 ...ring at its offset: depth slots of 64 bytes a line; frames at theirs, page-aligned
 struct PublisherPage {
@@ -115,10 +125,25 @@ struct PublisherPage {
   std::uint32_t slot_lines;
   alignas(16) AtomicU64 dropped;
   AtomicU64 evicted;
+  std::uint64_t grown_tail_bytes_max;
+  AtomicU32 arenas;  // bit n: arena n is there, and may be named by a slot
   alignas(64) AtomicU64 wanted;
 };
 static_assert(sizeof(PublisherPage) == 384 && offsetof(PublisherPage, slot_lines) == 268 &&
-              offsetof(PublisherPage, dropped) == 272 && offsetof(PublisherPage, wanted) == 320);
+              offsetof(PublisherPage, dropped) == 272 && offsetof(PublisherPage, arenas) == 296 &&
+              offsetof(PublisherPage, wanted) == 320);
+
+//  192 number (4) | 196 frames (4) | 200 frame bytes (8) | 208 frames offset (8)
+//  216 tail bytes max (8) | 224     the frames at their offset, page-aligned
+struct ArenaPage {
+  SegmentHeader header;
+  std::uint32_t number;
+  std::uint32_t frames;
+  std::uint64_t frame_bytes;
+  std::uint64_t frames_offset;
+  std::uint64_t tail_bytes_max;
+};
+static_assert(sizeof(ArenaPage) == 224 && offsetof(ArenaPage, tail_bytes_max) == 216);
 
 //  192 type hash (16) | 208 reliable (4) | 212 asymmetric (4) | 216 pins offset (8)
 //  224 cursors offset (8) | 256 stage (4) | 260 armed (4) ...
@@ -146,6 +171,8 @@ constexpr std::uint32_t page_bytes_of(SegmentKind kind) noexcept {
       return sizeof(BellPage);
     case SegmentKind::publisher:
       return sizeof(PublisherPage);
+    case SegmentKind::arena:
+      return sizeof(ArenaPage);
     case SegmentKind::subscriber:
       break;
   }
@@ -181,7 +208,7 @@ constexpr std::size_t words_of(std::uint64_t fixed_bytes) noexcept {
 enum class SlotKind : std::uint8_t { in_place = 1, frame = 2 };
 
 //   meta      kind (8 bits) | tail bytes of a message in place (56)
-//   words[0]  frame: chunk (32) | segment (32, 0 = the publisher's own file)
+//   words[0]  frame: chunk (32) | arena (32, 0 = the publisher's own file)
 //   words[1]  frame: tail bytes
 constexpr std::uint64_t slot_meta(SlotKind kind, std::uint64_t tail_bytes) noexcept {
   return static_cast<std::uint64_t>(kind) | tail_bytes << 8;
@@ -199,6 +226,46 @@ inline constexpr std::uint64_t page_bytes = 4096;
 // The tail of a framed message starts on the next cache line behind the fixed part.
 constexpr std::uint64_t tail_offset(std::uint64_t fixed_bytes) noexcept {
   return round_up(fixed_bytes, cache_line);
+}
+
+// ---- growing ------------------------------------------------------------------------------------
+
+// The further arenas of a publisher that grows, from 1 on, are a ladder: each is for tails twice as
+// long as the one before it, the last for the longest there may be. Which are there depends on what
+// was asked for; how large each is does not, so all together never take more than twice the last.
+inline constexpr std::uint32_t arenas_max = 29;
+inline constexpr std::uint64_t least_ladder_bytes = 2048;  // no arena has frames below a page
+
+constexpr std::uint64_t arena_tail_bytes(std::uint32_t number, std::uint64_t tail_bytes_max,
+                                         std::uint64_t grown_tail_bytes_max) noexcept {
+  const std::uint64_t least =
+      tail_bytes_max < least_ladder_bytes ? least_ladder_bytes : tail_bytes_max;
+  return least > grown_tail_bytes_max >> number ? grown_tail_bytes_max : least << number;
+}
+
+// The smallest for such a tail, which is above tail_bytes_max and not above grown_tail_bytes_max.
+constexpr std::uint32_t arena_for(std::uint64_t tail_bytes, std::uint64_t tail_bytes_max,
+                                  std::uint64_t grown_tail_bytes_max) noexcept {
+  std::uint32_t number = 1;
+  while (arena_tail_bytes(number, tail_bytes_max, grown_tail_bytes_max) < tail_bytes) ++number;
+  return number;
+}
+static_assert(arena_for(std::uint64_t{1} << 40, 0, std::uint64_t{1} << 40) == arenas_max);
+
+// How many there can be.
+constexpr std::uint32_t arenas_of(std::uint64_t tail_bytes_max,
+                                  std::uint64_t grown_tail_bytes_max) noexcept {
+  if (grown_tail_bytes_max <= tail_bytes_max) return 0;
+  return arena_for(grown_tail_bytes_max, tail_bytes_max, grown_tail_bytes_max);
+}
+
+// The bits of the arenas from 1 to `most`.
+constexpr std::uint32_t arena_bits(std::uint32_t most) noexcept { return (2U << most) - 2; }
+
+// Chunk numbers go on from one arena to the next: those of arena n begin at n times the frames that
+// each of them has. A slot and a pin say the same number.
+constexpr std::uint64_t frame_word(std::uint32_t arena, std::uint32_t chunk) noexcept {
+  return std::uint64_t{arena} << 32 | chunk;
 }
 
 }  // namespace signalbox::topic

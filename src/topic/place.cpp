@@ -10,6 +10,8 @@ namespace signalbox::topic {
 
 namespace {
 
+constexpr std::string_view arena_suffix = ".frames-";
+
 bool is_name_character(char c) noexcept {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
          c == '-' || c == '.';
@@ -102,6 +104,15 @@ std::string file_name(Role role, std::uint64_t incarnation) {
 }
 
 std::string fifo_name(const std::string& subscriber_file) { return subscriber_file + ".fifo"; }
+
+std::string arena_name(const std::string& publisher_file, std::uint32_t number) {
+  return publisher_file + std::string(arena_suffix) + std::to_string(number);
+}
+
+bool is_arena_name(std::string_view file) noexcept {
+  const std::size_t dot = file.find('.');
+  return dot != file.npos && file.substr(dot).starts_with(arena_suffix);
+}
 
 std::optional<Participant> participant_of(const std::string& file) {
   if (file.size() != 20 || (file.rfind("pub-", 0) != 0 && file.rfind("sub-", 0) != 0)) return {};

@@ -43,6 +43,9 @@ struct Participant {
 };
 std::string file_name(Role role, std::uint64_t incarnation);
 std::string fifo_name(const std::string& subscriber_file);
+std::string arena_name(const std::string& publisher_file, std::uint32_t number);
+// Is this a name that arena_name() makes?
+bool is_arena_name(std::string_view file) noexcept;
 // Empty if the name is no participant's segment.
 std::optional<Participant> participant_of(const std::string& file);
 

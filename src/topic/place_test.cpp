@@ -66,5 +66,15 @@ TEST_F(PlaceOfTopic, ParticipantFilesThereAndBack) {
   }
 }
 
+TEST_F(PlaceOfTopic, ArenasAreNamedAfterTheirPublisher) {
+  const std::string file = file_name(Role::publisher, 0x0123456789abcdef);
+  EXPECT_EQ(arena_name(file, 12), "pub-0123456789abcdef.frames-12");
+  EXPECT_TRUE(is_arena_name(arena_name(file, 12)));
+  EXPECT_FALSE(participant_of(arena_name(file, 12)));
+  for (const char* other : {"topic", "pub-0123456789abcdef", "pub-0123456789abcdef.sock"}) {
+    EXPECT_FALSE(is_arena_name(other)) << other;
+  }
+}
+
 }  // namespace
 }  // namespace signalbox::topic

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -219,6 +220,90 @@ TYPED_TEST(Batches, TakeFromSeveralPublishersInTurn) {
   // Neither had to wait until the other was empty.
   EXPECT_TRUE(std::ranges::any_of(std::span(got).first(10),
                                   [](const TypeParam& m) { return number_of(m) >= 200; }));
+}
+
+// ---- many loans at once -------------------------------------------------------------------------
+
+std::size_t lend_numbered(Publisher<Large>& out, std::span<Loan<Large>> loans,
+                          std::uint64_t first) {
+  const std::size_t lent = out.loan_batch(loans);
+  for (std::size_t i = 0; i < lent; ++i) {
+    *loans[i] = Large{};
+    set_number(*loans[i], first + i);
+  }
+  return lent;
+}
+
+TEST_F(Policies, ABatchOfLoansIsTheSameMessagesInOrder) {
+  auto out = Publisher<Large>::open("batch", {.depth = kDepth, .loans_max = 5}).value();
+  auto in = Subscriber<Large>::open("batch", {.start = Start::oldest, .reliable = true}).value();
+  std::vector<Loan<Large>> loans(5);
+  for (std::uint64_t first = 0; first < 50; first += 5) {
+    ASSERT_EQ(lend_numbered(out, loans, first), 5U) << out.why().text;
+    ASSERT_EQ(out.publish_batch(loans), 5U) << out.why().text;
+    EXPECT_TRUE(std::ranges::none_of(loans, [](const auto& loan) { return bool(loan); }));
+    for (std::uint64_t i = 0; i < 5; ++i) {
+      const auto sample = in.take();
+      ASSERT_TRUE(sample);
+      EXPECT_EQ(sample->number, first + i);
+      EXPECT_EQ(sample.position(), first + i);
+    }
+  }
+}
+
+TEST_F(Policies, FewerLoansThanAskedAreTold) {
+  auto out = Publisher<Large>::open("batch", {.depth = kDepth, .loans_max = 3}).value();
+  std::vector<Loan<Large>> loans(5);
+  EXPECT_EQ(lend_numbered(out, loans, 0), 3U);
+  EXPECT_EQ(out.why().code, Errc::limit_reached);
+  EXPECT_TRUE(loans[2]);
+  EXPECT_FALSE(loans[3]);
+  // The empty ones end the batch.
+  EXPECT_EQ(out.publish_batch(loans), 3U);
+  EXPECT_EQ(out.why().code, Errc::bad_argument);
+  EXPECT_EQ(lend_numbered(out, loans, 3), 3U);
+}
+
+TEST_F(Policies, ABatchThatDoesNotFitEndsWhereTheRingIsFull) {
+  auto out = Publisher<Large>::open("batch", {.depth = 4, .loans_max = 6}).value();
+  auto in = Subscriber<Large>::open("batch", {.start = Start::oldest, .reliable = true}).value();
+  std::vector<Loan<Large>> loans(6);
+  ASSERT_EQ(lend_numbered(out, loans, 0), 6U) << out.why().text;
+  EXPECT_EQ(out.publish_batch(loans), 4U);
+  EXPECT_EQ(out.why().code, Errc::would_block);
+  EXPECT_FALSE(loans[3]);
+  EXPECT_TRUE(loans[4]);
+  for (std::uint64_t i = 0; i < 2; ++i) EXPECT_TRUE(in.take());
+  EXPECT_EQ(out.publish_batch(std::span(loans).subspan(4)), 2U) << out.why().text;
+  for (std::uint64_t i = 2; i < 6; ++i) EXPECT_EQ(in.take()->number, i);
+}
+
+TEST_F(Policies, ABatchThatWaitsForRoomTellsWhatIsThereFirst) {
+  auto out = Publisher<Large>::open("batch", {.depth = 4, .loans_max = 6}).value();
+  auto in = Subscriber<Large>::open("batch", {.start = Start::oldest, .reliable = true}).value();
+  std::vector<Loan<Large>> loans(6);
+  ASSERT_EQ(lend_numbered(out, loans, 0), 6U);
+  std::thread taker([&] {
+    for (std::uint64_t i = 0; i < 6; ++i) {
+      while (in.wait(Deadline::after(20s)) == Wake::interrupted) {
+      }
+      const auto sample = in.take();
+      ASSERT_TRUE(sample);
+      EXPECT_EQ(sample->number, i);
+    }
+  });
+  EXPECT_EQ(out.publish_batch(loans, Deadline::after(20s)), 6U) << out.why().text;
+  taker.join();
+}
+
+TEST_F(Policies, ABatchOfSmallLoansTravelsInItsSlots) {
+  auto out = Publisher<Small>::open("batch", {.depth = kDepth, .loans_max = 4}).value();
+  auto in = Subscriber<Small>::open("batch", Start::oldest).value();
+  std::vector<Loan<Small>> loans(4);
+  ASSERT_EQ(out.loan_batch(loans), 4U);
+  for (std::uint64_t i = 0; i < 4; ++i) loans[i]->number = i;
+  ASSERT_EQ(out.publish_batch(loans), 4U);
+  for (std::uint64_t i = 0; i < 4; ++i) EXPECT_EQ(in.take()->number, i);
 }
 
 }  // namespace

@@ -25,6 +25,12 @@ bool is_plain(const wire::ParsedType& type, const PublisherOptions& options) {
   return !type.has_tail && topic::fits_in_place(lines, type.fixed_bytes, options.tail_bytes_max);
 }
 
+std::uint32_t frames_of_each_arena(const PublisherPage& page, const PublisherOptions& options) {
+  if (page.frames != 0 || page.grown_tail_bytes_max == 0) return page.frames;
+  return static_cast<std::uint32_t>(
+      shm::frames_needed(options.depth, options.loans_max, options.held_max));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<PublisherCore>> PublisherCore::open(std::string_view topic,
@@ -64,6 +70,10 @@ Result<std::unique_ptr<PublisherCore>> PublisherCore::open(std::string_view topi
   page->frames_offset = sum.frames_offset;
   page->fixed_bytes = directory->type().fixed_bytes;
   page->tail_bytes_max = options.tail_bytes_max;
+  if (topic::arenas_of(options.tail_bytes_max, options.grown_tail_bytes_max) != 0) {
+    page->grown_tail_bytes_max = options.grown_tail_bytes_max;
+    page->header.features_incompatible |= topic::feature_growing;
+  }
   page->asymmetric.store(os::register_for_heavy_barrier() ? 1 : 0);
   page->silent.store(options.wake == WakeSleepers::no ? 1 : 0);
   page->stage.store(Stage::ready);
@@ -89,9 +99,15 @@ PublisherCore::PublisherCore(topic::TopicDirectory directory, topic::OwnSegment 
       directory_(std::move(directory)),
       segment_(std::move(segment)),
       page_(segment_.mapping.at<PublisherPage>(0)),
-      shape_{page_->frames,      page_->frame_bytes,    page_->frames_offset,
-             page_->fixed_bytes, page_->tail_bytes_max, page_->slot_lines},
-      pool_(shape_.frames, options.depth),
+      shape_{page_->frames,
+             page_->frame_bytes,
+             page_->frames_offset,
+             page_->fixed_bytes,
+             page_->tail_bytes_max,
+             page_->slot_lines,
+             frames_of_each_arena(*page_, options),
+             std::max(page_->tail_bytes_max, page_->grown_tail_bytes_max)},
+      pool_(shape_.frames, options.depth, shape_.arena_frames),
       options_(options) {
   segment_.mapping.raise_when_lost(bell_.epoch);
 }
@@ -102,8 +118,9 @@ PublisherCore::~PublisherCore() {
   directory_.withdraw(segment_);
   // A subscriber that has not met us yet finds the file, takes what we published, and reaps it.
   const bool said_nothing = ring_.next() == 0;
-  if (said_nothing || directory_.everyone_met(segment_.incarnation)) {
-    os::unlink_file(directory_.fd(), segment_.file);
+  if (said_nothing || directory_.everyone_met(segment_.incarnation, arenas_shown_)) {
+    directory_.unlink_publisher(
+        segment_.file, topic::arenas_of(shape_.tail_bytes_max, shape_.grown_tail_bytes_max));
   }
   segment_.life.close();
   directory_.announce_change();
@@ -135,12 +152,13 @@ bool PublisherCore::lend_slowly(RawLoan& loan, std::size_t tail_bytes) noexcept 
       return false;
     }
   }
-  if (tail_bytes > shape_.tail_bytes_max) {
+  if (tail_bytes > shape_.grown_tail_bytes_max) {
+    const bool grows = shape_.grown_tail_bytes_max != shape_.tail_bytes_max;
     why_ = detail::explained(Errc::too_large, [&] {
       return refuse(Errc::too_large, "a tail of " + std::to_string(tail_bytes) +
-                                         " bytes was asked for, the publisher was opened with "
-                                         "tail_bytes_max " +
-                                         std::to_string(shape_.tail_bytes_max) + ".");
+                                         " bytes was asked for, the publisher was opened with " +
+                                         (grows ? "grown_tail_bytes_max " : "tail_bytes_max ") +
+                                         std::to_string(shape_.grown_tail_bytes_max) + ".");
     });
     return false;
   }
@@ -154,6 +172,7 @@ bool PublisherCore::lend_slowly(RawLoan& loan, std::size_t tail_bytes) noexcept 
     return false;
   }
   if (!shape_.fits_in_place(tail_bytes)) {
+    if (tail_bytes > shape_.tail_bytes_max) return lend_grown(loan, tail_bytes);
     if (!pool_.has_free() && !make_frames_free()) return false;
     lend_frame(loan, tail_bytes);
     return true;
@@ -269,16 +288,16 @@ Result<void> PublisherCore::make_room(Deadline deadline, MayLook may_look) noexc
 // ---- frames -------------------------------------------------------------------------------------
 
 // Called when no frame is free. On failure why_ says who is to blame.
-bool PublisherCore::make_frames_free() noexcept {
+bool PublisherCore::make_frames_free(std::uint32_t arena) noexcept {
   reclaim();
-  if (pool_.has_free()) return true;
+  if (pool_.has_free(arena)) return true;
   forget_the_dead();
   reclaim();
-  if (pool_.has_free()) return true;
+  if (pool_.has_free(arena)) return true;
   why_ = detail::explained(Errc::would_block, [&] {
     return refuse(
         Errc::would_block,
-        "subscribers hold every one of the " + std::to_string(shape_.frames) +
+        "subscribers hold every one of the " + std::to_string(shape_.arena_frames) +
             " frames; release samples sooner, or open the publisher with a larger held_max.");
   });
   return false;
@@ -305,6 +324,14 @@ Result<void> PublisherCore::refresh() noexcept {
 
 // Error damaged, for good: our file or the bell was shortened.
 Result<void> PublisherCore::look_whether_whole() noexcept {
+  for (std::size_t i = 0; i < arenas_.size(); ++i) {
+    if (!arenas_[i].mapping.is_lost()) continue;
+    return detail::or_out_of_memory([&]() -> Result<void> {
+      const auto number = static_cast<std::uint32_t>(i + 1);
+      return std::unexpected(
+          topic::shortened(directory_.path_of(topic::arena_name(segment_.file, number))));
+    });
+  }
   return directory_.check_whole(segment_.mapping, segment_.file);
 }
 
@@ -313,6 +340,7 @@ Result<void> PublisherCore::meet_everyone() {
   // The epoch is read first: whoever joins while we look makes us look again.
   const std::uint64_t epoch = bell_.epoch.load();
   directory_.look_for_loss(segment_.mapping, segment_.life.fd());
+  look_for_lost_arenas();
   if (auto whole = look_whether_whole(); !whole) return whole;
   auto everyone = directory_.participants();
   if (!everyone) return std::unexpected(std::move(everyone.error()));

@@ -50,11 +50,22 @@ struct OwnShape {
   std::uint64_t fixed_bytes;
   std::uint64_t tail_bytes_max;
   std::uint32_t slot_lines;
+  std::uint32_t arena_frames;  // in each arena, the first one too if it has any; 0: no frames ever
+  std::uint64_t grown_tail_bytes_max;
 
   // Does a message with such a tail travel in its slot?
   bool fits_in_place(std::uint64_t tail_bytes) const noexcept {
     return topic::fits_in_place(slot_lines, fixed_bytes, tail_bytes);
   }
+};
+
+// One of our further arenas, once a loan has asked for it.
+struct OwnArena {
+  os::Fd file{};  // hardened: none, the meeting point has the memory
+  os::Mapping mapping{};
+  std::uint64_t frame_bytes = 0;
+  std::uint64_t frames_offset = 0;
+  bool is_shown = false;  // to all subscribers, so that slots may name it
 };
 
 struct PublisherCore {
@@ -71,6 +82,7 @@ struct PublisherCore {
   Result<std::uint64_t> publish(RawLoan& loan, Deadline deadline);
   std::uint64_t send_in_place(const std::byte* padded, Deadline deadline) noexcept;
   std::size_t send_batch(const std::byte* messages, std::size_t count, Deadline deadline) noexcept;
+  std::size_t publish_batch(std::span<RawLoan* const> loans, Deadline deadline) noexcept;
   void drop(RawLoan& loan) noexcept;
   std::uint32_t subscriber_count();
   std::uint64_t dropped_count() const noexcept { return page_->dropped.load(); }
@@ -99,16 +111,21 @@ struct PublisherCore {
   void fill_slot(std::uint64_t tail_bytes, const std::byte* padded) noexcept;
   bool lend_slowly(RawLoan& loan, std::size_t tail_bytes) noexcept;
   void lend_frame(RawLoan& loan, std::size_t tail_bytes) noexcept;
+  bool lend_grown(RawLoan& loan, std::size_t tail_bytes) noexcept;
   void lend_in_place(RawLoan& loan, std::size_t tail_bytes) noexcept;
   Result<std::uint64_t> publish_slowly(RawLoan& loan, Deadline deadline);
   std::uint64_t show(RawLoan& loan) noexcept;
   std::uint64_t show_in_place(RawLoan& loan) noexcept;
+  void fill_with_frame(RawLoan& loan) noexcept;
+  void fill_with_copy(RawLoan& loan) noexcept;
   void prepare_next_frame() noexcept;
   void prepare_next_slot() noexcept;
   enum class MayLook : bool { no, yes };  // who is there: a look enters the kernel
   Result<void> make_room(Deadline deadline, MayLook may_look) noexcept;
   // Frames.
-  bool make_frames_free() noexcept;
+  bool make_frames_free(std::uint32_t arena = 0) noexcept;
+  Result<void> grow(std::uint32_t number);
+  void look_for_lost_arenas() const noexcept;
   void reclaim() noexcept;
   // Reliable subscribers.
   bool has_room() noexcept;
@@ -144,6 +161,8 @@ struct PublisherCore {
   shm::FramePool pool_;
   PublisherOptions options_;
   std::vector<SubscriberLink> links_;
+  std::vector<OwnArena> arenas_;    // by number, from 1
+  std::uint32_t arenas_shown_ = 0;  // a bit for each
   std::uint32_t loans_open_ = 0;
   std::int64_t look_for_dead_at_ns_ = 0;
   AdaptiveSpin spin_{30'000};  // before it sleeps for room
@@ -226,6 +245,7 @@ inline void PublisherCore::lend_in_place(RawLoan& loan, std::size_t tail_bytes) 
 
 inline void PublisherCore::lend_frame(RawLoan& loan, std::size_t tail_bytes) noexcept {
   loan.chunk_ = pool_.lend();
+  loan.arena_ = 0;
   loan.frame_ = segment_.mapping.data() + shape_.frames_offset + loan.chunk_ * shape_.frame_bytes;
   loan.data_bytes_ = shape_.fixed_bytes;
   loan.tail_bytes_ = tail_bytes;
@@ -241,27 +261,36 @@ inline Result<std::uint64_t> PublisherCore::publish(RawLoan& loan, Deadline dead
 }
 
 // The frame becomes the next message.
-inline std::uint64_t PublisherCore::show(RawLoan& loan) noexcept {
+inline void PublisherCore::fill_with_frame(RawLoan& loan) noexcept {
   const std::uint64_t slot = ring_.slot_index();
-  const std::uint64_t position = ring_.next();
-  const std::uint64_t words[shm::slot_words] = {loan.chunk_, loan.tail_bytes_};
+  const std::uint64_t words[shm::slot_words] = {topic::frame_word(loan.arena_, loan.chunk_),
+                                                loan.tail_bytes_};
   ring_.publish(topic::slot_meta(topic::SlotKind::frame, 0),
                 reinterpret_cast<const std::byte*>(words));
   pool_.show(slot, loan.chunk_);
   loan.owner_ = nullptr;
   --loans_open_;
+}
+
+inline std::uint64_t PublisherCore::show(RawLoan& loan) noexcept {
+  const std::uint64_t position = ring_.next();
+  fill_with_frame(loan);
   ring_the_bell();
   prepare_next_frame();
   return position;
 }
 
-inline std::uint64_t PublisherCore::show_in_place(RawLoan& loan) noexcept {
+inline void PublisherCore::fill_with_copy(RawLoan& loan) noexcept {
   const std::uint64_t slot = ring_.slot_index();
-  const std::uint64_t position = ring_.next();
   fill_slot(loan.tail_bytes_, loan.in_place_);
-  if (shape_.frames != 0) pool_.show(slot, shm::FramePool::none);
+  if (shape_.arena_frames != 0) pool_.show(slot, shm::FramePool::none);
   loan.owner_ = nullptr;
   --loans_open_;
+}
+
+inline std::uint64_t PublisherCore::show_in_place(RawLoan& loan) noexcept {
+  const std::uint64_t position = ring_.next();
+  fill_with_copy(loan);
   ring_the_bell();
   prepare_next_slot();
   return position;

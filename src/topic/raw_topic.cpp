@@ -33,6 +33,7 @@ RawLoan& RawLoan::operator=(RawLoan&& other) noexcept {
   owner_ = std::exchange(other.owner_, nullptr);
   frame_ = other.frame_;
   chunk_ = other.chunk_;
+  arena_ = other.arena_;
   data_bytes_ = other.data_bytes_;
   tail_bytes_ = other.tail_bytes_;
   if (owner_ != nullptr && frame_ == nullptr)
@@ -83,6 +84,10 @@ bool RawPublisher::lend(RawLoan& loan, std::size_t tail_bytes) noexcept {
 }
 Result<std::uint64_t> RawPublisher::publish(RawLoan& loan, Deadline deadline) {
   return core_->publish(loan, deadline);
+}
+std::size_t RawPublisher::publish_batch(std::span<RawLoan* const> loans,
+                                        Deadline deadline) noexcept {
+  return core_->publish_batch(loans, deadline);
 }
 std::uint64_t RawPublisher::send_in_place(const std::byte* padded, Deadline deadline) noexcept {
   return core_->send_in_place(padded, deadline);

@@ -77,7 +77,8 @@ Result<void> check_header(const SegmentHeader& header, const std::string& path, 
                   "." + std::to_string(header.minor) + " " + writer + ", this library has layout " +
                   std::to_string(layout_major) + "." + std::to_string(layout_minor) + advice});
   }
-  if (const auto unknown = header.features_incompatible & ~features; unknown != 0) {
+  const std::uint64_t known = features | (kind == SegmentKind::publisher ? feature_growing : 0);
+  if (const auto unknown = header.features_incompatible & ~known; unknown != 0) {
     return std::unexpected(
         Error{Errc::layout_mismatch,
               0,

@@ -72,7 +72,8 @@ Result<void> check_memory_segment(const os::Fd& memory, const std::string& path,
 Result<os::Mapping> map_memory_segment(const os::Fd& memory, os::Access access);
 
 // Judges a private copy of a header: ours by magic, this byte order and layout, this kind, just
-// these features, and no longer than its file. Errors: damaged, layout_mismatch.
+// these features (a publisher may besides be one that grows), and no longer than its file. Errors:
+// damaged, layout_mismatch.
 Result<void> check_header(const SegmentHeader& header, const std::string& path, SegmentKind kind,
                           std::uint32_t header_bytes, std::uint64_t file_bytes,
                           std::uint64_t features = 0);

@@ -174,6 +174,7 @@ Result<void> SubscriberCore::meet_everyone() {
   if (!everyone) return std::unexpected(std::move(everyone.error()));
   leave_the_shortened();
   forget_vanished(*everyone);
+  map_further_arenas();
   bool met_somebody = false;
   for (const topic::Participant& who : *everyone) {
     if (who.role != topic::Role::publisher) continue;
@@ -210,7 +211,11 @@ void SubscriberCore::leave_the_shortened() noexcept {
   for (PublisherLink& link : links_) {
     if (link.is_evicted) continue;
     presence_->directory.look_for_loss(link.view->mapping, link.file);
-    if (!link.view->mapping.is_lost()) continue;
+    look_for_lost_arenas(link);
+    const auto is_lost = [](const ArenaView& arena) {
+      return arena.view != nullptr && arena.view->mapping.is_lost();
+    };
+    if (!link.view->mapping.is_lost() && std::ranges::none_of(link.arenas, is_lost)) continue;
     link.is_evicted = true;
     loss_ = detail::explained(Errc::damaged, [&] {
       return topic::shortened(presence_->directory.path_of(link.who.file));
@@ -260,6 +265,7 @@ Result<bool> SubscriberCore::link(const topic::Participant& who) {
     const std::uint64_t kept = next - link.ring.oldest_kept(next);
     link.position = next - std::min(kept, options_.start.messages_back());
   }
+  if (!map_arenas(link)) return false;
   links_.reserve(links_.size() + 1);  // before our page says that we have met
   if (!begin_cursor(link)) {
     return std::unexpected(refuse(
@@ -278,9 +284,9 @@ Result<bool> SubscriberCore::link(const topic::Participant& who) {
 // Copies what we need of a publisher's header and checks that it lies inside the file.
 Result<PublisherShape> SubscriberCore::shape_of(const PublisherPage& page, std::uint64_t bytes,
                                                 const std::string& path) const {
-  const PublisherShape shape{page.depth,       page.frames,        page.frame_bytes,
-                             page.ring_offset, page.frames_offset, page.tail_bytes_max,
-                             page.slot_lines};
+  PublisherShape shape{page.depth,         page.frames,         page.frame_bytes, page.ring_offset,
+                       page.frames_offset, page.tail_bytes_max, page.slot_lines,  0};
+  const std::uint64_t grown_max = page.grown_tail_bytes_max;
   const wire::Hash128 hash{page.type_hash[0], page.type_hash[1]};
   const std::uint64_t frame_needed = topic::tail_offset(fixed_bytes_) + shape.tail_bytes_max;
   const bool sound =
@@ -290,11 +296,15 @@ Result<PublisherShape> SubscriberCore::shape_of(const PublisherPage& page, std::
       shape.slot_lines == lines_of(presence_->directory.type()) &&
       shape.depth <= (bytes - shape.ring_offset) / (shape.slot_lines * sizeof(topic::Slot)) &&
       shape.frames_offset <= bytes && shape.tail_bytes_max <= wire::size_max &&
+      grown_max <= wire::size_max &&
       (shape.frames == 0 ||
        (shape.frames <= shm::chunks_limit && shape.frames_offset % topic::cache_line == 0 &&
         shape.frame_bytes % topic::cache_line == 0 && shape.frame_bytes >= frame_needed &&
         shape.frames <= (bytes - shape.frames_offset) / shape.frame_bytes));
-  if (sound) return shape;
+  if (sound) {
+    shape.arenas = topic::arenas_of(shape.tail_bytes_max, grown_max);
+    return shape;
+  }
   return std::unexpected(refuse(Errc::damaged, "publisher segment " + path +
                                                    " contradicts itself or the topic's type; stop "
                                                    "its owner (pid " +
@@ -306,6 +316,7 @@ bool SubscriberCore::begin_cursor(PublisherLink& link) noexcept {
   for (std::size_t i = 0; i < shm::cursor_slots; ++i) {
     if (shm::cursor_owner(page_->cursors[i]) != 0) continue;
     shm::begin_cursor(page_->cursors[i], link.who.incarnation, link.position);
+    if (link.arenas_mapped != 0) shm::say_mapped(page_->cursors[i], link.arenas_mapped);
     link.cursor = i;
     return true;
   }
@@ -342,6 +353,7 @@ void SubscriberCore::finish(std::size_t index) noexcept {
   PublisherLink& link = links_[index];
   if (link.drained) return;
   link.drained = true;
+  if (link.shape.arenas != 0) shm::say_mapped(page_->cursors[link.cursor], UINT32_MAX);
   if (link.has_file && presence_->directory.reap(link.who)) {
     link.has_file = false;
     presence_->directory.announce_change();

@@ -56,6 +56,18 @@ struct PublisherShape {
   std::uint64_t frames_offset;
   std::uint64_t tail_bytes_max;
   std::uint32_t slot_lines;
+  std::uint32_t arenas;  // the most it may have, beyond its own file
+};
+
+// A further arena of a publisher, mapped and checked.
+struct ArenaView {
+  std::shared_ptr<const PublisherView> view;
+  std::uint32_t first_chunk = 0;
+  std::uint32_t frames = 0;
+  std::uint64_t frame_bytes = 0;
+  std::uint64_t frames_offset = 0;
+  std::uint64_t tail_bytes_max = 0;
+  os::Fd file{};  // hardened: none, its length cannot change
 };
 
 struct PublisherLink {
@@ -80,6 +92,8 @@ struct PublisherLink {
   const topic::PublisherPage* page;
   os::Fd file;
   os::Fd pidfd{};
+  std::vector<ArenaView> arenas{};  // by number, from 1; those without a view are not mapped
+  std::uint32_t arenas_mapped = 0;  // a bit for each
 };
 
 struct SubscriberCore {
@@ -127,6 +141,10 @@ struct SubscriberCore {
   Result<bool> link(const topic::Participant& who);
   Result<PublisherShape> shape_of(const topic::PublisherPage& page, std::uint64_t bytes,
                                   const std::string& path) const;
+  Result<void> map_arena(PublisherLink& link, std::uint32_t number);
+  bool map_arenas(PublisherLink& link);
+  void map_further_arenas();
+  void look_for_lost_arenas(const PublisherLink& link) const noexcept;
   bool begin_cursor(PublisherLink& link) noexcept;
   void settle_start(PublisherLink& link) noexcept;
   void forget(std::size_t index) noexcept;
@@ -153,6 +171,17 @@ struct SubscriberCore {
   Filled fill_in_place(PublisherLink& link, std::uint64_t meta, RawSample& sample) noexcept;
   Filled refuse_message(PublisherLink& link, std::string_view why) noexcept;
   Filled pin_frame(PublisherLink& link, std::uint64_t meta, RawSample& sample) noexcept;
+  Filled pin_in_arena(PublisherLink& link, std::uint64_t word, std::uint64_t tail_bytes,
+                      RawSample& sample) noexcept;
+  struct Frame {
+    std::uint32_t chunk;
+    const std::byte* at;
+    std::uint64_t bytes;
+    std::uint64_t tail_bytes;
+  };
+  Filled pin(PublisherLink& link, const Frame& frame,
+             const std::shared_ptr<const PublisherView>& view, RawSample& sample) noexcept;
+  Filled explain_unmapped(PublisherLink& link, const Error& error) noexcept;
   void skip_lapped(PublisherLink& link) noexcept;
   void note_eviction(PublisherLink& link) noexcept;
   void skip_to_latest(PublisherLink& link) noexcept;
@@ -184,6 +213,8 @@ struct SubscriberCore {
   std::vector<PublisherLink> links_;
   os::ZeroedInChild quick_in_child_{quick_};
   std::optional<Error> status_;
+  // The last take() left a message where it is, which could not be taken; status_ says why.
+  bool held_back_ = false;
 
   std::shared_ptr<SubscriberPresence> presence_;
   topic::SubscriberPage* page_;

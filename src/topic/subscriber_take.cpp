@@ -14,6 +14,7 @@ namespace signalbox {
 bool SubscriberCore::take_slowly(RawSample& sample, bool latest) noexcept {
   if (!check_process()) return false;
   if (sample) sample.release();
+  held_back_ = false;
   if (quick_ != nullptr) turn_ = static_cast<std::size_t>(quick_ - links_.data());
   quick_ = nullptr;
   for (;;) {
@@ -28,8 +29,8 @@ bool SubscriberCore::take_slowly(RawSample& sample, bool latest) noexcept {
       find_quick();
       return taken;
     }
-    // A message that could not be taken for want of a pin keeps the descriptor readable.
-    if (status_ && status_->code == Errc::limit_reached) return false;
+    // A message that could not be taken, for want of a pin say, keeps the descriptor readable.
+    if (held_back_ || (status_ && status_->code == Errc::limit_reached)) return false;
     if (!arm_again()) return false;
   }
 }
@@ -188,17 +189,28 @@ SubscriberCore::Filled SubscriberCore::pin_frame(PublisherLink& link, std::uint6
   std::uint64_t words[2];  // layout.hpp: chunk, tail bytes
   std::memcpy(words, sample.in_place_, sizeof(words));
   const auto [chunk, tail_bytes] = words;
+  // Its upper half is the arena's number, and that of the publisher's own file is 0.
+  const bool is_in_arena = chunk >> 32 != 0 && topic::slot_kind(meta) == topic::SlotKind::frame;
+  if (is_in_arena) [[unlikely]]
+    return pin_in_arena(link, chunk, tail_bytes, sample);
   if (topic::slot_kind(meta) != topic::SlotKind::frame || chunk >= link.shape.frames ||
       tail_bytes > link.shape.tail_bytes_max) {
     return refuse_message(link, "names an impossible frame");
   }
-  const std::byte* const frame =
+  const std::byte* const at =
       link.view->mapping.data() + link.shape.frames_offset + chunk * link.shape.frame_bytes;
+  return pin(link, {static_cast<std::uint32_t>(chunk), at, link.shape.frame_bytes, tail_bytes},
+             link.view, sample);
+}
+
+SubscriberCore::Filled SubscriberCore::pin(PublisherLink& link, const Frame& frame,
+                                           const std::shared_ptr<const PublisherView>& view,
+                                           RawSample& sample) noexcept {
   // On its way while the pin below passes its fence.
-  shm::prefetch_to_read(frame, link.shape.frame_bytes);
-  const std::size_t index =
-      shm::pin(page_->pins, shm::pin_word(link.incarnation, static_cast<std::uint32_t>(chunk)));
+  shm::prefetch_to_read(frame.at, frame.bytes);
+  const std::size_t index = shm::pin(page_->pins, shm::pin_word(link.incarnation, frame.chunk));
   if (index == shm::no_pin) {
+    held_back_ = true;
     status_ = refuse(Errc::limit_reached,
                      "this subscriber holds 64 samples, the most it may; release one.");
     return Filled::refused;
@@ -208,11 +220,11 @@ SubscriberCore::Filled SubscriberCore::pin_frame(PublisherLink& link, std::uint6
     shm::unpin(word);
     return Filled::lapped;
   }
-  sample.frame_ = frame;
+  sample.frame_ = frame.at;
   sample.data_bytes_ = fixed_bytes_;
-  sample.tail_bytes_ = tail_bytes;
+  sample.tail_bytes_ = frame.tail_bytes;
   sample.pin_ = &word;
-  sample.keeps_ = link.view;
+  sample.keeps_ = view;
   return Filled::yes;
 }
 

@@ -46,11 +46,9 @@ struct Pair {
     join(domain, verdict);
   }
   void join(const std::string& domain, Verdict& verdict) {
-    auto giver = signalbox::Publisher<T>::open("kill", {.depth = victim_depth,
-                                                        .loans_max = 1,
-                                                        .held_max = 1,
-                                                        .tail_bytes_max = 0,
-                                                        .domain = domain});
+    auto options = options_of<T>(1);
+    options.domain = domain;
+    auto giver = signalbox::Publisher<T>::open("kill", options);
     if (!giver) return verdict.fault(&Tally::lost, giver.error().text);
     out.emplace(std::move(*giver));
   }
@@ -60,14 +58,14 @@ struct Pair {
   bool send(Verdict& verdict) {
     using namespace std::chrono_literals;
     const auto deadline = signalbox::Deadline::after(5s);
-    auto loan = out->loan();
+    auto loan = lend(*out);
     // A contender holds a frame for a moment; what the dead hold, they would hold for ever.
-    while (!loan && !deadline.passed()) loan = out->loan();
+    while (!loan && !deadline.passed()) loan = lend(*out);
     if (!loan) {
       verdict.fault(&Tally::leaked, out->why().text);
       return false;
     }
-    fill(*loan, author_, sent);
+    fill(loan, author_, sent);
     const auto published = out->publish(std::move(loan), deadline);
     if (!published) {
       verdict.fault(&Tally::hangs, published.error().text);
@@ -222,7 +220,7 @@ class Survivors {
     for (std::uint32_t i = 0; i < 3 * victim_depth && !::testing::Test::HasFailure(); ++i) {
       pass_one_on();
     }
-    if (held && !is_whole(*held)) verdict_.fault(&Tally::torn, "a held sample was overwritten");
+    if (held && !is_whole(held)) verdict_.fault(&Tally::torn, "a held sample was overwritten");
   }
 
   void meet_newcomers() {

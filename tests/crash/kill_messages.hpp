@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <map>
 #include <string>
 
@@ -24,6 +25,12 @@ struct Framed {  // lies in a frame
   std::uint64_t author, number, words[62];
 };
 
+struct Grown {  // lies in a frame of a further arena
+  static constexpr bool sbx_tail = true;
+  std::uint64_t author, number;
+};
+inline constexpr std::size_t grown_words = 62;
+
 // Calls work(message) with a message of the type that is carried so.
 template <class Work>
 void with_message(Carrier carrier, Work work) {
@@ -34,7 +41,22 @@ void with_message(Carrier carrier, Work work) {
       return work(Long{});
     case Carrier::frame:
       return work(Framed{});
+    case Carrier::arena:
+      return work(Grown{});
   }
+}
+
+// A publisher of such messages: one that grows has no frames at first.
+template <class T>
+signalbox::PublisherOptions options_of(std::uint32_t held_max) {
+  signalbox::PublisherOptions options{.depth = victim_depth, .loans_max = 1, .held_max = held_max};
+  if constexpr (signalbox::has_tail<T>) options.grown_tail_bytes_max = grown_words * 8;
+  return options;
+}
+
+template <class T>
+signalbox::Loan<T> lend(signalbox::Publisher<T>& out) {
+  return out.loan(signalbox::has_tail<T> ? grown_words * 8 : 0);
 }
 
 inline std::uint64_t word_of(std::uint64_t author, std::uint64_t number, std::uint64_t index) {
@@ -42,18 +64,39 @@ inline std::uint64_t word_of(std::uint64_t author, std::uint64_t number, std::ui
 }
 
 template <class T>
-void fill(T& message, std::uint64_t author, std::uint64_t number) {
-  message.author = author;
-  message.number = number;
+void fill(signalbox::Loan<T>& loan, std::uint64_t author, std::uint64_t number) {
+  loan->author = author;
+  loan->number = number;
   std::uint64_t index = 0;
-  for (std::uint64_t& word : message.words) word = word_of(author, number, index++);
+  if constexpr (signalbox::has_tail<T>) {
+    const auto tail = loan.tail();
+    for (std::size_t at = 0; at + 8 <= tail.size(); at += 8) {
+      const std::uint64_t word = word_of(author, number, index++);
+      std::memcpy(tail.data() + at, &word, sizeof(word));
+    }
+  } else {
+    for (std::uint64_t& word : loan->words) word = word_of(author, number, index++);
+  }
 }
 
 template <class T>
-bool is_whole(const T& message) {
+bool is_whole(const signalbox::Sample<T>& sample) {
   std::uint64_t index = 0;
-  for (const std::uint64_t word : message.words) {
-    if (word != word_of(message.author, message.number, index++)) return false;
+  const auto is_next = [&](std::uint64_t word) {
+    return word == word_of(sample->author, sample->number, index++);
+  };
+  if constexpr (signalbox::has_tail<T>) {
+    const auto tail = sample.tail();
+    if (tail.size() != grown_words * 8) return false;
+    for (std::size_t at = 0; at < tail.size(); at += 8) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, tail.data() + at, sizeof(word));
+      if (!is_next(word)) return false;
+    }
+  } else {
+    for (const std::uint64_t word : sample->words) {
+      if (!is_next(word)) return false;
+    }
   }
   return true;
 }
@@ -77,7 +120,7 @@ class Reader {
       return sample;
     }
     ++verdict_.tally.messages;
-    if (!is_whole(*sample)) {
+    if (!is_whole(sample)) {
       verdict_.fault(&Tally::torn, "message " + std::to_string(sample->number) + " is torn");
       return sample;
     }
@@ -126,3 +169,4 @@ class Reader {
 SBX_DESCRIBE(kill_driver::Small, author, number, words);
 SBX_DESCRIBE(kill_driver::Long, author, number, words);
 SBX_DESCRIBE(kill_driver::Framed, author, number, words);
+SBX_DESCRIBE(kill_driver::Grown, author, number);

@@ -64,6 +64,16 @@ class Victim {
         open_publisher();
         publish(next_loan());
         return;
+      case Work::grow:
+        open_publisher();
+        return;
+      case Work::take_grown:
+        // It meets its own publisher while that has only what it was opened with.
+        open_subscriber(Start::next);
+        open_publisher();
+        if (in_->publisher_count() == 0) fail("publisher_count");
+        publish(next_loan());
+        return;
       case Work::take:
       case Work::wait_ready:
       case Work::arm_descriptor:
@@ -87,6 +97,7 @@ class Victim {
       case Work::open_subscriber:
         return open_subscriber(Start::oldest);
       case Work::lend:
+      case Work::grow:
         loan_ = next_loan();
         return;
       case Work::publish:
@@ -96,6 +107,7 @@ class Victim {
         if (out_->publish(std::move(loan_), Deadline::after(kSleep))) ++report_.committed;
         return;
       case Work::take:
+      case Work::take_grown:
         return take();
       case Work::release:
         sample_ = {};
@@ -115,7 +127,7 @@ class Victim {
   }
 
   void open_publisher() {
-    auto out = Publisher<T>::open("kill", {.depth = victim_depth, .loans_max = 1, .held_max = 1});
+    auto out = Publisher<T>::open("kill", options_of<T>(1));
     if (!out) return fail(out.error().text.c_str());
     out_ = std::move(*out);
   }
@@ -125,12 +137,12 @@ class Victim {
     in_ = std::move(*in);
   }
   Loan<T> next_loan() {
-    auto loan = out_->loan();
+    auto loan = lend(*out_);
     if (!loan) fail(out_->why().text.c_str());
     return loan;
   }
   void publish(Loan<T> loan) {
-    fill(*loan, author_, report_.committed);
+    fill(loan, author_, report_.committed);
     if (out_->publish(std::move(loan))) {
       ++report_.committed;
     } else {
@@ -139,7 +151,7 @@ class Victim {
   }
   void take() {
     sample_ = in_->take();
-    if (!sample_ || !is_whole(*sample_)) fail("take");
+    if (!sample_ || !is_whole(sample_)) fail("take");
   }
   void fail(const char* what) {
     std::fprintf(stderr, "victim: %s\n", what);
@@ -157,14 +169,14 @@ class Victim {
 
 template <class T>
 [[noreturn]] void be_a_corpse(std::uint64_t author) {
-  auto out = Publisher<T>::open("kill", {.depth = victim_depth, .loans_max = 1, .held_max = 1});
+  auto out = Publisher<T>::open("kill", options_of<T>(1));
   auto in = Subscriber<T>::open("kill", {.start = Start::oldest, .reliable = true});
   if (!out || !in) std::_Exit(1);
   const auto held = in->take();
   static_cast<void>(in->descriptor());
-  auto loan = out->loan();
+  auto loan = lend(*out);
   if (!loan) std::_Exit(1);
-  fill(*loan, author, 0);
+  fill(loan, author, 0);
   if (!out->publish(std::move(loan))) std::_Exit(1);
   rest();
   std::_Exit(1);
@@ -172,16 +184,16 @@ template <class T>
 
 template <class T>
 [[noreturn]] void contend_with(std::uint64_t author) {
-  auto out = Publisher<T>::open("kill", {.depth = victim_depth, .loans_max = 1, .held_max = 2});
+  auto out = Publisher<T>::open("kill", options_of<T>(2));
   auto in = Subscriber<T>::open("kill", {.start = Start::next});
   if (!out || !in) std::_Exit(1);
   for (std::uint64_t number = 0;;) {
-    if (auto loan = out->loan()) {
-      fill(*loan, author, number);
+    if (auto loan = lend(*out)) {
+      fill(loan, author, number);
       if (out->publish(std::move(loan))) ++number;
     }
     while (const auto sample = in->take()) {
-      if (!is_whole(*sample)) std::abort();
+      if (!is_whole(sample)) std::abort();
     }
   }
 }

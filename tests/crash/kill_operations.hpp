@@ -18,7 +18,9 @@ enum class Work {
   lend,
   publish,
   publish_without_room,  // a reliable subscriber is a ring behind: it waits, bounded
+  grow,                  // lends a message for which a further arena is made
   take,
+  take_grown,  // the message lies in an arena that was not there when the subscriber looked
   release,
   wait_ready,     // a message is there
   wait_sleeping,  // none is: announces itself and sleeps, bounded
@@ -35,7 +37,7 @@ enum class Company {
 };
 
 // How the topic's messages travel: kill_messages.hpp has a type for each.
-enum class Carrier { slot, long_slot, frame };
+enum class Carrier { slot, long_slot, frame, arena };
 
 struct Operation {
   const char* name;

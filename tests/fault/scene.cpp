@@ -10,6 +10,7 @@
 
 SBX_DESCRIBE(fault::Small, number);
 SBX_DESCRIBE(fault::Large, number, words);
+SBX_DESCRIBE(fault::Tailed, number);
 
 namespace fault {
 
@@ -26,7 +27,10 @@ using namespace std::chrono_literals;
 
 constexpr char kSmall[] = "fault/small";
 constexpr char kLarge[] = "fault/large";
+constexpr char kTailed[] = "fault/tailed";
+constexpr std::size_t kLongTail = 5'000;
 const PublisherOptions kShort{.depth = 2, .held_max = 1};
+const PublisherOptions kGrowing{.depth = 2, .held_max = 1, .grown_tail_bytes_max = 20'000};
 
 template <class T>
 std::string outcome(const signalbox::Result<T>& result) {
@@ -81,6 +85,41 @@ void frames_used_up(Scene& s) {
   }
 }
 
+void a_growing_pair(Scene& s) {
+  open(s.grown_out, kTailed, kGrowing);
+  open(s.grown_in, kTailed, SubscriberOptions{.start = Start::oldest, .reliable = true});
+  static_cast<void>(s.grown_out->send({0}));
+  static_cast<void>(s.grown_in->take());
+}
+// Lends and publishes a message with a tail; the reader has not looked since.
+std::string send_tail(Scene& s) {
+  auto loan = s.grown_out->loan(kLongTail);
+  if (!loan) {
+    const auto why = s.grown_out->why();
+    return told(&why);
+  }
+  for (std::byte& byte : loan.tail()) byte = std::byte{0x5a};
+  return outcome(s.grown_out->publish(std::move(loan)));
+}
+void a_tail_to_take(Scene& s) {
+  a_growing_pair(s);
+  send_tail(s);
+}
+// Somebody whose further arenas nobody has cleared away.
+void a_grown_publisher_died(Scene&) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    Scene s;
+    a_tail_to_take(s);
+    ::_exit(0);
+  }
+  ::waitpid(child, nullptr, 0);
+}
+void a_growing_pair_beside_the_dead(Scene& s) {
+  a_growing_pair(s);
+  a_grown_publisher_died(s);
+}
+
 // A process that opens both sides, waits in an event loop, publishes and is gone without closing.
 void somebody_died(Scene&) {
   const pid_t child = ::fork();
@@ -122,6 +161,26 @@ std::string loan(Scene& s) {
     return why.code == Errc::would_block ? "ok" : told(&why);
   }
   return outcome(s.frames_out->publish(std::move(loan)));
+}
+// The long tail, whole; what the dead left is passed over.
+std::string take_tail(Scene& s) {
+  while (const auto sample = s.grown_in->take()) {
+    if (sample.tail().size() != kLongTail) continue;
+    for (const std::byte byte : sample.tail()) {
+      if (byte != std::byte{0x5a}) return "torn. It is.";
+    }
+    return "ok";
+  }
+  if (s.grown_in->status() == nullptr) return "fault/tailed: nothing to take. It was lost.";
+  return told(s.grown_in->status());
+}
+std::string open_beside_grown(Scene& s) {
+  s.grown_in.reset();
+  return open(s.grown_in, kTailed, SubscriberOptions{.start = Start::oldest, .reliable = true});
+}
+std::string close_grown(Scene& s) {
+  s.grown_out.reset();
+  return "ok";
 }
 std::string send_and_wait(Scene& s) {
   const auto sent = s.out->send({7}, Deadline::after(2ms));
@@ -173,6 +232,11 @@ const std::vector<Operation>& operations() {
       {"DescriptorBesideTheDead", a_subscriber_beside_the_dead, describe},
       {"Loan", frames, loan},
       {"LoanWhenFramesAreUsedUp", frames_used_up, loan},
+      {"LoanThatGrows", a_growing_pair, send_tail},
+      {"TakeThatMaps", a_tail_to_take, take_tail},
+      {"TakeWhatTheGrownDeadLeft", a_growing_pair_beside_the_dead, take_tail},
+      {"OpenBesideTheGrown", a_tail_to_take, open_beside_grown},
+      {"CloseTheGrown", a_tail_to_take, close_grown, true},
       {"Publish", a_pair, send},
       {"PublishToADescriptor", an_armed_pair, send},
       {"PublishAndWaitForRoom", a_full_reliable_pair, send_and_wait},

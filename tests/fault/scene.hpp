@@ -18,7 +18,12 @@ struct Large {
   std::uint64_t words[63];
 };
 
-// What an operation works on. One topic for small messages, one for frames.
+struct Tailed {
+  static constexpr bool sbx_tail = true;
+  std::uint64_t number;
+};
+
+// What an operation works on. One topic for small messages, one for frames, one that grows.
 struct Scene {
   std::optional<signalbox::Publisher<Small>> out;
   std::optional<signalbox::Publisher<Small>> other_out;
@@ -27,6 +32,8 @@ struct Scene {
   std::optional<signalbox::Publisher<Large>> frames_out;
   std::optional<signalbox::Subscriber<Large>> frames_in;
   std::vector<signalbox::Sample<Large>> held;
+  std::optional<signalbox::Publisher<Tailed>> grown_out;
+  std::optional<signalbox::Subscriber<Tailed>> grown_in;
 };
 
 // "ok", or the code's name and the error's text.
