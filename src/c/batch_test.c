@@ -166,6 +166,50 @@ static void a_silent_publisher_rings_at_nobodys_door(void) {
   sbx_publisher_close(out);
 }
 
+/* Frames of a topic that grows: lent together, filled in place, published together. */
+static void loans_come_and_go_in_batches(void) {
+  const sbx_type bytes = {NULL, SBX_BYTES_DESCRIPTION};
+  sbx_publisher_options options;
+  sbx_publisher_options_init(&options);
+  options.depth = DEPTH;
+  options.loans_max = 4;
+  options.tail_bytes_max = 100;
+  options.grown_tail_bytes_max = 100000;
+  sbx_publisher* out = NULL;
+  SBX_CHECK(sbx_publisher_open("test/loans", &bytes, &options, &out, &sbx_last_error) == SBX_OK);
+  sbx_subscriber* in = subscriber_of("test/loans", bytes, 1);
+  sbx_loan loans[5];
+  size_t lent = 0;
+  SBX_CHECK(sbx_publisher_loan_batch(out, 50000, loans, 5, &lent, &sbx_last_error) ==
+            SBX_LIMIT_REACHED);
+  SBX_CHECK(lent == 4 && loans[3].tail_bytes == 50000 && loans[4].tail == NULL);
+  for (size_t i = 0; i < lent; ++i) memset(loans[i].tail, (int)i + 1, loans[i].tail_bytes);
+  size_t published = 9;
+  SBX_CHECK(sbx_publisher_publish_batch(out, loans, 5, SBX_IMMEDIATE, &published,
+                                        &sbx_last_error) == SBX_BAD_ARGUMENT);
+  SBX_CHECK(published == 0 && loans[0].tail != NULL);
+  SBX_CHECK(sbx_publisher_publish_batch(out, loans, 4, SBX_IMMEDIATE, &published,
+                                        &sbx_last_error) == SBX_OK);
+  SBX_CHECK(published == 4 && loans[0].tail == NULL);
+  for (int i = 0; i < 4; ++i) {
+    sbx_sample sample;
+    int taken = 0;
+    SBX_CHECK(sbx_subscriber_take(in, &sample, &taken, &sbx_last_error) == SBX_OK && taken);
+    const unsigned char* tail = sample.tail;
+    SBX_CHECK(sample.tail_bytes == 50000 && tail[0] == i + 1 && tail[49999] == i + 1);
+    sbx_sample_release(&sample);
+  }
+  SBX_CHECK(sbx_publisher_loan_batch(out, 100001, loans, 1, &lent, &sbx_last_error) ==
+            SBX_TOO_LARGE);
+  SBX_CHECK(lent == 0 && last_error_says(SBX_TOO_LARGE, "grown_tail_bytes_max 100000"));
+  SBX_CHECK(sbx_publisher_loan_batch(out, 1, loans, 1, NULL, NULL) == SBX_BAD_ARGUMENT);
+  SBX_CHECK(sbx_publisher_loan_batch(NULL, 1, loans, 1, &lent, NULL) == SBX_BAD_ARGUMENT);
+  SBX_CHECK(sbx_publisher_publish_batch(NULL, loans, 1, 0, NULL, NULL) == SBX_BAD_ARGUMENT);
+  SBX_CHECK(sbx_publisher_publish_batch(out, NULL, 0, 0, &published, NULL) == SBX_OK);
+  sbx_subscriber_close(in);
+  sbx_publisher_close(out);
+}
+
 static void wrong_arguments_are_answered(void) {
   const sbx_type bytes = {NULL, SBX_BYTES_DESCRIPTION};
   sbx_publisher_options options;
@@ -199,6 +243,7 @@ int main(void) {
   drop_new_gives_messages_up_and_counts_them();
   evict_leaves_the_slow_behind_and_tells_them();
   a_silent_publisher_rings_at_nobodys_door();
+  loans_come_and_go_in_batches();
   wrong_arguments_are_answered();
   return 0;
 }

@@ -23,7 +23,12 @@ bool PublisherCore::lend_grown(RawLoan& loan, std::size_t tail_bytes) noexcept {
       topic::arena_for(tail_bytes, shape_.tail_bytes_max, shape_.grown_tail_bytes_max);
   if ((arenas_shown_ & 1U << number) == 0) {
     if (auto grown = detail::or_out_of_memory([&] { return grow(number); }); !grown) {
-      why_ = std::move(grown.error());
+      why_ = detail::explained(grown.error().code, [&]() -> Error {
+        if (grown.error().text.find(directory_.name()) == std::string::npos) {
+          grown.error().text.insert(0, "topic \"" + directory_.name() + "\": ");
+        }
+        return std::move(grown.error());
+      });
       return false;
     }
   }

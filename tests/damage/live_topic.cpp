@@ -75,7 +75,7 @@ OpenFile::OpenFile(const std::string& path) {
 OpenFile::~OpenFile() { ::munmap(data_, bytes_); }
 
 const char* name_of(Kind kind) {
-  constexpr const char* names[] = {"topic", "bell", "publisher", "subscriber"};
+  constexpr const char* names[] = {"topic", "bell", "publisher", "subscriber", "arena"};
   return names[static_cast<int>(kind)];
 }
 
@@ -83,16 +83,22 @@ std::size_t control_bytes(Kind kind, std::size_t file_bytes) {
   using namespace signalbox::topic;
   if (kind == Kind::publisher) return sizeof(PublisherPage) + small_ring.depth * sizeof(Slot);
   if (kind == Kind::subscriber) return sizeof(SubscriberPage);
+  if (kind == Kind::arena) return sizeof(ArenaPage);
   return file_bytes;
 }
 
 LiveTopic::LiveTopic() {
   out_ = Publisher<Reading>::open(topic_name, small_ring).value();
+  publish_grown();
   lossy_ = Subscriber<Reading>::open(topic_name).value();
   const char* const root = std::getenv("SIGNALBOX_DIR");
   const std::string folder = std::string(root) + "/default/" + topic_name;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string name = entry.path().filename();
+    if (name.find(".frames-") != name.npos) {
+      files_[static_cast<int>(Kind::arena)] = entry.path();
+      continue;
+    }
     if (name.starts_with("pub-")) files_[static_cast<int>(Kind::publisher)] = entry.path();
     if (name.starts_with("sub-")) files_[static_cast<int>(Kind::subscriber)] = entry.path();
   }
@@ -104,11 +110,21 @@ LiveTopic::LiveTopic() {
   held_.push_back(lossy_->take());
 }
 
+// So that the ring always shows a frame of the further arena to those who come.
+void LiveTopic::publish_grown() {
+  auto loan = out_->loan(grown_bytes);
+  if (!loan) return;
+  loan->number = 5;
+  for (std::byte& byte : loan.tail()) byte = std::byte{0x5a};
+  static_cast<void>(out_->publish(std::move(loan)));
+}
+
 void LiveTopic::use_everything() {
   {
     auto out = Publisher<Reading>::open(topic_name, small_ring);
     auto in = Subscriber<Reading>::open(topic_name, Start::oldest);
     publish(*out_);
+    publish_grown();
     if (out) publish(*out);
     take(*lossy_);
     take(*reliable_);

@@ -25,7 +25,8 @@ namespace damage {
 inline constexpr char topic_name[] = "damaged";
 inline constexpr std::uint64_t tail_bytes = 100;
 inline const signalbox::PublisherOptions small_ring{
-    .depth = 4, .loans_max = 2, .held_max = 2, .tail_bytes_max = 256};
+    .depth = 4, .loans_max = 2, .held_max = 2, .tail_bytes_max = 256, .grown_tail_bytes_max = 3000};
+inline constexpr std::uint64_t grown_bytes = 3000;
 
 // Reads every byte that a sample shows: a place or length out of bounds ends here.
 std::uint64_t read_whole(const signalbox::Sample<Reading>& sample);
@@ -45,9 +46,10 @@ class OpenFile {
   unsigned char* data_ = nullptr;
 };
 
-// The four kinds of segments: topic, bell, publisher, subscriber.
-enum class Kind { topic, bell, publisher, subscriber };
-inline constexpr Kind kinds[] = {Kind::topic, Kind::bell, Kind::publisher, Kind::subscriber};
+// The kinds of segments.
+enum class Kind { topic, bell, publisher, subscriber, arena };
+inline constexpr Kind kinds[] = {Kind::topic, Kind::bell, Kind::publisher, Kind::subscriber,
+                                 Kind::arena};
 const char* name_of(Kind kind);
 // The control part of a segment: all but the frames.
 std::size_t control_bytes(Kind kind, std::size_t file_bytes);
@@ -63,7 +65,8 @@ class LiveTopic {
   void use_everything();
 
  private:
-  std::string files_[4];
+  void publish_grown();
+  std::string files_[5];
   std::optional<signalbox::Publisher<Reading>> out_;
   std::optional<signalbox::Subscriber<Reading>> lossy_;
   std::optional<signalbox::Subscriber<Reading>> reliable_;

@@ -118,6 +118,7 @@ void a_grown_publisher_died(Scene&) {
 void a_growing_pair_beside_the_dead(Scene& s) {
   a_growing_pair(s);
   a_grown_publisher_died(s);
+  static_cast<void>(s.grown_in->publisher_count());  // meets the dead
 }
 
 // A process that opens both sides, waits in an event loop, publishes and is gone without closing.
