@@ -175,6 +175,12 @@ std::string take_tail(Scene& s) {
   if (s.grown_in->status() == nullptr) return "fault/tailed: nothing to take. It was lost.";
   return told(s.grown_in->status());
 }
+// And what comes behind it: that its publisher is dead, and its files may go.
+std::string take_tail_and_clear_away(Scene& s) {
+  std::string answer = take_tail(s);
+  static_cast<void>(s.grown_in->take());
+  return answer;
+}
 std::string open_beside_grown(Scene& s) {
   s.grown_in.reset();
   return open(s.grown_in, kTailed, SubscriberOptions{.start = Start::oldest, .reliable = true});
@@ -235,7 +241,7 @@ const std::vector<Operation>& operations() {
       {"LoanWhenFramesAreUsedUp", frames_used_up, loan},
       {"LoanThatGrows", a_growing_pair, send_tail},
       {"TakeThatMaps", a_tail_to_take, take_tail},
-      {"TakeWhatTheGrownDeadLeft", a_growing_pair_beside_the_dead, take_tail},
+      {"TakeWhatTheGrownDeadLeft", a_growing_pair_beside_the_dead, take_tail_and_clear_away},
       {"OpenBesideTheGrown", a_tail_to_take, open_beside_grown},
       {"CloseTheGrown", a_tail_to_take, close_grown, true},
       {"Publish", a_pair, send},
