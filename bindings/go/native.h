@@ -69,6 +69,17 @@ static inline int sbxgo_publish(sbx_publisher* publisher, sbxgo_loan* lent, int6
                                error);
 }
 
+/* sbx_publisher_publish_batch() for at most sbxgo_loans_max loans that lie apart: a loan says where
+ * its message is, and may be copied. */
+enum { sbxgo_loans_max = 64 };
+static inline int sbxgo_publish_batch(sbx_publisher* publisher, sbxgo_loan** lent, uint64_t count,
+                                      int64_t wait_ns, size_t* published, sbx_error* error) {
+  sbx_loan loans[sbxgo_loans_max];
+  for (uint64_t i = 0; i < count; ++i) loans[i] = lent[i]->loan;
+  return sbx_publisher_publish_batch(publisher, loans, (size_t)count, sbxgo_deadline(wait_ns),
+                                     published, error);
+}
+
 /* The position comes back in *position, which lies in the handle's C memory. */
 static inline int sbxgo_send(sbx_publisher* publisher, const unsigned char* data,
                              const unsigned char* tail, uint64_t tail_bytes, uint64_t* position,
@@ -95,8 +106,9 @@ typedef struct sbxgo_answer {
 static inline int sbxgo_open_publisher(const char* topic, const char* type_name,
                                        const char* description, uint32_t depth, uint32_t loans_max,
                                        uint32_t held_max, uint64_t tail_bytes_max,
-                                       const char* domain, uint32_t when_behind, uint32_t wake,
-                                       uint32_t tier, sbx_publisher** out, sbx_error* error) {
+                                       uint64_t grown_tail_bytes_max, const char* domain,
+                                       uint32_t when_behind, uint32_t wake, uint32_t tier,
+                                       sbx_publisher** out, sbx_error* error) {
   const sbx_type type = {type_name, description};
   sbx_publisher_options options;
   sbx_publisher_options_init(&options);
@@ -104,6 +116,7 @@ static inline int sbxgo_open_publisher(const char* topic, const char* type_name,
   if (loans_max != 0) options.loans_max = loans_max;
   if (held_max != 0) options.held_max = held_max;
   options.tail_bytes_max = tail_bytes_max;
+  options.grown_tail_bytes_max = grown_tail_bytes_max;
   options.domain = domain;
   options.when_behind = when_behind;
   options.wake = wake;

@@ -20,6 +20,10 @@ type PublisherOptions struct {
 	// TailBytesMax is the largest tail. Not zero: every message of the topic has a tail, and
 	// subscribers state so with SubscriberOptions.Tail.
 	TailBytesMax uint64
+	// GrownTailBytesMax is the largest tail at all. Above TailBytesMax: a Loan of a longer tail
+	// makes room for it then, which enters the kernel and may fail with ErrNoSpace; what was made
+	// stays until Close. 0: no memory is taken after opening.
+	GrownTailBytesMax uint64
 	// Domain is the set of topics to join; empty: $SIGNALBOX_DOMAIN, else "default".
 	Domain string
 	// WhenBehind is what happens when a reliable subscriber is a whole ring behind. Default: wait.
@@ -86,6 +90,54 @@ func (p *Publisher[T]) PublishContext(ctx context.Context, loan *Loan[T]) (uint6
 	position, err := p.core.publishContext(ctx, loan.cell)
 	loan.endIf(err == nil)
 	return position, err
+}
+
+// LoanBatch is Loan for up to count messages at once. It answers those that could be lent; an error
+// comes with fewer than asked, and is that of the first that could not.
+func (p *Publisher[T]) LoanBatch(count, tailBytes int) ([]*Loan[T], error) {
+	var loans []*Loan[T]
+	for len(loans) < count {
+		loan, err := p.Loan(tailBytes)
+		if err != nil {
+			return loans, err
+		}
+		loans = append(loans, loan)
+	}
+	return loans, nil
+}
+
+// PublishBatch is Publish for many loans, in order and in one call, and answers how many it
+// published, which have ended. Sleepers are woken once. It never waits. An error is that of the
+// first loan that was not published: it and those behind it are still the caller's.
+func (p *Publisher[T]) PublishBatch(loans []*Loan[T]) (int, error) {
+	return p.publishBatch(loans, 0)
+}
+
+// PublishBatchContext is PublishBatch that waits for reliable subscribers until the context ends.
+// The error is then ErrTimedOut or ErrInterrupted and wraps the context's own.
+func (p *Publisher[T]) PublishBatchContext(ctx context.Context, loans []*Loan[T]) (int, error) {
+	published := 0
+	err := p.core.patiently(ctx, func(wait time.Duration) error {
+		more, err := p.publishBatch(loans[published:], wait)
+		published += more
+		return err
+	})
+	return published, err
+}
+
+func (p *Publisher[T]) publishBatch(loans []*Loan[T], wait time.Duration) (int, error) {
+	cells := make([]*loanCell, 0, len(loans))
+	for _, loan := range loans {
+		if err := p.owns(loan); err != nil {
+			return 0, err
+		}
+		cells = append(cells, loan.cell)
+	}
+	published, err := p.core.publishCells(cells, wait)
+	for _, loan := range loans[:published] {
+		loan.endIf(true)
+	}
+	return published, err
 }
 
 // Send is Loan, copy and Publish in one call, for a message at hand as a value. `value` may be nil

@@ -9,6 +9,8 @@ package signalbox
 #cgo nocallback sbx_publisher_evicted_count
 #cgo nocallback sbx_loan_shorten
 #cgo nocallback sbxgo_publish
+#cgo nocallback sbxgo_publish_batch
+#cgo noescape sbxgo_publish_batch
 #cgo nocallback sbxgo_send
 #cgo noescape sbxgo_send
 #cgo nocallback sbxgo_send_batch
@@ -47,7 +49,7 @@ type publisherCore struct {
 type publisherCounts struct{ dropped, evicted uint64 }
 
 func openPublisher(topic string, t reflect.Type, o PublisherOptions) (*publisherCore, error) {
-	description, bad := describeTopic(t, o.TailBytesMax > 0)
+	description, bad := describeTopic(t, o.TailBytesMax > 0 || o.GrownTailBytesMax > 0)
 	if bad != nil {
 		return nil, bad
 	}
@@ -60,8 +62,8 @@ func openPublisher(topic string, t reflect.Type, o PublisherOptions) (*publisher
 	var handle *C.sbx_publisher
 	code := C.sbxgo_open_publisher(texts.topic, texts.typeName, texts.description,
 		C.uint32_t(o.Depth), C.uint32_t(o.LoansMax), C.uint32_t(o.HeldMax),
-		C.uint64_t(o.TailBytesMax), texts.domain, C.uint32_t(o.WhenBehind), C.uint32_t(o.Wake),
-		C.uint32_t(o.Tier), &handle, &core.answer.c.error)
+		C.uint64_t(o.TailBytesMax), C.uint64_t(o.GrownTailBytesMax), texts.domain,
+		C.uint32_t(o.WhenBehind), C.uint32_t(o.Wake), C.uint32_t(o.Tier), &handle, &core.answer.c.error)
 	if code != C.SBX_OK {
 		err := core.answer.failure(code)
 		core.answer.free()
@@ -145,6 +147,30 @@ func (p *publisherCore) publish(cell *loanCell, wait time.Duration) (uint64, err
 		return 0, p.answer.failure(code)
 	}
 	return uint64(cell.c.position), nil
+}
+
+// publishCells consumes as many of the loans as it answers, from the first on, also with an error.
+func (p *publisherCore) publishCells(cells []*loanCell, wait time.Duration) (int, error) {
+	if len(cells) > C.sbxgo_loans_max {
+		return 0, badArgument("cannot publish more than 64 loans at once: no more can be open")
+	}
+	loans := make([]*C.sbxgo_loan, len(cells))
+	for i, cell := range cells {
+		loans[i] = cell.c
+	}
+	defer runtime.KeepAlive(cells)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.handle == nil {
+		return 0, closedError("publish on", p.topic)
+	}
+	code := C.sbxgo_publish_batch(p.handle, unsafe.SliceData(loans), C.uint64_t(len(loans)),
+		C.int64_t(wait), &p.answer.c.count, &p.answer.c.error)
+	published := int(p.answer.c.count)
+	if code != C.SBX_OK {
+		return published, p.answer.failure(code)
+	}
+	return published, nil
 }
 
 func (p *publisherCore) publishContext(ctx context.Context, cell *loanCell) (uint64, error) {

@@ -1,5 +1,6 @@
 """The compiled half of the package. Use it through `signalbox`."""
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self, TypeAlias, final
 
@@ -83,6 +84,7 @@ class Publisher:
         loans_max: int,
         held_max: int,
         tail_max: int,
+        grown_tail_max: int,
         domain: str | None,
         when_behind: str,
         wake: bool,
@@ -90,6 +92,10 @@ class Publisher:
     ) -> None: ...
     def loan(self, tail_bytes: int = 0) -> Loan:
         """Lends a message with a tail of `tail_bytes`, to be filled in place. Never waits."""
+    def loan_batch(self, count: int, tail_bytes: int = 0) -> list[Loan]:
+        """Lends up to `count` messages at once. Never waits."""
+    def publish_batch(self, loans: Sequence[Loan], timeout: float | None = 0.0) -> int:
+        """Publishes each of the loans, in order; returns how many. Sleepers are woken once."""
     def publish(self, loan: Loan, timeout: float | None = 0.0) -> int:
         """Shows the message to every subscriber; returns its position, from 0."""
     def send(self, value: Any, tail: Buffer | None = None, timeout: float | None = 0.0) -> int:

@@ -23,7 +23,10 @@ class Publisher(_core.Publisher):
     depth      messages kept for late and slow subscribers; a power of two, 1 to 65536
     loans_max  messages being filled at once, 1 to 64
     held_max   messages subscribers may hold, all together, before loan() finds no room
-    tail_max   the largest tail in bytes; more than 0 says that messages have one
+    tail_max   the largest tail in bytes that has memory from the start; more than 0 says that
+               messages have one
+    grown_tail_max  the largest tail at all: loan() makes room for one above tail_max when it is
+               asked for it, and it stays; 0: no memory is taken after opening
     domain     where the topic lives; None: $SIGNALBOX_DIR, else $SIGNALBOX_DOMAIN, else "default"
     when_behind  what publishing does when a reliable subscriber is a whole ring behind. "wait": for
                it, until the timeout; "drop_new": gives this message up at once, for all, with code
@@ -48,13 +51,15 @@ class Publisher(_core.Publisher):
         loans_max: int = 1,
         held_max: int = 4,
         tail_max: int = 0,
+        grown_tail_max: int = 0,
         domain: str | None = None,
         when_behind: Literal["wait", "drop_new", "evict"] = "wait",
         wake: bool = True,
         tier: Literal["plain", "hardened"] = "plain",
     ) -> None:
         structured = None if dtype is None else as_structured(dtype)
-        if structured is None and tail_max <= 0:
+        has_tail = tail_max > 0 or grown_tail_max > 0
+        if structured is None and not has_tail:
             raise SignalboxError(
                 f"cannot open topic {topic!r}: messages of plain bytes (dtype None) are all tail. "
                 "Give tail_max, the largest message in bytes.",
@@ -63,11 +68,12 @@ class Publisher(_core.Publisher):
         super().__init__(
             topic,
             structured,
-            describe(structured, tail=tail_max > 0),
+            describe(structured, tail=has_tail),
             depth,
             loans_max,
             held_max,
             tail_max,
+            grown_tail_max,
             domain,
             when_behind,
             wake,

@@ -35,7 +35,8 @@ inline constexpr char kLoanDrop[] = "Gives the loan back unpublished. Nothing if
 inline constexpr char kPublisherLoan[] =
     "Lends a message with a tail of `tail_bytes`, to be filled in place. Never waits.\n\n"
     "Raises SignalboxError: would_block (subscribers hold every frame), limit_reached (loans_max\n"
-    "are open), too_large (more than tail_max).";
+    "are open), too_large (more than tail_max and grown_tail_max), and where it makes room for a\n"
+    "tail above tail_max no_space.";
 inline constexpr char kPublisherPublish[] =
     "Shows the message to every subscriber and finishes the loan; returns its position, from 0.\n\n"
     "Waits only for a reliable subscriber that is a whole ring behind, at most `timeout` seconds\n"
@@ -47,6 +48,15 @@ inline constexpr char kPublisherSend[] =
     "`value` is a structured scalar or 0-d array of the topic's dtype, or a dict or tuple that\n"
     "gives every field; with dtype None it is the message, as bytes. `tail` is anything with\n"
     "contiguous bytes. `timeout` is that of publish().";
+inline constexpr char kLoanBatch[] =
+    "Lends up to `count` messages at once, as a list. Never waits.\n\n"
+    "Fewer than asked where loan() would raise for the next; raises, as loan(), only if there is\n"
+    "none.";
+inline constexpr char kPublishBatch[] =
+    "Publishes each of the loans, in order, and finishes it; returns how many were published.\n\n"
+    "Sleepers are woken once. Fewer than given where a reliable subscriber is a whole ring behind\n"
+    "when `timeout` ends: the others are still open. Raises, as publish(), only if none was\n"
+    "published. `position` stays None.";
 inline constexpr char kSendBatch[] =
     "Publishes a copy of each message of `values`, in order; returns how many were published.\n\n"
     "`values` is a 1-d array of the topic's dtype, without gaps; a tail is sent empty. Sleepers "

@@ -4,12 +4,12 @@
 #include <nanobind/stl/string.h>
 
 #include <cstring>
-#include <limits>
 #include <utility>
 
 #include "clock.hpp"
 #include "docs.hpp"
 #include "failure.hpp"
+#include "patience.hpp"
 
 namespace nb = nanobind;
 
@@ -18,9 +18,6 @@ namespace {
 
 // What a slot has room for; a message up to here without a tail needs no loan.
 constexpr std::size_t kSlotBytes = sizeof(sbx_sample::inline_);
-
-// From here on a copy takes long enough for other threads to run meanwhile.
-constexpr std::size_t kCopyAloneMax = 64 * 1024;
 
 // The bytes of any Python object that offers them in one piece.
 class Bytes {
@@ -50,33 +47,6 @@ void copy(void* target, const void* source, std::size_t bytes) {
   std::memcpy(target, source, bytes);
 }
 
-// Runs `attempt`, which answers a code, until it succeeds, fails for good, or the deadline passes:
-// first at once, with the GIL held, for letting go of it costs more than a publish; then asleep in
-// slices, without it, between which signal handlers run.
-template <class Attempt>
-int with_patience(const PublisherHandle& publisher, std::int64_t deadline, Attempt&& attempt) {
-  int code = attempt(SBX_IMMEDIATE);
-  // A publisher that does not wait has dropped the message, and must not drop it twice.
-  if (!publisher.waits()) return code;
-  while ((code == SBX_WOULD_BLOCK || code == SBX_TIMED_OUT || code == SBX_INTERRUPTED) &&
-         deadline > sbx_now_ns()) {
-    run_signal_handlers();
-    const std::int64_t until = sleep_end(deadline, kPublishNsMax);
-    code = attempt(until);
-    // Nobody is behind, but every frame is held: the library does not wait for that.
-    if (code == SBX_WOULD_BLOCK && sbx_now_ns() < until) return code;
-  }
-  return code;
-}
-
-// `call`, without the GIL if it may sleep or has much to copy.
-template <class Call>
-int without_gil_if(bool is_long, Call&& call) {
-  if (!is_long) return call();
-  nb::gil_scoped_release others_run;
-  return call();
-}
-
 // The number of a policy in the C library.
 std::uint32_t policy_of(const std::string& topic, const std::string& name) {
   if (name == "wait") return SBX_WHEN_BEHIND_WAIT;
@@ -95,17 +65,6 @@ const nb::object& pack() {
   return *function;
 }
 
-template <class Int>
-Int checked(std::int64_t value, const std::string& topic, const char* option) {
-  if (value < 0 || static_cast<std::uint64_t>(value) > std::numeric_limits<Int>::max()) {
-    throw Failure("bad_argument", 0,
-                  "topic '" + topic + "': " + option + " is " + std::to_string(value) +
-                      ". Use a number from 0 to " +
-                      std::to_string(std::numeric_limits<Int>::max()) + ".");
-  }
-  return static_cast<Int>(value);
-}
-
 sbx_publisher_options options_from(const PublisherSettings& settings, const std::string& topic) {
   sbx_publisher_options options;
   sbx_publisher_options_init(&options);
@@ -113,6 +72,8 @@ sbx_publisher_options options_from(const PublisherSettings& settings, const std:
   options.loans_max = checked<std::uint32_t>(settings.loans_max, topic, "loans_max");
   options.held_max = checked<std::uint32_t>(settings.held_max, topic, "held_max");
   options.tail_bytes_max = checked<std::uint64_t>(settings.tail_max, topic, "tail_max");
+  options.grown_tail_bytes_max =
+      checked<std::uint64_t>(settings.grown_tail_max, topic, "grown_tail_max");
   options.domain = settings.domain ? settings.domain->c_str() : nullptr;
   options.when_behind = policy_of(topic, settings.when_behind);
   options.wake = settings.wake ? SBX_WAKE_SLEEPERS_YES : SBX_WAKE_SLEEPERS_NO;
@@ -179,6 +140,11 @@ int LoanBlock::try_publish(std::int64_t deadline, std::uint64_t& position, sbx_e
   return code;
 }
 
+void LoanBlock::end_publishing(bool was_published) noexcept {
+  publishing_ = false;
+  if (was_published) open_ = false;
+}
+
 void LoanBlock::drop() noexcept {
   if (!open_ || publishing_) return;
   open_ = false;
@@ -193,7 +159,8 @@ Loan::Loan(std::shared_ptr<LoanBlock> block, nb::object dtype)
 LoanBlock& Loan::open_block() const {
   if (block_ == nullptr) {
     throw Failure("closed", 0,
-                  std::string("the loan was already ") + (position_ ? "published" : "dropped") +
+                  std::string("the loan was already ") +
+                      (was_published_ ? "published" : "dropped") +
                       ". Take another one with loan().");
   }
   block_->check_usable();
@@ -220,18 +187,27 @@ void Loan::shorten(std::uint64_t tail_bytes) {
   tail_.reset();
 }
 
-std::uint64_t Loan::publish(const PublisherHandle& publisher, std::int64_t deadline) {
-  LoanBlock& block = open_block();
+std::shared_ptr<LoanBlock> Loan::open_block_of(const PublisherHandle& publisher) const {
+  const LoanBlock& block = open_block();
   if (block.publisher() != &publisher) {
     throw Failure("bad_argument", 0,
                   "the loan belongs to the " + block.publisher()->name() + ", not to the " +
                       publisher.name() + ". Publish it there.");
   }
+  return block_;
+}
+
+std::uint64_t Loan::publish(const PublisherHandle& publisher, std::int64_t deadline) {
   // A signal handler may finish this loan while publishing waits.
-  const std::shared_ptr<LoanBlock> keep = block_;
+  const std::shared_ptr<LoanBlock> keep = open_block_of(publisher);
   position_ = keep->publish(deadline);
-  finish();
+  finish_published();
   return *position_;
+}
+
+void Loan::finish_published() {
+  was_published_ = true;
+  finish();
 }
 
 void Loan::drop() {
@@ -265,6 +241,7 @@ void Loan::finish() {
 
 std::string Loan::repr() const {
   if (position_) return "<signalbox.Loan published at " + std::to_string(*position_) + ">";
+  if (was_published_) return "<signalbox.Loan published>";
   if (block_ == nullptr) return "<signalbox.Loan dropped>";
   return "<signalbox.Loan of the " + block_->publisher()->name() + ">";
 }
@@ -276,7 +253,8 @@ Publisher::Publisher(const std::string& topic, nb::object dtype, const std::stri
     : topic_(topic),
       dtype_(std::move(dtype)),
       fixed_bytes_(dtype_.is_none() ? 0 : nb::cast<std::size_t>(dtype_.attr("itemsize"))),
-      fits_slot_(fixed_bytes_ != 0 && fixed_bytes_ <= kSlotBytes && settings.tail_max == 0),
+      fits_slot_(fixed_bytes_ != 0 && fixed_bytes_ <= kSlotBytes && settings.tail_max == 0 &&
+                 settings.grown_tail_max == 0),
       handle_(open(topic_, description, !dtype_.is_none(), settings)) {}
 
 std::shared_ptr<PublisherHandle> Publisher::handle() const {
@@ -350,30 +328,6 @@ std::uint64_t Publisher::send_in_slot(nb::handle value, std::int64_t deadline) {
                       }),
         error);
   return position;
-}
-
-std::size_t Publisher::send_batch(nb::handle values, std::optional<double> timeout) {
-  const std::int64_t deadline = deadline_after(timeout);
-  if (dtype_.is_none()) throw nb::type_error("send_batch: messages of plain bytes go one by one");
-  const Records records = records_of(values, dtype_, Use::read, "send_batch");
-  const auto publisher = handle();
-  const bool is_much = records.count * fixed_bytes_ > kCopyAloneMax;
-  std::size_t sent = 0;
-  sbx_error error;
-  const int code = with_patience(*publisher, deadline, [&](std::int64_t until) {
-    Turn turn(*publisher);
-    return without_gil_if(is_much || until != SBX_IMMEDIATE, [&] {
-      std::size_t more = 0;
-      const int answer = sbx_publisher_send_batch(
-          publisher->raw(), static_cast<const std::byte*>(records.data) + sent * fixed_bytes_,
-          records.count - sent, until, &more, &error);
-      sent += more;
-      return answer;
-    });
-  });
-  // An exception could not tell how many went; what stopped the rest meets it in the next call.
-  if (sent == 0) check(code, error);
-  return sent;
 }
 
 std::uint32_t Publisher::subscriber_count() {
@@ -450,18 +404,24 @@ void bind_publisher(nb::module_& module) {
           "__init__",
           [](Publisher* self, const std::string& topic, nb::object dtype,
              const std::string& description, std::int64_t depth, std::int64_t loans_max,
-             std::int64_t held_max, std::int64_t tail_max, std::optional<std::string> domain,
-             std::string when_behind, bool wake, std::string tier) {
-            new (self) Publisher(topic, std::move(dtype), description,
-                                 {depth, loans_max, held_max, tail_max, std::move(domain),
-                                  std::move(when_behind), wake, std::move(tier)});
+             std::int64_t held_max, std::int64_t tail_max, std::int64_t grown_tail_max,
+             std::optional<std::string> domain, std::string when_behind, bool wake,
+             std::string tier) {
+            new (self)
+                Publisher(topic, std::move(dtype), description,
+                          {depth, loans_max, held_max, tail_max, grown_tail_max, std::move(domain),
+                           std::move(when_behind), wake, std::move(tier)});
           },
           nb::arg("topic"), nb::arg("dtype").none(), nb::arg("description"), nb::arg("depth"),
-          nb::arg("loans_max"), nb::arg("held_max"), nb::arg("tail_max"), nb::arg("domain").none(),
-          nb::arg("when_behind"), nb::arg("wake"), nb::arg("tier"))
+          nb::arg("loans_max"), nb::arg("held_max"), nb::arg("tail_max"), nb::arg("grown_tail_max"),
+          nb::arg("domain").none(), nb::arg("when_behind"), nb::arg("wake"), nb::arg("tier"))
       .def("loan", &Publisher::loan, nb::arg("tail_bytes") = 0, docs::kPublisherLoan)
       .def("publish", &Publisher::publish, nb::arg("loan"), nb::arg("timeout").none() = 0.0,
            docs::kPublisherPublish)
+      .def("loan_batch", &Publisher::loan_batch, nb::arg("count"), nb::arg("tail_bytes") = 0,
+           docs::kLoanBatch)
+      .def("publish_batch", &Publisher::publish_batch, nb::arg("loans"),
+           nb::arg("timeout").none() = 0.0, docs::kPublishBatch)
       .def("_send", &Publisher::send, nb::arg("value").none(), nb::arg("tail").none() = nb::none(),
            nb::arg("timeout").none() = 0.0)
       .def("send_batch", &Publisher::send_batch, nb::arg("values"), nb::arg("timeout").none() = 0.0,

@@ -27,6 +27,9 @@ class LoanBlock final : public Block {
   void shorten(std::uint64_t tail_bytes);
   // Answers the position. On failure the loan stays open.
   std::uint64_t publish(std::int64_t deadline);
+  // Publishing was done for it and others at once; before and after.
+  void begin_publishing() noexcept { publishing_ = true; }
+  void end_publishing(bool was_published) noexcept;
   // Gives the loan back; nothing if it was published or is being published.
   void drop() noexcept;
   // Throws Failure when the publisher is closed or belongs to another process.
@@ -51,6 +54,9 @@ class Loan {
   void drop();
   void leave(nanobind::handle exception_type);
   std::uint64_t publish(const PublisherHandle& publisher, std::int64_t deadline);
+  // The open loan, which must be this publisher's. And what happens once it was published.
+  std::shared_ptr<LoanBlock> open_block_of(const PublisherHandle& publisher) const;
+  void finish_published();
   std::optional<std::uint64_t> position() const noexcept { return position_; }
   std::string repr() const;
 
@@ -63,6 +69,7 @@ class Loan {
   nanobind::object data_{};
   nanobind::object tail_{};
   std::optional<std::uint64_t> position_{};
+  bool was_published_ = false;
 };
 
 struct PublisherSettings {
@@ -70,6 +77,7 @@ struct PublisherSettings {
   std::int64_t loans_max;
   std::int64_t held_max;
   std::int64_t tail_max;
+  std::int64_t grown_tail_max;
   std::optional<std::string> domain;
   std::string when_behind;
   bool wake;
@@ -82,7 +90,9 @@ class Publisher {
             const PublisherSettings& settings);
 
   Loan loan(std::int64_t tail_bytes);
+  nanobind::list loan_batch(std::int64_t count, std::int64_t tail_bytes);
   std::uint64_t publish(Loan& loan, std::optional<double> timeout);
+  std::size_t publish_batch(const nanobind::sequence& loans, std::optional<double> timeout);
   // send() of a value of the very dtype that needs no loan, without waiting; empty for all others.
   std::optional<std::uint64_t> try_quick_send(nanobind::handle value);
   std::uint64_t send(nanobind::handle value, nanobind::handle tail, std::optional<double> timeout);
