@@ -1,5 +1,7 @@
 """Tails longer than a publisher was opened for, and loans in batches."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from observing import POSE, start_python
@@ -59,8 +61,6 @@ with Subscriber("grow", POSE, tail=True, reliable=True) as subscriber:
 
 
 def test_another_process_reads_what_has_grown(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pathlib import Path
-
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     with start_python("-c", READER) as reader:
         assert reader.stdout is not None
