@@ -68,10 +68,11 @@ class Victim {
         open_publisher();
         return;
       case Work::take_grown:
-        // It meets its own publisher while that has only what it was opened with.
+        // All meet its publisher while that has only what it was opened with.
         open_subscriber(Start::next);
         open_publisher();
         if (in_->publisher_count() == 0) fail("publisher_count");
+        rest();
         publish(next_loan());
         return;
       case Work::take:
@@ -204,7 +205,9 @@ std::ostream& operator<<(std::ostream& out, const Operation& operation) {
   return out << operation.name;
 }
 
-int rests_before(Work work) { return work == Work::lend || work == Work::publish ? 1 : 0; }
+int rests_before(Work work) {
+  return work == Work::lend || work == Work::publish || work == Work::take_grown ? 1 : 0;
+}
 
 void live(const Operation& operation, std::uint64_t author, Report& report) {
   // Never destroyed: the victim dies with its handles open, unless closing them is the operation.
