@@ -145,4 +145,11 @@ SUITES = (
         program="tests/compatibility/exchanges",
         long_arguments=("--long",),
     ),
+    Suite(
+        name="scenarios",
+        says="Each scenario row is played against the bare kernel and our wrappers; same answers.",
+        targets=("scenarios_test",),
+        program="tests/scenarios/scenarios_test",
+        long_arguments=("--gtest_repeat=50",),
+    ),
 )

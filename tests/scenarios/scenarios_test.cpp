@@ -24,6 +24,7 @@ namespace {
 const std::vector<ActorKind>& actor_kinds() {
   static const std::vector<ActorKind> kinds = {
       {"raw", {SBX_ACTOR_FOLDER "/scenario_actor_raw"}},
+      {"ours", {SBX_ACTOR_FOLDER "/scenario_actor_ours"}},
   };
   return kinds;
 }
