@@ -152,4 +152,12 @@ SUITES = (
         program="tests/scenarios/scenarios_test",
         long_arguments=("--gtest_repeat=50",),
     ),
+    Suite(
+        name="differential",
+        says="Random calls by four processes on a kernel object and ours in lock step, with kills.",
+        targets=("differential_test",),
+        program="tests/differential/differential_test",
+        long={"SBX_SEQUENCES": "1000000"},
+        seeded={"SBX_SEQUENCES": "1000"},
+    ),
 )
