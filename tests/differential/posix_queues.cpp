@@ -82,12 +82,16 @@ class BareQueue : public Side {
     do {
       if (operation.verb == send) {
         const auto text = text_sent(operation);
-        result = ::mq_timedsend(queue_, text.data(), text.size(),
-                                static_cast<unsigned>(operation.numbers[0]), deadline);
+        const auto priority = static_cast<unsigned>(operation.numbers[0]);
+        result = deadline == nullptr
+                     ? ::mq_send(queue_, text.data(), text.size(), priority)
+                     : ::mq_timedsend(queue_, text.data(), text.size(), priority, deadline);
       } else {
         std::vector<char> text(static_cast<std::size_t>(operation.numbers[0]));
         unsigned priority = 0;
-        result = ::mq_timedreceive(queue_, text.data(), text.size(), &priority, deadline);
+        result = deadline == nullptr
+                     ? ::mq_receive(queue_, text.data(), text.size(), &priority)
+                     : ::mq_timedreceive(queue_, text.data(), text.size(), &priority, deadline);
         if (result >= 0) {
           add_message(answer, priority, {text.data(), static_cast<std::size_t>(result)});
         }

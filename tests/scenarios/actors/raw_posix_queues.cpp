@@ -64,8 +64,10 @@ std::string send(const Words& words, const timespec* until) {
   const std::size_t first = until == nullptr ? 1 : 2;
   const std::string bytes = words.bytes(first + 1);
   const auto priority = static_cast<unsigned>(words.number(first));
-  return answer_of(
-      ::mq_timedsend(queues.at(words[0]), bytes.data(), bytes.size(), priority, until));
+  const mqd_t queue = queues.at(words[0]);
+  return answer_of(until == nullptr
+                       ? ::mq_send(queue, bytes.data(), bytes.size(), priority)
+                       : ::mq_timedsend(queue, bytes.data(), bytes.size(), priority, until));
 }
 
 // mq_receive NAME [BYTES]: with room for so many, else for the longest.
@@ -77,7 +79,9 @@ std::string receive(const Words& words, const timespec* until) {
   std::string bytes(
       static_cast<std::size_t>(words.has(at) ? words.number(at) : attributes.mq_msgsize), '\0');
   unsigned priority = 0;
-  const ssize_t count = ::mq_timedreceive(queue, bytes.data(), bytes.size(), &priority, until);
+  const ssize_t count =
+      until == nullptr ? ::mq_receive(queue, bytes.data(), bytes.size(), &priority)
+                       : ::mq_timedreceive(queue, bytes.data(), bytes.size(), &priority, until);
   if (count < 0) return answer_of(count);
   bytes.resize(static_cast<std::size_t>(count));
   return ok(priority, word_of(bytes));
