@@ -3,8 +3,9 @@
 // bounds, an honest reliable subscriber loses nothing of an honest publisher, and once the peer is
 // gone all is well. Method: the peer, a process of its own, opens a publisher or a reliable
 // subscriber, maps its own file (or the bell) once more and scribbles words of random, small and
-// likely values over it. The honest pair, in another process under a watchdog, goes on publishing
-// and taking.
+// likely values over it; or it publishes messages and turns what their slots say into nonsense, so
+// that others come to read it. The honest pair, in another process under a watchdog, goes on
+// publishing and taking.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 
 #include "../proof_counts.hpp"
 #include "live_topic.hpp"
+#include "topic/layout.hpp"
 #include "topic/scratch_domain.hpp"
 
 namespace {
@@ -27,6 +29,8 @@ using signalbox::Deadline;
 using signalbox::Publisher;
 using signalbox::Subscriber;
 using signalbox::SubscriberOptions;
+using signalbox::topic::PublisherPage;
+using signalbox::topic::Slot;
 using namespace std::chrono_literals;
 
 // Seconds without an end after which the honest pair counts as hanging.
@@ -74,6 +78,23 @@ std::uint64_t nasty(std::mt19937_64& random, const OpenFile& file) {
   }
 }
 
+// Publishes messages whose slots then name frames and lengths that there are not. Until it is
+// killed.
+[[noreturn]] void forge(Publisher<Reading>& out, OpenFile& file, std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  for (;;) {
+    auto loan = out.loan(damage::tail_bytes);
+    const auto position = loan ? out.publish(std::move(loan)) : std::uint64_t{0};
+    if (!position) continue;
+    const std::size_t end = damage::control_bytes(Kind::publisher, file.bytes());
+    for (std::size_t at = sizeof(PublisherPage); at < end; at += sizeof(Slot)) {
+      Slot& slot = *reinterpret_cast<Slot*>(file.data() + at);
+      if (slot.sequence.load() != signalbox::shm::ready(*position)) continue;
+      slot.words[random() % 2].store(nasty(random, file));  // layout.hpp: frame, tail bytes
+    }
+  }
+}
+
 struct Honest {
   std::optional<Publisher<Reading>> out;
   std::optional<Subscriber<Reading>> in;
@@ -107,13 +128,19 @@ struct Honest {
   }
 };
 
-class HostilePeer : public testing::TestWithParam<Kind> {};
+enum class Attack { scribbles, forges };
+struct Hostility {
+  Attack attack;
+  Kind kind;  // of the file that it attacks
+};
+class HostilePeer : public testing::TestWithParam<Hostility> {};
 
 // What the honest pair's process answers with.
 enum Verdict : int { all_well = 0, not_opened = 2, harmed = 3, not_well_afterwards = 4 };
 
-int be_honest(Kind kind, const std::string& folder, std::uint64_t seed, double seconds) {
+int be_honest(Hostility hostility, const std::string& folder, std::uint64_t seed, double seconds) {
   ::alarm(kHangAfterS + static_cast<unsigned>(seconds));
+  const Kind kind = hostility.kind;
   Honest pair;
   auto out = Publisher<Reading>::open(damage::topic_name, damage::small_ring);
   auto in = Subscriber<Reading>::open(damage::topic_name, SubscriberOptions{.reliable = true});
@@ -140,6 +167,7 @@ int be_honest(Kind kind, const std::string& folder, std::uint64_t seed, double s
       static_cast<void>(own_in->descriptor());
     }
     OpenFile file(kind == Kind::bell ? folder + "/bell" : newest_file(folder, prefix, ours));
+    if (hostility.attack == Attack::forges) forge(*own_out, file, seed);
     scribble(file, damage::control_bytes(kind, file.bytes()), seed);
   }
   int verdict = all_well;
@@ -186,7 +214,12 @@ TEST_P(HostilePeer, HarmsNobodyElse) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Scribbles, HostilePeer,
-                         testing::Values(Kind::bell, Kind::publisher, Kind::subscriber),
-                         [](const auto& which) { return std::string(name_of(which.param)); });
+                         testing::Values(Hostility{Attack::scribbles, Kind::bell},
+                                         Hostility{Attack::scribbles, Kind::publisher},
+                                         Hostility{Attack::scribbles, Kind::subscriber}),
+                         [](const auto& which) { return std::string(name_of(which.param.kind)); });
+INSTANTIATE_TEST_SUITE_P(Forges, HostilePeer,
+                         testing::Values(Hostility{Attack::forges, Kind::publisher}),
+                         [](const auto& which) { return std::string(name_of(which.param.kind)); });
 
 }  // namespace
