@@ -78,18 +78,25 @@ std::uint64_t nasty(std::mt19937_64& random, const OpenFile& file) {
   }
 }
 
-// Publishes messages whose slots then name frames and lengths that there are not. Until it is
-// killed.
+// Publishes messages whose slots then name frames and lengths that there are not, and later says in
+// its header that the frames are elsewhere: too early, and nobody would take it for a publisher.
+// Until it is killed.
 [[noreturn]] void forge(Publisher<Reading>& out, OpenFile& file, std::uint64_t seed) {
   std::mt19937_64 random(seed);
-  for (;;) {
+  for (std::uint64_t i = 0;; ++i) {
     auto loan = out.loan(damage::tail_bytes);
     const auto position = loan ? out.publish(std::move(loan)) : std::uint64_t{0};
     if (!position) continue;
+    if (i > 50'000) {
+      const std::uint64_t elsewhere = nasty(random, file);
+      std::memcpy(file.data() + offsetof(PublisherPage, frames_offset), &elsewhere,
+                  sizeof(elsewhere));
+    }
     const std::size_t end = damage::control_bytes(Kind::publisher, file.bytes());
     for (std::size_t at = sizeof(PublisherPage); at < end; at += sizeof(Slot)) {
       Slot& slot = *reinterpret_cast<Slot*>(file.data() + at);
       if (slot.sequence.load() != signalbox::shm::ready(*position)) continue;
+      if (random() % 2 == 0) continue;  // and some stay as they were, and are taken whole
       slot.words[random() % 2].store(nasty(random, file));  // layout.hpp: frame, tail bytes
     }
   }
