@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/must.hpp"
+#include "os/file.hpp"
 #include "signalbox/discovery.hpp"
 #include "signalbox/os/file_lock.hpp"
 #include "signalbox/topic.hpp"
