@@ -87,34 +87,12 @@ Result<TopicDirectory> TopicDirectory::attach(std::string_view topic, const Type
   return here;
 }
 
-// /dev/shm is everybody's: a root that somebody else planted there, or a link, is not to be used.
-Result<void> TopicDirectory::check_root() const {
-  if (auto made = os::make_directories(place_.root, Sharing{}.directories); !made) return made;
-  os::Fd anywhere;
-  const auto facts = os::facts_of(anywhere, place_.root);
-  if (!facts) return {};  // somebody is removing it: the next step finds out
-  const std::uint32_t us = os::identity_of_this_process().uid;
-  // An administrator may have made it for a group, as root.
-  const bool is_made_for_a_group = facts->owner == 0 && sharing_of(*facts).group.has_value();
-  if (facts->is_directory && (facts->owner == us || is_made_for_a_group)) return {};
-  return std::unexpected(
-      Error{Errc::permission_denied,
-            0,
-            {},
-            "cannot use " + place_.root + ": it " +
-                (facts->is_directory ? "belongs" : "is no directory and belongs") + " to uid " +
-                std::to_string(facts->owner) + ", this process is uid " + std::to_string(us) +
-                ". Set SIGNALBOX_DIR to a directory of yours."});
-}
-
 // One try. False: the directory went away under our hands.
 Result<bool> TopicDirectory::try_attach(const TypeDescription& type) {
   topic_file_.close();
   is_valid_ = false;
   sharing_ = sharing_of(place_.domain_path);
-  if (place_.root_is_ours) {
-    if (auto ours = check_root(); !ours) return std::unexpected(std::move(ours.error()));
-  }
+  if (auto usable = make_root(place_); !usable) return std::unexpected(std::move(usable.error()));
   if (auto made = os::make_directories(place_.topic_path, sharing_.directories); !made) {
     return made.error().sys_errno == ENOENT ? Result<bool>(false)
                                             : std::unexpected(std::move(made.error()));

@@ -121,7 +121,6 @@ class TopicDirectory {
 
  private:
   TopicDirectory() = default;
-  Result<void> check_root() const;
   Result<bool> try_attach(const TypeDescription& type);
   Result<void> open_or_create_topic(const TypeDescription& type);
   Result<bool> enter(os::Fd topic_file);

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "os/file.hpp"
+#include "topic/place.hpp"
 
 namespace signalbox::topic {
 
@@ -25,5 +26,9 @@ struct Sharing {
 Sharing sharing_of(const os::FileFacts& domain) noexcept;
 // Of the domain at this path; a missing directory will be its maker's alone.
 Sharing sharing_of(const std::string& domain_path);
+
+// Makes the default root where it is missing, and refuses one that somebody else planted there. A
+// root that the user named is his affair.
+Result<void> make_root(const Place& place);
 
 }  // namespace signalbox::topic
