@@ -67,6 +67,10 @@ struct Identity {
 // Reads /proc once a process; `program` is its name at that time.
 Identity identity_of_this_process();
 
+// The kernel's number of this thread, as gettid() and /proc/<pid>/task have it. Enters the kernel
+// once a thread.
+std::uint32_t thread_number() noexcept;
+
 // 64 random bits from the kernel.
 Result<std::uint64_t> random_word();
 

@@ -1,0 +1,264 @@
+// Goal: one owner at a time; a dead owner's lock is free, and the next owner learns of it once.
+// Method: threads, and processes that are stopped, killed, forked and replaced in known states.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <thread>
+#include <vector>
+
+#include "signalbox/lock.hpp"
+#include "sync/other_process.hpp"
+#include "topic/scratch_domain.hpp"
+
+namespace signalbox {
+namespace {
+
+using namespace std::chrono_literals;
+using Here = OtherProcess::Here;
+
+// Long enough for any machine: the test's watchdog.
+Deadline watchdog() { return Deadline::after(30s); }
+
+Mutex open_mutex(const char* name = "robot/arm", const LockOptions& options = {}) {
+  auto opened = Mutex::open(name, options);
+  if (!opened) std::fprintf(stderr, "%s\n", opened.error().text.c_str());
+  return std::move(opened).value();
+}
+
+MutexGuard take(Mutex& mutex, bool expect_death = false) {
+  auto held = mutex.lock(watchdog());
+  if (!held) {
+    ADD_FAILURE() << held.error().text;
+    return {};
+  }
+  EXPECT_EQ(held->owner_died(), expect_death);
+  return std::move(*held).regardless();
+}
+
+void hold_for_ever(const Here& here) {
+  auto mutex = open_mutex();
+  const auto guard = take(mutex);
+  here.say(guard ? 'h' : '?');
+  here.wait_for_word();
+}
+
+class MutexTest : public ::testing::Test {
+ protected:
+  ScratchDomain domain_;
+};
+
+TEST_F(MutexTest, OneOwnerAtATime) {
+  auto mutex = open_mutex();
+  std::uint64_t counted = 0;  // not atomic: the lock orders it
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      auto own = open_mutex();
+      for (int k = 0; k < 2000; ++k) {
+        const auto guard = take(k % 2 == 0 ? mutex : own);
+        ++counted;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(counted, 8000U);
+}
+
+TEST_F(MutexTest, SaysWhyItWasNotTaken) {
+  auto mutex = open_mutex();
+  const auto guard = take(mutex);
+  const auto again = mutex.try_lock();
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, Errc::would_deadlock);
+  EXPECT_EQ(mutex.lock(watchdog()).error().code, Errc::would_deadlock);
+  std::thread([&] {
+    const auto other = mutex.try_lock();
+    ASSERT_FALSE(other);
+    EXPECT_EQ(other.error().code, Errc::would_block);
+    EXPECT_EQ(mutex.lock(Deadline::immediate()).error().code, Errc::timed_out);
+    EXPECT_EQ(mutex.lock(Deadline::after(2ms)).error().code, Errc::timed_out);
+  }).join();
+}
+
+TEST_F(MutexTest, WaitsUntilItIsReleased) {
+  auto mutex = open_mutex();
+  auto guard = take(mutex);
+  OtherProcess other([](const Here& here) {
+    auto theirs = open_mutex();
+    here.say();
+    const auto held = take(theirs);
+    here.say(held ? 'h' : '?');
+  });
+  EXPECT_EQ(other.hear(), '.');
+  guard.release();
+  EXPECT_EQ(other.hear(), 'h');
+  other.reap();
+}
+
+TEST_F(MutexTest, TheNextOwnerLearnsOnceThatTheLastDied) {
+  auto mutex = open_mutex();
+  for (int round = 0; round < 20; ++round) {
+    OtherProcess holder(hold_for_ever);
+    ASSERT_EQ(holder.hear(), 'h');
+    holder.kill();
+    holder.reap();
+    take(mutex, true).release();
+    take(mutex, false).release();
+  }
+}
+
+TEST_F(MutexTest, TryLockSeesADeathByItself) {
+  auto mutex = open_mutex();
+  OtherProcess holder(hold_for_ever);
+  ASSERT_EQ(holder.hear(), 'h');
+  ASSERT_EQ(mutex.try_lock().error().code, Errc::would_block);
+  holder.kill();
+  holder.reap();
+  auto held = mutex.try_lock();
+  ASSERT_TRUE(held);
+  EXPECT_TRUE(held->owner_died());
+  static_cast<void>(std::move(*held).regardless());
+}
+
+TEST_F(MutexTest, SleepersAreCalledWhenTheHolderDiesAndIsNotReaped) {
+  OtherProcess holder(hold_for_ever);
+  ASSERT_EQ(holder.hear(), 'h');
+  auto mutex = open_mutex();
+  std::atomic<int> told{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      auto held = mutex.lock(watchdog());
+      ASSERT_TRUE(held) << held.error().text;
+      told += held->owner_died() ? 1 : 0;
+      static_cast<void>(std::move(*held).regardless());
+    });
+  }
+  holder.kill();
+  holder.await_death();
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(told, 1);
+}
+
+TEST_F(MutexTest, WhoRepairsNothingPassesTheNewsOn) {
+  auto mutex = open_mutex();
+  {
+    OtherProcess holder(hold_for_ever);
+    ASSERT_EQ(holder.hear(), 'h');
+  }
+  {
+    const auto dropped = mutex.lock(watchdog());
+  }
+  auto failed = std::move(mutex.lock(watchdog()).value()).after([] { return false; });
+  EXPECT_FALSE(failed);
+  int repairs = 0;
+  auto repaired = std::move(mutex.lock(watchdog()).value()).after([&] { ++repairs; });
+  EXPECT_TRUE(repaired);
+  repaired.release();
+  EXPECT_EQ(repairs, 1);
+  static_cast<void>(std::move(mutex.lock(watchdog()).value()).after([&] { ++repairs; }));
+  EXPECT_EQ(repairs, 1);
+}
+
+TEST_F(MutexTest, TheNewsWaitsForWhoeverComes) {
+  {
+    OtherProcess holder(hold_for_ever);
+    ASSERT_EQ(holder.hear(), 'h');
+  }
+  {
+    auto visitor = open_mutex();
+  }
+  auto mutex = open_mutex();
+  take(mutex, true).release();
+}
+
+TEST_F(MutexTest, AStoppedHolderHoldsOn) {
+  OtherProcess holder(hold_for_ever);
+  ASSERT_EQ(holder.hear(), 'h');
+  auto mutex = open_mutex();
+  holder.signal(SIGSTOP);
+  holder.await_stop();
+  EXPECT_EQ(mutex.lock(Deadline::after(20ms)).error().code, Errc::timed_out);
+  holder.kill();
+  take(mutex, true).release();
+}
+
+TEST_F(MutexTest, AProgramThatIsReplacedHoldsNothing) {
+  OtherProcess holder([](const Here& here) {
+    auto mutex = open_mutex();
+    const auto guard = take(mutex);
+    here.say('h');
+    here.wait_for_word();
+    ::execl("/bin/sleep", "sleep", "1000", nullptr);
+  });
+  ASSERT_EQ(holder.hear(), 'h');
+  auto mutex = open_mutex();
+  holder.go_on();
+  take(mutex, true).release();
+}
+
+TEST_F(MutexTest, AChildHoldsNothing) {
+  auto mutex = open_mutex();
+  auto guard = take(mutex);
+  OtherProcess child([&](const Here& here) {
+    here.say(mutex.try_lock().error().code == Errc::wrong_process ? 'w' : '?');
+    guard.release();  // its copy of the guard
+    auto own = open_mutex();
+    here.say(own.try_lock().error().code == Errc::would_block ? 'b' : '?');
+    here.say(own.lock(watchdog()) ? 'h' : '?');
+  });
+  EXPECT_EQ(child.hear(), 'w');
+  EXPECT_EQ(child.hear(), 'b');
+  guard.release();
+  EXPECT_EQ(child.hear(), 'h');
+  child.reap();
+}
+
+TEST_F(MutexTest, AHandleMayGoBeforeItsGuard) {
+  MutexGuard guard;
+  {
+    auto mutex = open_mutex();
+    guard = take(mutex);
+  }
+  auto again = open_mutex();
+  EXPECT_EQ(again.try_lock().error().code, Errc::would_deadlock);
+  guard.release();
+  take(again).release();
+}
+
+TEST_F(MutexTest, UsersMustAgreeOnWhatItIs) {
+  auto mutex = open_mutex();
+  const auto other = Mutex::open("robot/arm", {.first_come_first_served = true});
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code, Errc::type_mismatch);
+  EXPECT_NE(other.error().text.find("first come first served"), std::string::npos)
+      << other.error().text;
+  EXPECT_EQ(Mutex::open("no such name").error().code, Errc::bad_name);
+}
+
+TEST_F(MutexTest, AShortenedFileIsDamagedAndNoFreeLock) {
+  auto mutex = open_mutex();
+  ASSERT_EQ(::truncate(domain_.topic_path("+locks/robot+arm").c_str(), 0), 0);
+  EXPECT_EQ(mutex.lock(watchdog()).error().code, Errc::damaged);
+  ::unlink(domain_.topic_path("+locks/robot+arm").c_str());
+}
+
+TEST_F(MutexTest, FirstComeFirstServed) {
+  const LockOptions fair{.domain = {}, .first_come_first_served = true};
+  auto mutex = open_mutex("fair", fair);
+  std::uint64_t counted = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int k = 0; k < 500; ++k) {
+        const auto guard = take(mutex);
+        ++counted;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(counted, 2000U);
+}
+
+}  // namespace
+}  // namespace signalbox
