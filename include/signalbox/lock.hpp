@@ -25,12 +25,14 @@
 #include "signalbox/error.hpp"
 #include "signalbox/os/on_signal.hpp"
 #include "signalbox/recovered.hpp"
+#include "signalbox/waitable.hpp"
 
 namespace signalbox {
 
 namespace sync {
 class MutexCore;
-}
+class ConditionCore;
+}  // namespace sync
 
 struct LockOptions {
   std::string_view domain{};  // empty: $SIGNALBOX_DOMAIN, else "default"
@@ -66,6 +68,7 @@ class MutexGuard {
   friend class Recovered<MutexGuard>;
   friend class Mutex;
   friend class sync::MutexCore;
+  friend class sync::ConditionCore;
   explicit MutexGuard(sync::MutexCore* core, bool unrepaired) noexcept
       : core_(core), unrepaired_(unrepaired) {}
   void give_back() noexcept;
@@ -90,6 +93,10 @@ class Mutex {
   // wrong_process, damaged (its file was shortened or overwritten).
   Result<Recovered<MutexGuard>> lock(Deadline deadline,
                                      os::OnSignal on_signal = os::OnSignal::go_on);
+
+  // Readable while try_lock() would succeed. Each call makes a new source with two descriptors,
+  // once it is watched. Silent when the last handle of this process is gone. Throws std::bad_alloc.
+  Waitable waitable() const;
 
   // Takes it if it is free. Where it is not, the kernel is asked whether the owner lives.
   // Errors: would_block, would_deadlock, wrong_process, damaged.

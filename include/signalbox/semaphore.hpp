@@ -25,6 +25,7 @@
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
 #include "signalbox/os/on_signal.hpp"
+#include "signalbox/waitable.hpp"
 
 namespace signalbox {
 
@@ -94,6 +95,10 @@ class Semaphore {
   // Makes an absent unit free, and wakes one who waits: sem_post(). Enters the kernel only for
   // that. Errors: out_of_range (no unit is absent), wrong_process, damaged.
   Result<void> post();
+
+  // Readable while try_acquire() would succeed. Each call makes a new source with two descriptors,
+  // once it is watched. Silent when the last handle of this process is gone. Throws std::bad_alloc.
+  Waitable waitable() const;
 
   // How many are free at this moment: for people, it may have changed already.
   std::uint32_t value() const noexcept;

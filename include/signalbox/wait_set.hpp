@@ -1,4 +1,5 @@
-// wait_set.hpp: one sleep for many sources: topics, descriptors, signals, timers, child processes.
+// wait_set.hpp: one sleep for many sources: topics, semaphores, mutexes, descriptors, signals,
+// timers, child processes.
 //
 // Readiness is a level, not an edge. A source is reported by every wait() until it is drained, so
 // nothing is lost if you handle one event and come back; never draining is a busy loop.

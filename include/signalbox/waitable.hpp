@@ -42,10 +42,12 @@ class Waitable {
  private:
   friend struct SubscriberCore;
   friend struct WaitSetCore;
+  friend struct WaitSource;
   Waitable(int fd, std::shared_ptr<struct TopicSource> topic) noexcept
       : fd_(fd), topic_(std::move(topic)) {}
   int fd_;
   std::shared_ptr<struct TopicSource> topic_;
+  std::shared_ptr<struct WaitSource> source_{};  // of a semaphore or a lock
 };
 
 }  // namespace signalbox

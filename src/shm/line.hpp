@@ -60,11 +60,12 @@ struct alignas(64) Place {
 };
 static_assert(sizeof(Place<RealAtomics>) == 64);
 
-//   0 arrivals (8) | 8 used (4) | 64 places, 64 bytes each
+//   0 arrivals (8) | 8 used (4) | 12 barred (4) | 64 places, 64 bytes each
 template <class P, std::size_t places_max = line_places>
 struct alignas(64) Line {
   typename P::template atomic<std::uint64_t> arrivals;
-  typename P::template atomic<std::uint32_t> used;  // no place from here on was ever claimed
+  typename P::template atomic<std::uint32_t> used;    // no place from here on was ever claimed
+  typename P::template atomic<std::uint32_t> barred;  // 1: for a while nobody overtakes
   Place<P> places[places_max];
 };
 
@@ -147,6 +148,22 @@ void call_all(Line<P, n>& line, Wants whom, Wake wake) noexcept {
   });
 }
 
+// May those who come later take what is free before those in line?
+enum class Fairness : std::uint32_t {
+  newcomers_may_overtake = 0,  // faster: whoever runs goes on running
+  first_come_first_served = 1  // nobody, once one stands in line
+};
+// Also where newcomers may: after so many looks in vain one in line bars them until he has had his
+// turn. Else whoever runs could take it again and again before a sleeper has woken up.
+inline constexpr int looks_in_vain = 8;
+
+// May the one at `index` (no_place: a newcomer) take what is free?
+template <class P, std::size_t n>
+bool is_turn_of(const Line<P, n>& line, Fairness fairness, std::uint32_t index) noexcept {
+  if (fairness == Fairness::newcomers_may_overtake && line.barred.load() == 0) return true;
+  return is_first(line, index, waits_for_it);
+}
+
 enum class Called {
   stays_called,  // the first was called before and is on his way: that will do
   next_of_them   // he is on his way to something else: call the first of those who sleep
@@ -182,6 +199,7 @@ bool clear_the_dead(Line<P, n>& line, std::uint64_t our_token, IsDead is_dead, G
     leave(line, i);
     cleared = true;
   }
+  if (cleared) line.barred.store(0);  // it may have been the dead one's; else it is set again
   return cleared;
 }
 
@@ -208,7 +226,12 @@ template <class P, std::size_t n, class Attempt, class Announce, class Rest>
 Turn stand_in_line(Line<P, n>& line, const Stand& who, Attempt attempt, Announce announce,
                    Rest rest) noexcept {
   std::uint32_t place = no_place;
-  for (;;) {
+  bool has_barred = false;
+  for (int looks = 0;; ++looks) {
+    if (looks >= looks_in_vain) {
+      line.barred.store(1);
+      has_barred = true;
+    }
     if (place == no_place) place = enter(line, who);
     if (place != no_place) line.places[place].call.store(0);
     announce();
@@ -216,6 +239,7 @@ Turn stand_in_line(Line<P, n>& line, const Stand& who, Attempt attempt, Announce
     if (turn == Turn::not_yet) turn = rest(place);
     if (turn == Turn::not_yet) continue;
     leave(line, place);
+    if (has_barred) line.barred.store(0);
     return turn;
   }
 }

@@ -40,11 +40,6 @@ struct alignas(64) LockState {
   Line<P, places> line;
 };
 
-enum class Fairness : std::uint32_t {
-  newcomers_may_overtake = 0,
-  first_come_first_served = 1  // nobody who comes later, once one stands in line
-};
-
 // The short way: free, nobody in line, nobody died.
 template <class Word>
 bool take_if_free(Word& word, std::uint64_t token) noexcept {
@@ -62,8 +57,7 @@ Turn take(LockState<P, places>& lock, std::uint64_t token, Fairness fairness,
   for (;;) {
     if ((seen & lock_valid) == 0) return Turn::lost;
     if (lock_owner(seen) != 0) return Turn::not_yet;
-    if (fairness == Fairness::first_come_first_served && (seen & lock_in_line) != 0 &&
-        !is_first(lock.line, place, waits_for_it)) {
+    if ((seen & lock_in_line) != 0 && !is_turn_of(lock.line, fairness, place)) {
       return Turn::not_yet;
     }
     const std::uint64_t ours = lock_held_by(token) | (seen & lock_in_line);

@@ -61,11 +61,10 @@ std::uint32_t take_unit(const Units<P, places>& units, std::uint64_t next,
   return no_unit;
 }
 
-// May we take one, where nobody may overtake those in line?
+// May we take one?
 template <class P, std::size_t places>
 bool is_our_turn(const Units<P, places>& units, Fairness fairness, std::uint32_t place) noexcept {
-  return fairness == Fairness::newcomers_may_overtake || units.state.waiting.load() == 0 ||
-         is_first(units.state.line, place, waits_for_it);
+  return units.state.waiting.load() == 0 || is_turn_of(units.state.line, fairness, place);
 }
 
 // Gives a unit back, or away for good; false if it is not ours: lost pages.

@@ -1,7 +1,9 @@
 // The kinds of objects: how many bytes the state of each has, how it begins, and its core.
 #include <new>
 
+#include "sync/meeting_core.hpp"
 #include "sync/mutex_core.hpp"
+#include "sync/read_write_core.hpp"
 #include "sync/semaphore_core.hpp"
 #include "sync/shared_object.hpp"
 
@@ -13,9 +15,14 @@ std::uint64_t bytes_of(const Terms& terms) noexcept {
       return sizeof(Lock);
     case Kind::semaphore:
       return sizeof(shm::UnitsState<Atomics>) + terms.capacity * sizeof(std::uint64_t);
-    default:
-      return 0;
+    case Kind::read_write_lock:
+      return sizeof(ReadWrite);
+    case Kind::condition:
+      return sizeof(WaitingLine);
+    case Kind::barrier:
+      break;
   }
+  return sizeof(Meeting);
 }
 
 // The file reads as zeroes until now, and nobody else sees it yet.
@@ -33,7 +40,14 @@ void begin_state(const Terms& terms, std::uint32_t units, std::byte* state) noex
       }
       break;
     }
-    default:
+    case Kind::read_write_lock:
+      (new (state) ReadWrite{})->lock.word.store(shm::lock_free);
+      break;
+    case Kind::condition:
+      new (state) WaitingLine{};
+      break;
+    case Kind::barrier:
+      (new (state) Meeting{})->word.store(shm::barrier_valid);
       break;
   }
 }
@@ -44,9 +58,14 @@ std::unique_ptr<SharedObject> make_core(OpenObject&& opened) {
       return std::make_unique<MutexCore>(std::move(opened));
     case Kind::semaphore:
       return std::make_unique<SemaphoreCore>(std::move(opened));
-    default:
-      return nullptr;
+    case Kind::read_write_lock:
+      return std::make_unique<ReadWriteCore>(std::move(opened));
+    case Kind::condition:
+      return std::make_unique<ConditionCore>(std::move(opened));
+    case Kind::barrier:
+      break;
   }
+  return std::make_unique<BarrierCore>(std::move(opened));
 }
 
 }  // namespace signalbox::sync

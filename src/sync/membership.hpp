@@ -67,7 +67,7 @@ class Membership : public std::enable_shared_from_this<Membership> {
   const std::string& file() const noexcept { return file_; }
 
   // The objects that this process has open, each once. All calls with the lock.
-  std::mutex& mutex() noexcept { return mutex_; }
+  std::recursive_mutex& mutex() noexcept { return mutex_; }
   std::vector<SharedObject*>& objects() noexcept { return objects_; }
   // Keeps the membership for what is still held under it, until the process ends or lets it go.
   void keep();
@@ -92,7 +92,8 @@ class Membership : public std::enable_shared_from_this<Membership> {
   std::string file_;
   std::uint64_t token_ = 0;
   unsigned generation_;
-  std::mutex mutex_;
+  // Recursive, because an object that could not be entered for want of memory retires at once.
+  std::recursive_mutex mutex_;
   std::vector<SharedObject*> objects_;
   std::optional<os::ChangeWatch> changes_;
   std::optional<os::PollSet> poll_;

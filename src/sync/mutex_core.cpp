@@ -1,5 +1,6 @@
 #include "sync/mutex_core.hpp"
 
+#include "sync/level_source.hpp"
 #include "sync/spin.hpp"
 
 namespace signalbox::sync {
@@ -91,6 +92,12 @@ void MutexCore::recover(RollCall& roll) noexcept {
   shm::recover(lock_, token(), [&](std::uint64_t who) { return roll.is_dead(who); }, waker());
 }
 
+bool MutexCore::is_free() const noexcept {
+  const std::uint64_t word = lock_.word.load();
+  return (word & shm::lock_valid) != 0 && shm::lock_owner(word) == 0 &&
+         shm::is_turn_of(lock_.line, terms().fairness, shm::no_place);
+}
+
 bool MutexCore::is_held_here() const noexcept {
   return shm::lock_owner(lock_.word.load()) == token();
 }
@@ -117,6 +124,10 @@ Result<Mutex> Mutex::open(std::string_view name, const LockOptions& options) {
 
 Result<Recovered<MutexGuard>> Mutex::lock(Deadline deadline, os::OnSignal on_signal) {
   return core_->take(deadline, on_signal);
+}
+
+Waitable Mutex::waitable() const {
+  return WaitSource::waitable(std::make_shared<sync::LevelSource>(core_));
 }
 
 Result<Recovered<MutexGuard>> Mutex::try_lock() { return core_->try_take(); }

@@ -22,6 +22,9 @@ class MutexCore final : public SharedObject {
   void give_back(bool unrepaired) noexcept;
 
   void recover(RollCall& roll) noexcept override;
+  shm::Line<Atomics>& line() noexcept override { return lock_.line; }
+  bool is_free() const noexcept override;
+  void announce() noexcept override { shm::announce_line(lock_.word); }
   bool is_held_here() const noexcept override;
   bool is_as_made() const noexcept override;
 

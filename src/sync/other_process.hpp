@@ -60,6 +60,7 @@ class OtherProcess {
     return ::read(from_, &what, 1) == 1 ? what : '\0';
   }
   void go_on() { EXPECT_EQ(::write(to_, ".", 1), 1); }
+  pid_t pid() const noexcept { return pid_; }
   void signal(int number) { ::kill(pid_, number); }
   void kill() {
     if (pid_ > 0) ::kill(pid_, SIGKILL);

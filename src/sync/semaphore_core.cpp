@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "sync/level_source.hpp"
 #include "sync/spin.hpp"
 
 namespace signalbox::sync {
@@ -103,6 +104,10 @@ void SemaphoreCore::recover(RollCall& roll) noexcept {
   shm::recover(units_, token(), [&](std::uint64_t who) { return roll.is_dead(who); }, waker());
 }
 
+bool SemaphoreCore::is_free() const noexcept {
+  return shm::free_units(units_) != 0 && shm::is_our_turn(units_, terms().fairness, shm::no_place);
+}
+
 bool SemaphoreCore::is_held_here() const noexcept {
   for (std::uint32_t i = 0; i < units_.count; ++i) {
     if (shm::unit_holder(units_.words[i].load()) == token()) return true;
@@ -169,6 +174,10 @@ Result<void> Semaphore::try_consume() {
     return std::unexpected(std::move(unit.error()));
   }
   return {};
+}
+
+Waitable Semaphore::waitable() const {
+  return WaitSource::waitable(std::make_shared<sync::LevelSource>(core_));
 }
 
 Result<void> Semaphore::post() { return core_->post(); }

@@ -26,6 +26,9 @@ class SemaphoreCore final : public SharedObject {
   std::uint32_t value() const noexcept { return shm::free_units(units_); }
 
   void recover(RollCall& roll) noexcept override;
+  shm::Line<Atomics>& line() noexcept override { return units_.state.line; }
+  bool is_free() const noexcept override;
+  void announce() noexcept override { shm::announce_waiting(units_); }
   bool is_held_here() const noexcept override;
   bool is_as_made() const noexcept override { return true; }
 

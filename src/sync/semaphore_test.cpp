@@ -1,10 +1,12 @@
 // Goal: as many hold units as there are, and what the dead held comes back, each unit once.
 // Method: threads, and processes that are killed in known states.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <thread>
 #include <vector>
 
+#include "signalbox/lock_facts.hpp"
 #include "signalbox/semaphore.hpp"
 #include "sync/other_process.hpp"
 #include "topic/scratch_domain.hpp"
@@ -96,23 +98,48 @@ TEST_F(SemaphoreTest, PostsOutliveThoseWhoPosted) {
   EXPECT_TRUE(semaphore.consume(watchdog()));
 }
 
+// How often this thread has gone to sleep.
+long sleeps() {
+  rusage usage{};
+  ::getrusage(RUSAGE_THREAD, &usage);
+  return usage.ru_nvcsw;
+}
+
 TEST_F(SemaphoreTest, OnePostWakesOneOfSixtyFour) {
-  auto semaphore = open_semaphore({.units_max = 64, .units = 0});
+  constexpr int kWaiters = 64;
+  auto semaphore = open_semaphore({.units_max = kWaiters, .units = 0});
   std::atomic<int> woken{0};
+  std::atomic<long> slept{0};
   std::vector<std::thread> threads;
-  for (int i = 0; i < 64; ++i) {
+  for (int i = 0; i < kWaiters; ++i) {
     threads.emplace_back([&] {
+      const long before = sleeps();
       EXPECT_TRUE(semaphore.consume(watchdog()));
+      slept += sleeps() - before;
       ++woken;
     });
   }
-  for (int i = 1; i <= 64; ++i) {
+  const Deadline deadline = watchdog();
+  while (look_at_lock("buffers").value().waiters.size() < kWaiters && !deadline.passed()) {
+    std::this_thread::yield();
+  }
+  for (int i = 1; i <= kWaiters; ++i) {
     EXPECT_TRUE(semaphore.post());
-    const Deadline deadline = watchdog();
     while (woken < i && !deadline.passed()) std::this_thread::yield();
     EXPECT_EQ(woken, i);
   }
   for (auto& thread : threads) thread.join();
+  // A herd would sleep some two thousand times.
+  EXPECT_LE(slept, 2 * kWaiters);
+}
+
+TEST_F(SemaphoreTest, WhoWaitsIsNotWokenForNothing) {
+  auto semaphore = open_semaphore({.units_max = 1, .units = 0});
+  std::thread([&] {
+    const long before = sleeps();
+    EXPECT_EQ(semaphore.consume(Deadline::after(400ms)).error().code, Errc::timed_out);
+    EXPECT_LE(sleeps() - before, 2);
+  }).join();
 }
 
 TEST_F(SemaphoreTest, ManyTakenAtOnceWakeMany) {

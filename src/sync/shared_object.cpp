@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "os/event_descriptor.hpp"
 #include "os/file_lock.hpp"
+#include "sync/level_source.hpp"
 #include "topic/segment.hpp"
 
 namespace signalbox::sync {
@@ -241,6 +243,12 @@ void SharedObject::retire(SharedObject* object) noexcept {
 
 // Two that leave at once must not each see the other inside, so we leave first and look second.
 void SharedObject::leave() noexcept {
+  // A set may still watch what it will never hear of again.
+  for (std::uint32_t i = 0; i < shm::places_used(line()); ++i) {
+    const auto& place = line().places[i];
+    const bool is_news = static_cast<shm::Wants>(place.wants.load()) == shm::Wants::news;
+    if (is_news && place.owner.load() == token()) shm::leave(line(), i);
+  }
   static_cast<void>(signalbox::detail::done_unless_out_of_memory([this] {
     os::unlock(file_.fd());
     const auto alone = os::try_lock(file_.fd(), os::LockKind::exclusive);
@@ -260,7 +268,15 @@ void SharedObject::look_for_the_dead() noexcept {
 }
 
 void SharedObject::wake(shm::Place<Atomics>& place) const noexcept {
-  os::futex_wake(&place.call, 1);
+  if (static_cast<shm::Wants>(place.wants.load()) != shm::Wants::news) {
+    os::futex_wake(&place.call, 1);
+    return;
+  }
+  static_cast<void>(signalbox::detail::done_unless_out_of_memory([&] {
+    const std::string pipe = pipe_name(place.owner.load(), place.pipe.load());
+    if (const auto opened = os::open_signal(members_->directory(), pipe)) os::send_signal(*opened);
+    return true;
+  }));
 }
 
 shm::Stand SharedObject::stand(shm::Wants wants) const noexcept {
@@ -300,7 +316,8 @@ Error SharedObject::wrong_process(const char* tried) const noexcept {
 Error SharedObject::failed(shm::Turn turn, const char* tried) const noexcept {
   switch (turn) {
     case shm::Turn::timed_out:
-      return failed_because(Errc::timed_out, tried, "the deadline passed; nothing was changed.");
+      return failed_because(Errc::timed_out, tried,
+                            "it was not free before the deadline; nothing was changed.");
     case shm::Turn::interrupted:
       return failed_because(Errc::interrupted, tried, "a signal handler ran; nothing was changed.");
     case shm::Turn::lost:

@@ -52,6 +52,11 @@ class SharedObject : public std::enable_shared_from_this<SharedObject> {
   virtual void recover(RollCall& roll) noexcept = 0;
   // Does this process still have anything of it?
   virtual bool is_held_here() const noexcept = 0;
+  // For those who watch it: would an attempt to take it succeed? Where do they stand, and what
+  // makes others look there? Of objects that cannot be watched nothing is asked.
+  virtual bool is_free() const noexcept { return false; }
+  virtual shm::Line<Atomics>& line() noexcept = 0;
+  virtual void announce() noexcept {}
   // Do its words say what they said when it was made, so that it may go?
   virtual bool is_as_made() const noexcept = 0;
 
@@ -65,6 +70,7 @@ class SharedObject : public std::enable_shared_from_this<SharedObject> {
   // The last handle of this process is gone.
   static void retire(SharedObject* object) noexcept;
 
+  shm::Stand stand(shm::Wants wants) const noexcept;
   // Looks at once for what the dead have of this object. Enters the kernel.
   void look_for_the_dead() noexcept;
 
@@ -82,7 +88,6 @@ class SharedObject : public std::enable_shared_from_this<SharedObject> {
   auto waker() const noexcept {
     return [this](shm::Place<Atomics>& place) { wake(place); };
   }
-  shm::Stand stand(shm::Wants wants) const noexcept;
   // Sleeps until the place is called; not_yet: look again.
   shm::Turn rest(shm::Place<Atomics>* place, Deadline deadline, os::OnSignal on_signal) noexcept;
 

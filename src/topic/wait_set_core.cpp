@@ -56,12 +56,12 @@ Result<void> WaitSetCore::check(const Waitable& source, Events events,
     return std::unexpected(
         refuse(Errc::wrong_process, "the set belongs to the parent of a fork; make one here."));
   }
-  const Events allowed =
-      source.topic_ != nullptr ? Events::readable : Events::readable | Events::writable;
+  const bool is_descriptor = source.topic_ == nullptr && source.source_ == nullptr;
+  const Events allowed = is_descriptor ? Events::readable | Events::writable : Events::readable;
   if (!any_of(events, allowed) || (events | allowed) != allowed) {
     return std::unexpected(refuse(Errc::bad_argument,
-                                  "ask a topic for readable, a descriptor for readable, writable "
-                                  "or both."));
+                                  "ask a topic or a lock for readable, a descriptor for "
+                                  "readable, writable or both."));
   }
   if (period_ns != 0 && period_ns < kPeriodNsMin) {
     return std::unexpected(refuse(Errc::bad_argument, "the period is under a microsecond."));
@@ -100,6 +100,7 @@ Result<Watch> WaitSetCore::watch(const Waitable& source, Key key, Events events,
               .key = key,
               .wanted = events,
               .topic = source.topic_,
+              .source = source.source_,
               .fd = source.fd_,
               .file = {},
               .period_ns = period_ns};
@@ -129,7 +130,13 @@ Result<void> WaitSetCore::begin(Slot& slot) {
     return settle_way_to_sleep();
   }
   ++descriptors_;
-  const int fd = std::exchange(slot.fd, -1);
+  int fd = std::exchange(slot.fd, -1);
+  if (slot.source != nullptr) {
+    ++sources_;
+    const auto own = slot.source->descriptor();
+    if (!own) return std::unexpected(own.error());
+    fd = *own;
+  }
   if (auto added = poll_.add(fd, slot.wanted, mark_of(slot)); !added) return added;
   slot.fd = fd;
   slot.file = os::open_file_of(fd);
@@ -155,9 +162,10 @@ void WaitSetCore::end(Slot& slot) noexcept {
   const auto index = static_cast<std::uint32_t>(&slot - slots_.data());
   leave_poll(slot);
   if (slot.is_descriptor()) --descriptors_;
+  if (slot.source != nullptr) --sources_;
   if (slot.topic != nullptr && slot.topic->watcher == this) slot.topic->watcher = nullptr;
   if (slot.period_ns != 0) --periods_;
-  slot = Slot{.number = slot.number, .topic = {}, .file = {}};
+  slot = Slot{.number = slot.number, .topic = {}, .source = {}, .file = {}};
   std::erase(used_, index);
   free_.push_back(index);
   list_topics();
@@ -240,6 +248,7 @@ Result<std::span<const WaitSet::Ready>> WaitSetCore::wait(Deadline deadline) {
     if (wake_word_.exchange(0) != 0) return std::span<const Ready>();
     ++wait_number_;
     collect_topics();
+    collect_sources();
     const Deadline until = std::min(deadline, next_period_end());
     if (auto slept = in_poll_ ? sleep_in_poll(until) : sleep_on_words(until); !slept) {
       return std::unexpected(std::move(slept.error()));
@@ -275,6 +284,15 @@ bool WaitSetCore::collect_topics() noexcept {
     if (topics_[at]->anything_ready()) tell(slots_[topic_slots_[at]], Events::readable);
   }
   return !ready_.empty();
+}
+
+// Those that are not ready are armed by being asked.
+void WaitSetCore::collect_sources() noexcept {
+  if (sources_ == 0) return;
+  for (const std::uint32_t index : used_) {
+    Slot& slot = slots_[index];
+    if (slot.source != nullptr && slot.source->look()) tell(slot, Events::readable);
+  }
 }
 
 bool WaitSetCore::spin(Deadline until) noexcept {
@@ -324,6 +342,10 @@ void WaitSetCore::collect(const os::PollEvent& event) noexcept {
   Slot* const slot = slot_of(event.mark);
   if (slot == nullptr) {
     poll_is_stale_ = true;
+    return;
+  }
+  if (slot->source != nullptr) {
+    if (slot->source->look()) tell(*slot, Events::readable);
     return;
   }
   if (slot->is_descriptor()) {

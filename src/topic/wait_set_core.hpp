@@ -20,6 +20,7 @@
 #include "signalbox/wait_set.hpp"
 #include "topic/ticket_sleep.hpp"
 #include "topic/topic_source.hpp"
+#include "topic/wait_source.hpp"
 
 namespace signalbox {
 
@@ -48,9 +49,10 @@ struct WaitSetCore : std::enable_shared_from_this<WaitSetCore> {
     Key key = 0;
     Events wanted = Events::none;
     std::shared_ptr<TopicSource> topic;
-    int fd = -1;             // under which number it stands in the epoll
-    os::OpenFile file;       // what that number meant
-    std::uint64_t told = 0;  // in which wait it was reported last
+    std::shared_ptr<WaitSource> source;  // whose descriptor it is, if it must be asked
+    int fd = -1;                         // under which number it stands in the epoll
+    os::OpenFile file;                   // what that number meant
+    std::uint64_t told = 0;              // in which wait it was reported last
     std::int64_t period_ns = 0;
     std::int64_t period_ends_ns = 0;
     std::uint64_t progress = 0;
@@ -72,6 +74,7 @@ struct WaitSetCore : std::enable_shared_from_this<WaitSetCore> {
   Slot* slot_of(std::uint64_t mark) noexcept;
   // Waiting.
   bool collect_topics() noexcept;
+  void collect_sources() noexcept;
   void collect(const os::PollEvent& event) noexcept;
   void tell(Slot& slot, Events events) noexcept;
   Result<void> sleep_on_words(Deadline until);
@@ -93,6 +96,7 @@ struct WaitSetCore : std::enable_shared_from_this<WaitSetCore> {
   std::vector<Ready> ready_;
   AdaptiveSpin spin_{0};
   std::size_t descriptors_ = 0;
+  std::size_t sources_ = 0;
   std::size_t periods_ = 0;
   std::size_t turn_ = 0;
   std::uint64_t wait_number_ = 0;

@@ -1,0 +1,140 @@
+#include "sync/meeting_core.hpp"
+
+#include <string>
+
+#include "sync/mutex_core.hpp"
+
+namespace signalbox::sync {
+
+using shm::Turn;
+using shm::Wants;
+
+// ---- the condition
+
+Result<Recovered<MutexGuard>> ConditionCore::wait(MutexGuard guard, Deadline deadline,
+                                                  os::OnSignal on_signal) {
+  constexpr char tried[] = "wait for";
+  if (token() == 0) return std::unexpected(wrong_process(tried));
+  if (is_lost()) return std::unexpected(failed(Turn::lost, tried));
+  const std::uint32_t place = shm::enter(line_, stand(Wants::turn));
+  if (place == shm::no_place) {
+    return std::unexpected(
+        failed_because(Errc::limit_reached, tried, "256 wait for it already, the most that can."));
+  }
+  // In line before the mutex is given back: whoever notifies after that finds us.
+  MutexCore& mutex = *guard.core_;
+  guard.release();
+  shm::Place<Atomics>& here = line_.places[place];
+  Turn turn = Turn::not_yet;
+  while (turn == Turn::not_yet && here.call.load() == 0) {
+    turn = is_lost() ? Turn::lost : rest(&here, deadline, on_signal);
+  }
+  shm::leave(line_, place);
+  return mutex.take(Deadline::never(), os::OnSignal::go_on);
+}
+
+void ConditionCore::notify_one() noexcept {
+  if (token() != 0) shm::call_first(line_, shm::Called::next_of_them, waker());
+}
+
+void ConditionCore::notify_all() noexcept {
+  if (token() != 0) shm::call_all(line_, Wants::turn, waker());
+}
+
+// A notification that a dead one had and cannot use is somebody else's.
+void ConditionCore::recover(RollCall& roll) noexcept {
+  std::uint32_t unused = 0;
+  shm::clear_the_dead(
+      line_, token(), [&](std::uint64_t who) { return roll.is_dead(who); },
+      [&](shm::Place<Atomics>& place) { unused += place.call.load(); });
+  for (; unused > 0; --unused) notify_one();
+}
+
+// ---- the barrier
+
+std::uint32_t BarrierCore::arrive(std::uint32_t& generation) noexcept {
+  for (;;) {
+    generation = shm::generation_of(meeting_.word.load());
+    shm::Stand self = stand(Wants::turn);
+    self.pipe = std::uint64_t{generation} + 1;
+    const std::uint32_t place = shm::enter(meeting_.line, self);
+    // It may have ended, abandoned, before we stood in line; then we come for the next.
+    if (place == shm::no_place || shm::generation_of(meeting_.word.load()) == generation) {
+      return place;
+    }
+    shm::leave(meeting_.line, place);
+  }
+}
+
+Result<void> BarrierCore::arrive_and_wait(Deadline deadline, os::OnSignal on_signal) {
+  constexpr char tried[] = "meet at";
+  if (token() == 0) return std::unexpected(wrong_process(tried));
+  std::uint32_t generation = 0;
+  const std::uint32_t place = arrive(generation);
+  if (place == shm::no_place) {
+    return std::unexpected(
+        failed_because(Errc::limit_reached, tried, "256 wait there already, the most that can."));
+  }
+  shm::end_if_all_arrived(meeting_, terms().capacity, generation, waker());
+  shm::Place<Atomics>& here = meeting_.line.places[place];
+  Turn turn = Turn::not_yet;
+  std::uint64_t word = 0;
+  for (;;) {
+    here.call.store(0);
+    word = meeting_.word.load();
+    if ((word & shm::barrier_valid) == 0) turn = Turn::lost;
+    if (turn != Turn::not_yet || shm::generation_of(word) != generation) break;
+    turn = rest(&here, deadline, on_signal);
+  }
+  shm::leave(meeting_.line, place);
+  if (turn == Turn::lost || (turn != Turn::not_yet && shm::withdraw(meeting_, generation))) {
+    return std::unexpected(failed(turn, tried));
+  }
+  if (!shm::was_abandoned(meeting_.word.load(), generation)) return {};
+  return std::unexpected(failed_because(
+      Errc::abandoned, tried, "one of those who waited died. Meet again when it was replaced."));
+}
+
+void BarrierCore::recover(RollCall& roll) noexcept {
+  shm::recover(meeting_, token(), [&](std::uint64_t who) { return roll.is_dead(who); }, waker());
+}
+
+}  // namespace signalbox::sync
+
+namespace signalbox {
+
+Result<Condition> Condition::open(std::string_view name, std::string_view domain) {
+  auto core = sync::share_as<sync::ConditionCore>(name, domain, {.kind = sync::Kind::condition});
+  if (!core) return std::unexpected(std::move(core.error()));
+  return Condition(std::move(*core));
+}
+
+Result<Recovered<MutexGuard>> Condition::wait(MutexGuard guard, Deadline deadline,
+                                              os::OnSignal on_signal) {
+  return core_->wait(std::move(guard), deadline, on_signal);
+}
+
+void Condition::notify_one() noexcept { core_->notify_one(); }
+void Condition::notify_all() noexcept { core_->notify_all(); }
+
+Result<Barrier> Barrier::open(std::string_view name, std::uint32_t parties,
+                              std::string_view domain) {
+  if (parties == 0 || parties > shm::line_places) {
+    return std::unexpected(Error{Errc::bad_argument,
+                                 0,
+                                 {},
+                                 "cannot open a barrier of " + std::to_string(parties) +
+                                     " parties: it has 1 to " + std::to_string(shm::line_places) +
+                                     "."});
+  }
+  auto core = sync::share_as<sync::BarrierCore>(name, domain,
+                                                {.kind = sync::Kind::barrier, .capacity = parties});
+  if (!core) return std::unexpected(std::move(core.error()));
+  return Barrier(std::move(*core));
+}
+
+Result<void> Barrier::arrive_and_wait(Deadline deadline, os::OnSignal on_signal) {
+  return core_->arrive_and_wait(deadline, on_signal);
+}
+
+}  // namespace signalbox

@@ -1,0 +1,37 @@
+// wait_source.hpp: a source of a WaitSet that is neither a topic nor a bare descriptor: it has a
+// descriptor that wakes, and says itself whether it is ready.
+//
+//   Threads  one at a time, with the set that watches it
+//   Crash    the source's own affair
+//   Fork     callers have checked that they are in the right process
+//   Limits   one descriptor each, and what the source says
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "signalbox/error.hpp"
+#include "signalbox/waitable.hpp"
+
+namespace signalbox {
+
+struct WaitSource {
+  WaitSource() = default;
+  WaitSource(const WaitSource&) = delete;
+  WaitSource& operator=(const WaitSource&) = delete;
+  virtual ~WaitSource() = default;
+
+  // Readable soon after the source became ready, once look() has answered false.
+  virtual Result<int> descriptor() = 0;
+  // Is it ready? If not, the descriptor is armed: what makes the source ready after this makes the
+  // descriptor readable.
+  virtual bool look() noexcept = 0;
+
+  static Waitable waitable(std::shared_ptr<WaitSource> source) noexcept {
+    Waitable made(-1, nullptr);
+    made.source_ = std::move(source);
+    return made;
+  }
+};
+
+}  // namespace signalbox
