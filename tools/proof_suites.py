@@ -35,6 +35,14 @@ SUITES = (
         seeded={"SIGNALBOX_KILLS": "300"},
     ),
     Suite(
+        name="lock_kills",
+        says="Who holds a lock or waits for one is killed; others go on, and are told once.",
+        targets=("crash_lock_kill_test",),
+        program="tests/crash/crash_lock_kill_test",
+        long={"SIGNALBOX_KILLS": "5000"},
+        seeded={"SIGNALBOX_KILLS": "200"},
+    ),
+    Suite(
         name="kill",
         says="A participant is killed at each instruction of each operation that changed anything.",
         targets=("crash_kill_driver_test",),

@@ -115,6 +115,18 @@ class ModelAtomic {
              Place where = Place::current()) {
     return value_.fetch_or(value, relacy_order(order), relacy_place(where));
   }
+  bool compare_exchange_strong(T& expected, T value,
+                               std::memory_order order = std::memory_order_seq_cst,
+                               std::memory_order failed = std::memory_order_seq_cst,
+                               Place where = Place::current()) {
+    const bool forgotten = (order == std::memory_order_acquire &&
+                            forgets<weakened, by_thread>(Weakened::acquire_loads)) ||
+                           (order == std::memory_order_release &&
+                            forgets<weakened, by_thread>(Weakened::release_stores));
+    if (forgotten) order = std::memory_order_relaxed;
+    return value_.compare_exchange_strong(expected, value, relacy_order(order), relacy_place(where),
+                                          relacy_order(failed), relacy_place(where));
+  }
 
  private:
   rl::atomic<T> value_;

@@ -1,0 +1,201 @@
+#include "lock_crew.hpp"
+
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+#include <random>
+#include <vector>
+
+#include "signalbox/lock.hpp"
+#include "signalbox/read_write_lock.hpp"
+#include "signalbox/semaphore.hpp"
+
+namespace lock_crew {
+
+namespace {
+
+using signalbox::Deadline;
+using signalbox::Errc;
+using signalbox::Error;
+using namespace std::chrono_literals;
+
+class Crewman {
+ public:
+  Crewman(std::size_t number, std::uint64_t seed, Report& report)
+      : number_(number), random_(seed), report_(report) {}
+
+  // Usually patient; now and then so impatient that the deadline and the call meet.
+  Deadline some_deadline() {
+    return Deadline::after(random_() % 4 == 0 ? std::chrono::nanoseconds(random_() % 200'000)
+                                              : std::chrono::nanoseconds(20s));
+  }
+  bool odds(unsigned one_in) { return random_() % one_in == 0; }
+
+  void hold(std::uint32_t how, std::uint32_t may_hold_at_once, bool told) {
+    Worker& self = report_.worker[number_];
+    self.holding = how;
+    if (told) ++report_.told;
+    const std::uint32_t here = others(how == 2 ? 1 : 3) + 1;
+    if (here > may_hold_at_once) ++report_.broken;
+    for (auto turns = random_() % 300; turns > 0; --turns) asm volatile("" ::: "memory");
+    if (odds(8)) ::sched_yield();
+    self.holding = 0;
+    ++self.taken;
+  }
+
+  void failed(const Error& error) {
+    if (error.code == Errc::timed_out || error.code == Errc::would_block) return;
+    std::fprintf(stderr, "worker: %s\n", error.text.c_str());
+    ++report_.errors;
+  }
+
+ private:
+  // How many others hold it in one of these ways.
+  std::uint32_t others(std::uint32_t ways) const {
+    std::uint32_t count = 0;
+    for (std::size_t i = 0; i < workers; ++i) {
+      const Worker& other = report_.worker[i];
+      if (i == number_) continue;
+      const bool holds = (other.holding.load() & ways) != 0;
+      // Asked after that: the mark comes before the kill.
+      count += holds && other.dying.load() == 0 ? 1 : 0;
+    }
+    return count;
+  }
+
+  std::size_t number_;
+  std::mt19937_64 random_;
+  Report& report_;
+};
+
+template <class Opened>
+auto or_stop(Opened opened) {
+  if (!opened) {
+    std::fprintf(stderr, "%s\n", opened.error().text.c_str());
+    std::_Exit(1);
+  }
+  return std::move(*opened);
+}
+
+signalbox::Mutex open_mutex(bool fair) {
+  return or_stop(signalbox::Mutex::open("crew", {.domain = {}, .first_come_first_served = fair}));
+}
+signalbox::Semaphore open_semaphore(bool fair) {
+  return or_stop(signalbox::Semaphore::open(
+      "crew", {.units_max = units, .units = {}, .domain = {}, .first_come_first_served = fair}));
+}
+
+[[noreturn]] void take_mutex(bool fair, Crewman self) {
+  auto mutex = open_mutex(fair);
+  for (;;) {
+    auto held = self.odds(16) ? mutex.try_lock() : mutex.lock(self.some_deadline());
+    if (!held) {
+      self.failed(held.error());
+      continue;
+    }
+    const bool told = held->owner_died();
+    const auto guard = std::move(*held).regardless();
+    self.hold(1, 1, told);
+  }
+}
+
+[[noreturn]] void take_units(bool fair, Crewman self) {
+  auto semaphore = open_semaphore(fair);
+  for (;;) {
+    auto permit = self.odds(16) ? semaphore.try_acquire() : semaphore.acquire(self.some_deadline());
+    if (permit) {
+      self.hold(1, units, false);
+    } else {
+      self.failed(permit.error());
+    }
+  }
+}
+
+[[noreturn]] void read_and_write(Crewman self) {
+  auto lock = or_stop(signalbox::ReadWriteLock::open("crew"));
+  for (;;) {
+    if (self.odds(2)) {
+      const auto reading = lock.lock_to_read(self.some_deadline());
+      reading ? self.hold(2, 1, false) : self.failed(reading.error());
+      continue;
+    }
+    auto held = lock.lock_to_write(self.some_deadline());
+    if (!held) {
+      self.failed(held.error());
+      continue;
+    }
+    const bool told = held->owner_died();
+    const auto writing = std::move(*held).regardless();
+    self.hold(1, 1, told);
+  }
+}
+
+}  // namespace
+
+Report* map_report() {
+  void* at =
+      ::mmap(nullptr, sizeof(Report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  return at == MAP_FAILED ? nullptr : new (at) Report{};
+}
+
+const char* name_of(Kind kind) {
+  switch (kind) {
+    case Kind::mutex:
+      return "Mutex";
+    case Kind::fair_mutex:
+      return "FairMutex";
+    case Kind::semaphore:
+      return "Semaphore";
+    case Kind::fair_semaphore:
+      return "FairSemaphore";
+    case Kind::read_write:
+      break;
+  }
+  return "ReadWriteLock";
+}
+
+pid_t start(Kind kind, std::size_t number, std::uint64_t seed, Report& report) {
+  const pid_t parent = ::getpid();
+  const pid_t child = ::fork();
+  if (child != 0) return child;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) std::_Exit(1);
+  const Crewman self(number, seed, report);
+  if (kind == Kind::mutex || kind == Kind::fair_mutex) take_mutex(kind == Kind::fair_mutex, self);
+  if (kind == Kind::read_write) read_and_write(self);
+  take_units(kind == Kind::fair_semaphore, self);
+}
+
+std::string visit(Kind kind) {
+  const Deadline deadline = Deadline::after(20s);
+  if (kind == Kind::mutex || kind == Kind::fair_mutex) {
+    auto mutex = open_mutex(kind == Kind::fair_mutex);
+    auto held = mutex.lock(deadline);
+    if (!held) return held.error().text;
+    static_cast<void>(std::move(*held).regardless());
+    return {};
+  }
+  if (kind == Kind::read_write) {
+    auto lock = or_stop(signalbox::ReadWriteLock::open("crew"));
+    auto held = lock.lock_to_write(deadline);
+    if (!held) return held.error().text;
+    static_cast<void>(std::move(*held).regardless());
+    return {};
+  }
+  auto semaphore = open_semaphore(kind == Kind::fair_semaphore);
+  std::vector<signalbox::Permit> permits;
+  for (std::uint32_t i = 0; i < units; ++i) {
+    auto permit = semaphore.acquire(deadline);
+    if (!permit) return permit.error().text;
+    permits.push_back(std::move(*permit));
+  }
+  return semaphore.try_acquire() ? "there are more units than there were" : "";
+}
+
+}  // namespace lock_crew
