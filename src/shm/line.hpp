@@ -155,7 +155,7 @@ enum class Fairness : std::uint32_t {
 };
 // Also where newcomers may: after so many looks in vain one in line bars them until he has had his
 // turn. Else whoever runs could take it again and again before a sleeper has woken up.
-inline constexpr int looks_in_vain = 8;
+inline constexpr int looks_in_vain = 4;
 
 // May the one at `index` (no_place: a newcomer) take what is free?
 template <class P, std::size_t n>

@@ -114,7 +114,7 @@ class LockKill : public ::testing::TestWithParam<Kind> {
 };
 
 TEST_P(LockKill, SurvivorsGoOn) {
-  const std::uint64_t kills = number_from_environment("SIGNALBOX_KILLS", 300);
+  const std::uint64_t kills = number_from_environment("SIGNALBOX_KILLS", 200);
   const bool is_told = GetParam() == Kind::mutex || GetParam() == Kind::fair_mutex;
   std::printf("seed %llu, %llu kills\n", static_cast<unsigned long long>(seed_),
               static_cast<unsigned long long>(kills));
