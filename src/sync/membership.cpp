@@ -7,7 +7,7 @@
 #include <map>
 #include <span>
 
-#include "os/file_lock.hpp"
+#include "signalbox/os/file_lock.hpp"
 #include "sync/layout.hpp"
 #include "sync/shared_object.hpp"
 #include "topic/directory.hpp"

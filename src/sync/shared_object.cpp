@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "os/event_descriptor.hpp"
-#include "os/file_lock.hpp"
+#include "signalbox/os/file_lock.hpp"
 #include "sync/level_source.hpp"
 #include "topic/segment.hpp"
 

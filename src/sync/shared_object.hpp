@@ -16,10 +16,10 @@
 #include <string>
 #include <string_view>
 
-#include "os/mapping.hpp"
 #include "os/process.hpp"
 #include "signalbox/deadline.hpp"
 #include "signalbox/os/futex.hpp"
+#include "signalbox/os/mapping.hpp"
 #include "signalbox/os/on_signal.hpp"
 #include "sync/layout.hpp"
 #include "sync/membership.hpp"
