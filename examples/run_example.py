@@ -1,21 +1,25 @@
 """Runs an example and checks what it prints, in a domain of its own that is gone afterwards.
 
-    run_example.py [--beside PROGRAM]... [--input TEXT] [--expect REGEX]... [--until-end] -- PROGRAM
+    run_example.py [--beside PROGRAM]... [--input TEXT] [--expect REGEX]... [--until-end]
+                   -- PROGRAM [WORD]...
 
-Programs given with --beside (one string, words apart) run meanwhile; all read the --input. PROGRAM
-is ended as soon as it printed what is expected, whole lines in this order; with --until-end
-its input ends then and it must end well by itself.
+Programs given with --beside (one string, words apart) run meanwhile; all read the --input, and run
+in a folder that is gone afterwards. PROGRAM is ended as soon as it printed what is expected, whole
+lines in this order; with --until-end its input ends then and it must end well by itself. What they
+have started ends with them.
 """
 
 import argparse
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 # A watchdog for a program that hangs, generous because it is no test of speed.
 SECONDS_MAX = 60
@@ -47,16 +51,33 @@ def unmet(printed: Iterator[str], expected: list[str]) -> tuple[list[str], list[
     return left, lines
 
 
-def run(arguments: argparse.Namespace) -> str | None:
+def ended(process: subprocess.Popen[bytes]) -> int:
+    """The status that it ended with; its number stays its own for end_group()."""
+    end = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert end is not None
+    return end.si_status
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """Ends it and all processes that it has started."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def run(arguments: argparse.Namespace, folder: str) -> str | None:
     """What is wrong with the example, or None."""
+
+    def start(words: list[str], output: int | None = None) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=output, cwd=folder, start_new_session=True
+        )
+
     terminal, its_end = os.openpty()
-    processes = [
-        subprocess.Popen(words.split(), stdin=subprocess.PIPE) for words in arguments.beside
-    ]
-    process = subprocess.Popen(arguments.command, stdin=subprocess.PIPE, stdout=its_end)
+    processes = [start(words.split()) for words in arguments.beside]
+    process = start(arguments.command, its_end)
     processes.append(process)
     os.close(its_end)
-    watchdog = threading.Timer(SECONDS_MAX, process.kill)
+    watchdog = threading.Timer(SECONDS_MAX, os.killpg, [process.pid, signal.SIGKILL])
     watchdog.start()
     try:
         for each in processes:
@@ -70,14 +91,13 @@ def run(arguments: argparse.Namespace) -> str | None:
         if arguments.until_end:
             assert process.stdin is not None
             process.stdin.close()
-            status = process.wait()
+            status = ended(process)
         return f"it ended with status {status}" if status else None
     finally:
         watchdog.cancel()
         os.close(terminal)
         for each in processes:
-            each.kill()
-            each.wait()
+            end_group(each)
 
 
 def main() -> int:
@@ -92,7 +112,10 @@ def main() -> int:
     domain = tempfile.mkdtemp(prefix="sbx-example-", dir="/dev/shm")
     os.environ["SIGNALBOX_DIR"] = domain
     try:
-        problem = run(arguments)
+        with tempfile.TemporaryDirectory(prefix="sbx-example-") as folder:
+            # For an example in which a process becomes another user.
+            Path(folder).chmod(0o755)
+            problem = run(arguments, folder)
     finally:
         shutil.rmtree(domain, ignore_errors=True)
     if problem:
