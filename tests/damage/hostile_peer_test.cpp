@@ -7,6 +7,7 @@
 // that others come to read it. The honest pair, in another process under a watchdog, goes on
 // publishing and taking.
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -164,6 +165,7 @@ int be_honest(Hostility hostility, const std::string& folder, std::uint64_t seed
 
   const pid_t peer = ::fork();
   if (peer == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // if it has its way with us, it must not go on for ever
     std::optional<Publisher<Reading>> own_out;
     std::optional<Subscriber<Reading>> own_in;
     if (kind == Kind::publisher) {
