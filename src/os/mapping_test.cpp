@@ -223,6 +223,8 @@ TEST(Mapping, TakesEveryAdvice) {
   }
 }
 
+// The sanitizers make mlock() do nothing.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 std::uint64_t locked_bytes_of_this_process() {
   std::ifstream status("/proc/self/status");
   for (std::string word; status >> word;) {
@@ -258,6 +260,7 @@ TEST(Mapping, TheLimitOfLockedMemoryIsNamedAndThereIsRoomAfterAnUnlock) {
   });
   EXPECT_EQ(locker.wait(), 0);
 }
+#endif
 
 TEST(Mapping, HugePagesOfThePoolOrAnErrorThatSaysHowToRaiseIt) {
   auto mapping = Mapping::anonymous(page, {.access = Access::read_write, .pages = Pages::huge});

@@ -147,7 +147,7 @@ TEST_P(RobustMutexTest, AThreadThatEndsOrIsCancelledLeavesBothItsLocks) {
         RobustMutex::Held first;
         RobustMutex::Held second;
       };
-      static std::vector<Kept*> kept;
+      static std::vector<Kept*>& kept = *new std::vector<Kept*>;
       kept.push_back(new Kept{first.lock(watchdog()).value(), second.lock(watchdog()).value()});
       if (kept.back()->first.owner_died()) kept.back()->first.mark_consistent().value();
       if (kept.back()->second.owner_died()) kept.back()->second.mark_consistent().value();
