@@ -12,9 +12,6 @@
 //   Limits    256 parties; one descriptor and 17 KiB a barrier
 //   Pollable  no
 //   Manual    futex(2)
-//
-// Known defect: an arrival may be lost in a race (seen once in 200 meetings of 5 under
-// ThreadSanitizer): one then goes on too early, and another waits until its deadline.
 #pragma once
 
 #include <cstdint>

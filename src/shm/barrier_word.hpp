@@ -91,6 +91,50 @@ bool withdraw(BarrierState<P, places>& barrier, std::uint32_t generation) noexce
   return false;
 }
 
+// Stands in line, and says for which meeting. no_place: there is none.
+template <class P, std::size_t places>
+std::uint32_t arrive(BarrierState<P, places>& barrier, Stand who,
+                     std::uint32_t& generation) noexcept {
+  for (;;) {
+    generation = generation_of(barrier.word.load());
+    who.pipe = std::uint64_t{generation} + 1;
+    const std::uint32_t place = enter(barrier.line, who);
+    if (place == no_place) return place;
+    // One that has just ended counted us: it was not complete without us. One that was abandoned
+    // may have been so before we stood in line; then we come for the next.
+    if (!was_abandoned(barrier.word.load(), generation)) return place;
+    leave(barrier.line, place);
+  }
+}
+
+// Sleeps until the meeting has ended; another answer than not_yet is why it could not.
+template <class P, std::size_t places, class Rest>
+Turn wait_for_end(BarrierState<P, places>& barrier, std::uint32_t place, std::uint32_t generation,
+                  Rest rest) noexcept {
+  for (Turn turn = Turn::not_yet;;) {
+    barrier.line.places[place].call.store(0);
+    const std::uint64_t word = barrier.word.load();
+    if ((word & barrier_valid) == 0) return Turn::lost;
+    if (turn != Turn::not_yet || generation_of(word) != generation) return turn;
+    turn = rest(place);
+  }
+}
+
+// Arrives and waits for the others. taken: all came; taken_after_death: one died waiting; refused:
+// there is no place; else what rest(place) answered, and it is as if we had not come.
+template <class P, std::size_t places, class Rest, class Wake>
+Turn meet(BarrierState<P, places>& barrier, std::uint32_t parties, const Stand& who, Rest rest,
+          Wake wake) noexcept {
+  std::uint32_t generation = 0;
+  const std::uint32_t place = arrive(barrier, who, generation);
+  if (place == no_place) return Turn::refused;
+  end_if_all_arrived(barrier, parties, generation, wake);
+  const Turn turn = wait_for_end(barrier, place, generation, rest);
+  leave(barrier.line, place);
+  if (turn == Turn::lost || (turn != Turn::not_yet && withdraw(barrier, generation))) return turn;
+  return was_abandoned(barrier.word.load(), generation) ? Turn::taken_after_death : Turn::taken;
+}
+
 template <class P, std::size_t places, class IsDead, class Wake>
 void recover(BarrierState<P, places>& barrier, std::uint64_t our_token, IsDead is_dead,
              Wake wake) noexcept {

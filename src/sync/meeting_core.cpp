@@ -52,47 +52,23 @@ void ConditionCore::recover(RollCall& roll) noexcept {
 
 // ---- the barrier
 
-std::uint32_t BarrierCore::arrive(std::uint32_t& generation) noexcept {
-  for (;;) {
-    generation = shm::generation_of(meeting_.word.load());
-    shm::Stand self = stand(Wants::turn);
-    self.pipe = std::uint64_t{generation} + 1;
-    const std::uint32_t place = shm::enter(meeting_.line, self);
-    // It may have ended, abandoned, before we stood in line; then we come for the next.
-    if (place == shm::no_place || shm::generation_of(meeting_.word.load()) == generation) {
-      return place;
-    }
-    shm::leave(meeting_.line, place);
-  }
-}
-
 Result<void> BarrierCore::arrive_and_wait(Deadline deadline, os::OnSignal on_signal) {
   constexpr char tried[] = "meet at";
   if (token() == 0) return std::unexpected(wrong_process(tried));
-  std::uint32_t generation = 0;
-  const std::uint32_t place = arrive(generation);
-  if (place == shm::no_place) {
+  const auto rest_there = [&](std::uint32_t place) {
+    return rest(&meeting_.line.places[place], deadline, on_signal);
+  };
+  const Turn turn = shm::meet(meeting_, terms().capacity, stand(Wants::turn), rest_there, waker());
+  if (turn == Turn::taken) return {};
+  if (turn == Turn::taken_after_death) {
+    return std::unexpected(failed_because(
+        Errc::abandoned, tried, "one of those who waited died. Meet again when it was replaced."));
+  }
+  if (turn == Turn::refused) {
     return std::unexpected(
         failed_because(Errc::limit_reached, tried, "256 wait there already, the most that can."));
   }
-  shm::end_if_all_arrived(meeting_, terms().capacity, generation, waker());
-  shm::Place<Atomics>& here = meeting_.line.places[place];
-  Turn turn = Turn::not_yet;
-  std::uint64_t word = 0;
-  for (;;) {
-    here.call.store(0);
-    word = meeting_.word.load();
-    if ((word & shm::barrier_valid) == 0) turn = Turn::lost;
-    if (turn != Turn::not_yet || shm::generation_of(word) != generation) break;
-    turn = rest(&here, deadline, on_signal);
-  }
-  shm::leave(meeting_.line, place);
-  if (turn == Turn::lost || (turn != Turn::not_yet && shm::withdraw(meeting_, generation))) {
-    return std::unexpected(failed(turn, tried));
-  }
-  if (!shm::was_abandoned(meeting_.word.load(), generation)) return {};
-  return std::unexpected(failed_because(
-      Errc::abandoned, tried, "one of those who waited died. Meet again when it was replaced."));
+  return std::unexpected(failed(turn, tried));
 }
 
 void BarrierCore::recover(RollCall& roll) noexcept {

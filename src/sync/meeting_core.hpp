@@ -49,8 +49,6 @@ class BarrierCore final : public SharedObject {
   bool is_as_made() const noexcept override { return true; }
 
  private:
-  // Arrives for the meeting that is on; no_place: there is no room.
-  std::uint32_t arrive(std::uint32_t& generation) noexcept;
   Meeting& meeting_;
 };
 
