@@ -12,7 +12,7 @@
 #include <string>
 
 #include "os/failure.hpp"
-#include "os/wait_for.hpp"
+#include "os/readiness.hpp"
 
 namespace signalbox::os {
 
@@ -87,9 +87,10 @@ Result<void> EventFd::add(std::uint64_t count, Deadline deadline, OnSignal on_si
     const Deadline until =
         count == 1 ? deadline : std::min(deadline, Deadline::after(std::chrono::milliseconds(1)));
     const short asked = count == 1 ? POLLOUT : 0;
-    auto waited = wait_for(fd_, asked, until, on_signal, "add to an eventfd");
-    if (!waited && (waited.error().code != Errc::timed_out || deadline.passed())) {
-      return std::unexpected(std::move(waited.error()));
+    const Readiness end = wait_until_ready(fd_.get(), asked, until, on_signal);
+    const bool looks_again = end == Readiness::timed_out && !deadline.passed();
+    if (end != Readiness::ready && !looks_again) {
+      return std::unexpected(ended_wait(end, "write", "add to an eventfd"));
     }
   }
 }
@@ -108,8 +109,10 @@ Result<std::uint64_t> EventFd::take(Deadline deadline, OnSignal on_signal) const
         return std::unexpected(failure(refused, "read", "take from an eventfd"));
       });
     }
-    auto waited = wait_for(fd_, POLLIN, deadline, on_signal, "take from an eventfd");
-    if (!waited) return std::unexpected(std::move(waited.error()));
+    const Readiness end = wait_until_ready(fd_.get(), POLLIN, deadline, on_signal);
+    if (end != Readiness::ready) {
+      return std::unexpected(ended_wait(end, "read", "take from an eventfd"));
+    }
   }
 }
 

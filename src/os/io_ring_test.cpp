@@ -29,15 +29,14 @@
 #include <vector>
 
 #include "os/test_process.hpp"
+#include "os/test_streams.hpp"
 
 namespace signalbox::os {
 namespace {
 
-using namespace std::chrono_literals;
+using test::bytes_of;
 
-std::span<const std::byte> bytes_of(std::string_view text) {
-  return std::as_bytes(std::span(text.data(), text.size()));
-}
+using namespace std::chrono_literals;
 
 struct PipeEnds {
   Fd in;

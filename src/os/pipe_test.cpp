@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "os/quiet_write.hpp"
+#include "os/signal_storm.hpp"
 #include "os/test_process.hpp"
 #include "os/test_streams.hpp"
 
@@ -215,27 +216,11 @@ TEST(Pipe, WriteAllAndReadAllGoOnUntilTheyAreDone) {
 
 TEST(Pipe, ASignalEndsTheWaitOrTheRemainingTimeIsWaited) {
   auto pipe = must(Pipe::create());
-  struct sigaction old{};
-  struct sigaction action{};
-  action.sa_handler = [](int) {};
-  ::sigaction(SIGUSR1, &action, &old);
-  const pthread_t self = ::pthread_self();
-  std::jthread disturber([self](const std::stop_token& stop) {
-    while (!stop.stop_requested()) {
-      ::pthread_kill(self, SIGUSR1);
-      std::this_thread::sleep_for(1ms);
-    }
-  });
   std::byte room[1];
-  const Error given_up = pipe.reader.read(room, soon(), OnSignal::give_up).error();
-  EXPECT_EQ(given_up.code, Errc::interrupted);
-  EXPECT_EQ(given_up.sys_errno, EINTR);
-  const Deadline end = Deadline::after(30ms);
-  EXPECT_EQ(pipe.reader.read(room, end).error().code, Errc::timed_out);
-  EXPECT_TRUE(end.passed());
-  disturber.request_stop();
-  disturber.join();
-  ::sigaction(SIGUSR1, &old, nullptr);
+  test::expect_given_up(
+      0, [&](Deadline deadline) { return pipe.reader.read(room, deadline, OnSignal::give_up); });
+  test::expect_deadline_kept(0,
+                             [&](Deadline deadline) { return pipe.reader.read(room, deadline); });
 }
 
 TEST(Pipe, DuplexSidesTalkBothWays) {

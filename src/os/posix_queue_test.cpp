@@ -16,20 +16,17 @@
 #include <string>
 #include <vector>
 
+#include "base/watchdog.hpp"
 #include "os/signal_storm.hpp"
 #include "os/test_process.hpp"
+#include "os/test_streams.hpp"
 
 namespace signalbox::os {
 namespace {
 
 using namespace std::chrono_literals;
+using test::bytes_of;
 using test::Forked;
-
-Deadline watchdog() { return Deadline::after(30s); }
-
-std::span<const std::byte> bytes_of(std::string_view text) {
-  return std::as_bytes(std::span(text.data(), text.size()));
-}
 
 class PosixQueueTest : public ::testing::Test {
  protected:

@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/watchdog.hpp"
 #include "os/shared_page.hpp"
 #include "os/signal_storm.hpp"
 #include "os/test_process.hpp"
@@ -19,8 +20,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::Forked;
-
-Deadline watchdog() { return Deadline::after(30s); }
 
 class NamedSemaphoreTest : public ::testing::Test {
  protected:

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/watchdog.hpp"
 #include "os/shared_page.hpp"
 #include "os/signal_storm.hpp"
 #include "os/test_process.hpp"
@@ -20,8 +21,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::Forked;
-
-Deadline watchdog() { return Deadline::after(30s); }
 
 struct Scene {
   ReaderWriterLock::Memory memory;

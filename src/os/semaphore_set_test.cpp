@@ -13,6 +13,7 @@
 #include <random>
 #include <thread>
 
+#include "base/watchdog.hpp"
 #include "os/scratch_key.hpp"
 #include "os/signal_storm.hpp"
 #include "os/test_process.hpp"
@@ -23,8 +24,6 @@ namespace {
 using namespace std::chrono_literals;
 using test::Forked;
 using test::ScratchKey;
-
-Deadline watchdog() { return Deadline::after(30s); }
 
 class SemaphoreSetTest : public ::testing::Test {
  protected:

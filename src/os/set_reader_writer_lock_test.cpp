@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/watchdog.hpp"
 #include "os/scratch_key.hpp"
 #include "os/signal_storm.hpp"
 #include "os/test_process.hpp"
@@ -19,8 +20,6 @@ using namespace std::chrono_literals;
 using test::Forked;
 using test::ScratchKey;
 using Values = std::vector<std::uint16_t>;
-
-Deadline watchdog() { return Deadline::after(30s); }
 
 class SemaphoreGuardTest : public ::testing::Test {
  protected:

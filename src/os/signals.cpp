@@ -13,7 +13,7 @@
 
 #include "os/failure.hpp"
 #include "os/limit_text.hpp"
-#include "os/wait_for.hpp"
+#include "os/readiness.hpp"
 
 namespace signalbox::os {
 
@@ -49,8 +49,10 @@ std::optional<Signal> Signals::take() noexcept {
 Result<Signal> Signals::take(Deadline deadline, OnSignal on_signal) {
   for (;;) {
     if (const auto signal = take()) return *signal;
-    auto waited = wait_for(fd_, POLLIN, deadline, on_signal, "take a signal");
-    if (!waited) return std::unexpected(std::move(waited.error()));
+    const Readiness end = wait_until_ready(fd_.get(), POLLIN, deadline, on_signal);
+    if (end != Readiness::ready) {
+      return std::unexpected(ended_wait(end, "read", "take a signal"));
+    }
   }
 }
 

@@ -6,8 +6,8 @@
 
 #include <chrono>
 
+#include "os/readiness.hpp"
 #include "os/test_process.hpp"
-#include "os/wait_for.hpp"
 
 #include <poll.h>
 
@@ -17,7 +17,9 @@ namespace {
 using namespace std::chrono_literals;
 
 std::uint64_t wait_and_take(Timer& timer) {
-  must(wait_for(timer.fd(), POLLIN, Deadline::after(60s), OnSignal::go_on, "wait for a timer"));
+  const Readiness end =
+      wait_until_ready(timer.fd().get(), POLLIN, Deadline::after(60s), OnSignal::go_on);
+  EXPECT_EQ(end, Readiness::ready);
   return timer.take();
 }
 

@@ -16,6 +16,7 @@
 #include <random>
 #include <thread>
 
+#include "os/signal_storm.hpp"
 #include "os/test_process.hpp"
 #include "os/test_streams.hpp"
 #include "signalbox/os/pipe.hpp"
@@ -306,25 +307,10 @@ TEST(UnixSocket, TakesOverOnlyWhatItIs) {
 
 TEST(UnixSocket, ASignalEndsTheWaitOnlyIfAsked) {
   auto [one, other] = must(UnixSeqpacket::pair());
-  struct sigaction old{};
-  struct sigaction action{};
-  action.sa_handler = [](int) {};
-  ::sigaction(SIGUSR1, &action, &old);
-  const pthread_t self = ::pthread_self();
-  std::jthread disturber([self](const std::stop_token& stop) {
-    while (!stop.stop_requested()) {
-      ::pthread_kill(self, SIGUSR1);
-      std::this_thread::sleep_for(1ms);
-    }
-  });
   std::byte room[1];
-  EXPECT_EQ(one.receive(room, soon(), OnSignal::give_up).error().code, Errc::interrupted);
-  const Deadline end = Deadline::after(20ms);
-  EXPECT_EQ(one.receive(room, end).error().code, Errc::timed_out);
-  EXPECT_TRUE(end.passed());
-  disturber.request_stop();
-  disturber.join();
-  ::sigaction(SIGUSR1, &old, nullptr);
+  test::expect_given_up(
+      0, [&](Deadline deadline) { return one.receive(room, deadline, OnSignal::give_up); });
+  test::expect_deadline_kept(0, [&](Deadline deadline) { return one.receive(room, deadline); });
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include <thread>
 
+#include "base/watchdog.hpp"
 #include "signalbox/barrier.hpp"
 #include "signalbox/lock.hpp"
 #include "signalbox/read_write_lock.hpp"
@@ -19,8 +20,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using Here = OtherProcess::Here;
-
-Deadline watchdog() { return Deadline::after(30s); }
 
 class LockFactsTest : public ::testing::Test {
  protected:

@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/watchdog.hpp"
 #include "signalbox/barrier.hpp"
 #include "signalbox/condition.hpp"
 #include "signalbox/lock_facts.hpp"
@@ -16,8 +17,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using Here = OtherProcess::Here;
-
-Deadline watchdog() { return Deadline::after(30s); }
 
 class MeetingTest : public ::testing::Test {
  protected:

@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/watchdog.hpp"
 #include "signalbox/lock.hpp"
 #include "signalbox/lock_facts.hpp"
 #include "sync/other_process.hpp"
@@ -33,8 +34,6 @@ using namespace std::chrono_literals;
 using Here = OtherProcess::Here;
 
 // Long enough for any machine: the test's watchdog.
-Deadline watchdog() { return Deadline::after(30s); }
-
 Mutex open_mutex(const char* name = "robot/arm", const LockOptions& options = {}) {
   auto opened = Mutex::open(name, options);
   if (!opened) std::fprintf(stderr, "%s\n", opened.error().text.c_str());

@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/watchdog.hpp"
 #include "signalbox/read_write_lock.hpp"
 #include "sync/other_process.hpp"
 #include "topic/scratch_domain.hpp"
@@ -15,8 +16,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using Here = OtherProcess::Here;
-
-Deadline watchdog() { return Deadline::after(30s); }
 
 ReadWriteLock open_lock() {
   auto opened = ReadWriteLock::open("table");

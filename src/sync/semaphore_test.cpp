@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/watchdog.hpp"
 #include "signalbox/lock_facts.hpp"
 #include "signalbox/semaphore.hpp"
 #include "sync/other_process.hpp"
@@ -16,8 +17,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using Here = OtherProcess::Here;
-
-Deadline watchdog() { return Deadline::after(30s); }
 
 Semaphore open_semaphore(const SemaphoreOptions& options = {.units_max = 3}) {
   auto opened = Semaphore::open("buffers", options);

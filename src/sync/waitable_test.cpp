@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "base/watchdog.hpp"
 #include "signalbox/lock.hpp"
 #include "signalbox/lock_facts.hpp"
 #include "signalbox/semaphore.hpp"
@@ -17,8 +18,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using Here = OtherProcess::Here;
-
-Deadline watchdog() { return Deadline::after(30s); }
 
 class LockWaitableTest : public ::testing::Test {
  protected:

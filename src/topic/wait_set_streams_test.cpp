@@ -7,6 +7,7 @@
 #include <csignal>
 #include <thread>
 
+#include "os/test_streams.hpp"
 #include "signalbox/os/child.hpp"
 #include "signalbox/os/pipe.hpp"
 #include "signalbox/os/tcp_socket.hpp"
@@ -18,12 +19,10 @@
 namespace signalbox {
 namespace {
 
+using os::test::bytes_of;
+
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
-
-std::span<const std::byte> bytes_of(std::string_view text) {
-  return std::as_bytes(std::span(text));
-}
 
 TEST(WaitSetStreams, OneSleepForPipesSocketsListenersAndAChild) {
   enum Source : WaitSet::Key {
