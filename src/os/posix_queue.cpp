@@ -11,6 +11,7 @@
 #include "os/failure.hpp"
 #include "os/kernel_setting.hpp"
 #include "os/monotonic.hpp"
+#include "os/posix_name.hpp"
 #include "os/posix_queue_error.hpp"
 
 namespace signalbox::os {
@@ -75,7 +76,7 @@ Result<PosixQueue> PosixQueue::open_as(const std::string& name, int flags,
 }
 
 Result<PosixQueue> PosixQueue::create(const std::string& name, PosixQueueOptions options) {
-  if (!is_queue_name(name)) return std::unexpected(queue_name_error("create", name));
+  if (!is_posix_name(name)) return std::unexpected(queue_name_error("create", name));
   auto made = open_as(name, O_CREAT | O_EXCL, options);
   if (!made) return made;
   // The umask took rights away.
@@ -90,7 +91,7 @@ Result<PosixQueue> PosixQueue::create(const std::string& name, PosixQueueOptions
 }
 
 Result<PosixQueue> PosixQueue::open(const std::string& name, QueueAccess access) {
-  if (!is_queue_name(name)) return std::unexpected(queue_name_error("open", name));
+  if (!is_posix_name(name)) return std::unexpected(queue_name_error("open", name));
   return open_as(name, 0, {.access = access});
 }
 
@@ -105,7 +106,7 @@ Result<PosixQueue> PosixQueue::open_or_create(const std::string& name, PosixQueu
 }
 
 Result<void> PosixQueue::unlink(const std::string& name) {
-  if (!is_queue_name(name)) return std::unexpected(queue_name_error("unlink", name));
+  if (!is_posix_name(name)) return std::unexpected(queue_name_error("unlink", name));
   if (::mq_unlink(name.c_str()) == 0) return {};
   return std::unexpected(queue_name_failure(errno, "mq_unlink", "unlink", name, {}));
 }

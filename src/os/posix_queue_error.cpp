@@ -39,11 +39,6 @@ std::string which_limit_of_this_user(const PosixQueueOptions& options) {
 
 }  // namespace
 
-bool is_queue_name(const std::string& name) noexcept {
-  return name.size() > 1 && name.front() == '/' && name.find('/', 1) == std::string::npos &&
-         name.find('\0') == std::string::npos;
-}
-
 Error queue_name_error(std::string_view verb, const std::string& name) noexcept {
   return signalbox::detail::explained(Errc::bad_name, [&] {
     return Error{

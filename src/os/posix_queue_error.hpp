@@ -3,15 +3,14 @@
 //   Threads  any     Crash  nothing to lose     Fork  safe     Limits  none
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "signalbox/os/posix_queue.hpp"
 
 namespace signalbox::os {
 
-// One slash, at the beginning, and something behind it.
-bool is_queue_name(const std::string& name) noexcept;
-// Of such a name that is none; the kernel was not asked.
+// Of a name that is none (posix_name.hpp); the kernel was not asked.
 Error queue_name_error(std::string_view verb, const std::string& name) noexcept;
 // Of mq_open() and mq_unlink(): "cannot <verb> POSIX queue <name>".
 Error queue_name_failure(int sys_errno, std::string_view call, std::string_view verb,

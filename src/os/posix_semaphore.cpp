@@ -12,6 +12,7 @@
 #include "os/kernel_setting.hpp"
 #include "os/monotonic.hpp"
 #include "os/placed_object.hpp"
+#include "os/posix_name.hpp"
 #include "signalbox/os/fd.hpp"
 
 namespace signalbox::os {
@@ -40,11 +41,6 @@ Error use_error(int sys_errno, std::string_view call) noexcept {
         return failure(sys_errno, call, std::move(tried));
     }
   });
-}
-
-bool is_valid(const std::string& name) {
-  return name.size() > 1 && name.front() == '/' && name.find('/', 1) == std::string::npos &&
-         name.find('\0') == std::string::npos;
 }
 
 constexpr std::string_view kNames =
@@ -154,7 +150,7 @@ Result<std::int32_t> PosixSemaphore::value() const {
 Result<NamedSemaphore> NamedSemaphore::create(const std::string& name, std::uint32_t initial,
                                               NamedSemaphoreOptions options) {
   return signalbox::detail::or_out_of_memory([&]() -> Result<NamedSemaphore> {
-    if (!is_valid(name)) return std::unexpected(bad_name_error("open", name));
+    if (!is_posix_name(name)) return std::unexpected(bad_name_error("open", name));
     sem_t* const made = ::sem_open(name.c_str(), O_CREAT | O_EXCL, options.mode & 0777U, initial);
     if (made == SEM_FAILED) return std::unexpected(open_error(errno, name, initial));
     NamedSemaphore semaphore(made);
@@ -164,7 +160,7 @@ Result<NamedSemaphore> NamedSemaphore::create(const std::string& name, std::uint
 }
 
 Result<NamedSemaphore> NamedSemaphore::open(const std::string& name) {
-  if (!is_valid(name)) return std::unexpected(bad_name_error("open", name));
+  if (!is_posix_name(name)) return std::unexpected(bad_name_error("open", name));
   sem_t* const found = ::sem_open(name.c_str(), 0);
   if (found == SEM_FAILED) return std::unexpected(open_error(errno, name));
   return NamedSemaphore(found);
@@ -183,7 +179,7 @@ Result<NamedSemaphore> NamedSemaphore::open_or_create(const std::string& name,
 }
 
 Result<void> NamedSemaphore::unlink(const std::string& name) {
-  if (!is_valid(name)) return std::unexpected(bad_name_error("unlink", name));
+  if (!is_posix_name(name)) return std::unexpected(bad_name_error("unlink", name));
   if (::sem_unlink(name.c_str()) == 0) return {};
   const int sys_errno = errno;
   return std::unexpected(signalbox::detail::explained(code_of(sys_errno), [&] {
