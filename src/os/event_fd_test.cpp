@@ -4,15 +4,14 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <sys/resource.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <string>
 #include <thread>
 
+#include "os/signal_storm.hpp"
 #include "os/test_process.hpp"
 
 namespace signalbox::os {
@@ -72,23 +71,11 @@ TEST(EventFd, AChildWakesItsParent) {
   EXPECT_EQ(child.wait(), 0);
 }
 
-volatile sig_atomic_t handled = 0;
-
 TEST(EventFd, ASignalEndsTheWaitWhereAskedAndElseTheRemainingTimeIsWaited) {
-  test::Forked sleeper([] {
-    struct sigaction action{};
-    action.sa_handler = [](int) { handled = handled + 1; };
-    ::sigaction(SIGALRM, &action, nullptr);
-    const itimerval often{{0, 1000}, {0, 1000}};
-    ::setitimer(ITIMER_REAL, &often, nullptr);
-    const auto event = must(EventFd::create(Mode::counter));
-    const auto ended = event.take(Deadline::never(), OnSignal::give_up);
-    if (ended.error().code != Errc::interrupted || ended.error().sys_errno != EINTR) return 1;
-    const Deadline deadline = Deadline::after(30ms);
-    if (event.take(deadline).error().code != Errc::timed_out) return 2;
-    return deadline.passed() && handled > 1 ? 0 : 3;
-  });
-  EXPECT_EQ(sleeper.wait(), 0);
+  const auto event = must(EventFd::create(Mode::counter));
+  test::expect_given_up(0,
+                        [&](Deadline deadline) { return event.take(deadline, OnSignal::give_up); });
+  test::expect_deadline_kept(0, [&](Deadline deadline) { return event.take(deadline); });
 }
 
 TEST(EventFd, AdoptsEventfdsOnly) {

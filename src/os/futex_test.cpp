@@ -5,14 +5,13 @@
 
 #include <gtest/gtest.h>
 #include <sched.h>
-#include <signal.h>
-#include <sys/time.h>
 
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <thread>
 
+#include "os/signal_storm.hpp"
 #include "os/test_process.hpp"
 #include "signalbox/os/mapping.hpp"
 
@@ -116,23 +115,16 @@ TEST(Futex, MistakesAreErrors) {
   EXPECT_EQ(futex_wake(nullptr, 1), 0U);
 }
 
-volatile sig_atomic_t handled = 0;
-
 TEST(Futex, ASignalEndsTheSleepWhereAskedAndElseTheRemainingTimeIsSlept) {
-  test::Forked sleeper([] {
-    struct sigaction action{};
-    action.sa_handler = [](int) { handled = handled + 1; };
-    ::sigaction(SIGALRM, &action, nullptr);
-    const itimerval often{{0, 1000}, {0, 1000}};
-    ::setitimer(ITIMER_REAL, &often, nullptr);
-    const Word word{0};
-    const auto ended = futex_wait({&word, 0}, Deadline::never(), OnSignal::give_up);
-    if (must(ended) != FutexWake::interrupted) return 1;
-    const Deadline deadline = Deadline::after(30ms);
-    if (must(futex_wait({&word, 0}, deadline)) != FutexWake::timed_out) return 2;
-    return deadline.passed() && handled > 1 ? 0 : 3;
-  });
-  EXPECT_EQ(sleeper.wait(), 0);
+  const Word word{0};
+  const test::SignalStorm storm(0);
+  ASSERT_TRUE(storm.made());
+  EXPECT_EQ(must(futex_wait({&word, 0}, Deadline::never(), OnSignal::give_up)),
+            FutexWake::interrupted);
+  const Deadline deadline = Deadline::after(30ms);
+  EXPECT_EQ(must(futex_wait({&word, 0}, deadline)), FutexWake::timed_out);
+  EXPECT_TRUE(deadline.passed());
+  EXPECT_GE(test::SignalStorm::handled().load(), test::handlers_seen(2));
 }
 
 }  // namespace

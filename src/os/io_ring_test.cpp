@@ -14,7 +14,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -28,6 +27,7 @@
 #include <string_view>
 #include <vector>
 
+#include "os/signal_storm.hpp"
 #include "os/test_process.hpp"
 #include "os/test_streams.hpp"
 
@@ -238,23 +238,17 @@ TEST_F(IoRingTest, BelongsToTheProcessThatMadeIt) {
   EXPECT_EQ(results_of(ring, 1).at(1), POLLIN);
 }
 
-volatile sig_atomic_t handled = 0;
-
 TEST_F(IoRingTest, ASignalEndsTheWaitWhereAskedAndElseTheRemainingTimeIsWaited) {
-  test::Forked sleeper([] {
-    struct sigaction action{};
-    action.sa_handler = [](int) { handled = handled + 1; };
-    ::sigaction(SIGALRM, &action, nullptr);
-    const itimerval often{{0, 1000}, {0, 1000}};
-    ::setitimer(ITIMER_REAL, &often, nullptr);
-    auto ring = must(IoRing::create(2));
-    const auto ended = ring.wait(Deadline::never(), OnSignal::give_up);
-    if (ended || ended.error().code != Errc::interrupted) return 1;
-    const Deadline deadline = Deadline::after(30ms);
-    if (!must(ring.wait(deadline)).empty()) return 2;
-    return deadline.passed() && handled > 1 ? 0 : 3;
-  });
-  EXPECT_EQ(sleeper.wait(), 0);
+  auto ring = must(IoRing::create(2));
+  const test::SignalStorm storm(0);
+  ASSERT_TRUE(storm.made());
+  const auto ended = ring.wait(Deadline::never(), OnSignal::give_up);
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().code, Errc::interrupted);
+  const Deadline deadline = Deadline::after(30ms);
+  EXPECT_TRUE(must(ring.wait(deadline)).empty());
+  EXPECT_TRUE(deadline.passed());
+  EXPECT_GE(test::SignalStorm::handled().load(), test::handlers_seen(2));
 }
 
 TEST(IoRing, WhereASandboxForbidsItThatIsTold) {

@@ -22,7 +22,7 @@
 #ifdef SBX_RACE_DETECTOR
 // Whoever uses a lock has a thread of the library's, and these tests fork then. The children open
 // locks of their own, which is safe: the library's locks are new in them.
-extern "C" const char* __tsan_default_options() {  // NOLINT(bugprone-reserved-identifier)
+extern "C" const char* __tsan_default_options() {  // NOLINT(*-identifier*)
   return "die_after_fork=0";
 }
 #endif
