@@ -9,7 +9,8 @@ Each header of include/signalbox/os/ that wraps a facility opens with what it is
     //   ...
     //   Manual    timerfd_create(2)
 
-A header with a `Manual` line is a facility and must have the whole card.
+A header whose card says how long something lives, what polls it or where its manual is, is a
+facility and must have the whole card; what runs over from a line stands below its text.
 """
 
 import argparse
@@ -24,7 +25,7 @@ DOCUMENT = Path("docs/facilities.md")
 KEYS = ("Lives", "Threads", "Crash", "Fork", "Limits", "Pollable", "Manual")
 TITLE = re.compile(r"^// os/\w+\.hpp: (?P<text>.+)$")
 ENTRY = re.compile(r"^//   (?P<key>[A-Z]\w+)\s{2,}(?P<text>\S.*)$")
-CONTINUATION = re.compile(r"^//\s{3,}(?P<text>\S.*)$")
+CONTINUATION = re.compile(r"^//\s{6,}(?P<text>\S.*)$")
 
 HEAD = """\
 <!-- Written by tools/facilities.py from the cards of the headers; `./dev docs` writes it anew. -->
@@ -40,6 +41,7 @@ class Card:
     header: str  # "timer.hpp"
     says: str  # what the facility is
     entries: dict[str, str]
+    strays: tuple[str, ...] = ()  # lines in the middle of the card that belong to none of its own
 
     def missing(self) -> list[str]:
         return [key for key in KEYS if key not in self.entries]
@@ -58,6 +60,7 @@ def card_of(header: str, text: str) -> Card | None:
     """The card of a facility's header; nothing for a header that wraps none."""
     says: list[str] = []
     entries: dict[str, str] = {}
+    strays: list[str] = []
     key = ""
     for line in opening_comment(text):
         if title := TITLE.match(line):
@@ -67,9 +70,13 @@ def card_of(header: str, text: str) -> Card | None:
             entries[key] = entry["text"]
         elif key and (more := CONTINUATION.match(line)):
             entries[key] += " " + more["text"]
+        elif key and line.startswith("//   "):
+            strays.append(line)
         elif not key and len(says) > 0 and not says[-1].endswith(".") and len(line) > 3:
             says.append(line[3:].strip())
-    return Card(header, " ".join(says), entries) if "Manual" in entries else None
+    if not {"Lives", "Pollable", "Manual"} & entries.keys():
+        return None
+    return Card(header, " ".join(says), entries, tuple(strays))
 
 
 def cards(root: Path) -> list[Card]:
@@ -98,9 +105,11 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="fail where the document is old")
     arguments = parser.parse_args()
     found = cards(ROOT)
-    incomplete = [card for card in found if card.missing()]
-    for card in incomplete:
-        print(f"{HEADERS}/{card.header}: its card lacks {card.missing()}", file=sys.stderr)
+    broken = [card for card in found if card.missing() or card.strays]
+    for card in broken:
+        wrong = [f"its card lacks {key}" for key in card.missing()]
+        wrong += [f'"{line}" is no line of a card' for line in card.strays]
+        print(f"{HEADERS}/{card.header}: {'; '.join(wrong)}", file=sys.stderr)
     wanted = document(found)
     target = ROOT / DOCUMENT
     if not arguments.check:
@@ -108,7 +117,7 @@ def main() -> int:
     elif not target.exists() or target.read_text() != wanted:
         print(f"{DOCUMENT}: older than the headers' cards; run ./dev docs", file=sys.stderr)
         return 1
-    return 1 if incomplete else 0
+    return 1 if broken else 0
 
 
 if __name__ == "__main__":

@@ -6,8 +6,7 @@
 //   Lives     while anybody has it open
 //   Threads   any: all threads of a process may share a handle
 //   Crash     when a party dies while it waits, all who wait with it are told, once each:
-//   abandoned.
-//             They may meet again, once somebody has come in its place
+//             abandoned. They may meet again, once somebody has come in its place
 //   Fork      a child's copies of handles answer wrong_process
 //   Limits    256 parties; one descriptor and 17 KiB a barrier
 //   Pollable  no

@@ -30,8 +30,20 @@ def test_a_card_is_what_it_says_and_its_lines():
     assert card.missing() == []
 
 
-def test_a_header_without_manual_pages_is_no_facility():
-    assert facilities.card_of("fd.hpp", HEADER.replace("Manual", "Hint")) is None
+def test_a_header_of_vocabulary_is_no_facility():
+    vocabulary = "\n".join(
+        line
+        for line in HEADER.splitlines()
+        if not line.startswith(("//   Lives", "//   Pollable", "//   Manual"))
+    )
+    assert facilities.card_of("fd.hpp", vocabulary) is None
+
+
+def test_lines_that_a_formatter_ran_together_are_told():
+    together = HEADER.replace("yes\n//   Manual", "yes\n//   Linux only Manual")
+    card = facilities.card_of("timer.hpp", together)
+    assert card.missing() == ["Manual"]
+    assert card.strays == ("//   Linux only Manual    timerfd_create(2)",)
 
 
 def test_a_line_that_lacks_is_told():
@@ -50,4 +62,4 @@ def test_the_table_has_one_row_for_each_and_keeps_its_columns():
 def test_every_card_of_the_tree_is_whole():
     found = facilities.cards(facilities.ROOT)
     assert found
-    assert [card.header for card in found if card.missing()] == []
+    assert [card.header for card in found if card.missing() or card.strays] == []

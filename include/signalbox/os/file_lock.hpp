@@ -16,11 +16,12 @@
 //             belongs to one thread at a time
 //   Crash     the kernel releases it at any death
 //   Fork      a child shares it through its copy of the descriptor: it is held until both are
-//   closed
-//             (process: not inherited); a FileLock that dies in the child does not release it
+//             closed (process: not inherited); a FileLock that dies in the child does not release
+//             it
 //   Limits    the machine's memory; some network file systems have no locks
 //   Pollable  no: lock() sleeps in the kernel without a deadline, and looks again and again with
-//   one Manual    fcntl(2) flock(2) fcntl_locking(2)
+//             one
+//   Manual    fcntl(2) flock(2) fcntl_locking(2)
 #pragma once
 
 #include <cstdint>

@@ -6,8 +6,7 @@
 //   Lives     nothing is made; the kernel knows a word while somebody sleeps on it
 //   Threads   any
 //   Crash     a dead sleeper is simply gone; one that died before it woke the others left them
-//   asleep:
-//             bound your sleeps, or use what knows of deaths
+//             asleep: bound your sleeps, or use what knows of deaths
 //   Fork      safe; a word in private memory is another word in a child
 //   Limits    futex_words_max words in one sleep; several need Linux 5.16
 //   Pollable  no: use os/event_fd.hpp where a descriptor is needed

@@ -4,14 +4,12 @@
 // any order. A request may finish short, as the bare call may: look at its result.
 //
 //   Lives     until it is destroyed, which cancels what is in flight and waits for its end, so that
-//   no
-//             buffer is touched afterwards
+//             no buffer is touched afterwards
 //   Threads   one thread at a time
 //   Crash     the kernel ends what is in flight
 //   Fork      belongs to the process that made it: in a child calls answer wrong_process
-//   Limits    requests_max at once; RLIMIT_NOFILE, RLIMIT_MEMLOCK before Linux 5.12; needs
-//   Linux 5.11,
-//             and a sandbox or /proc/sys/kernel/io_uring_disabled may forbid it
+//   Limits    requests_max at once; RLIMIT_NOFILE, RLIMIT_MEMLOCK before Linux 5.12; needs Linux
+//             5.11, and a sandbox or /proc/sys/kernel/io_uring_disabled may forbid it
 //   Pollable  yes
 //   Manual    io_uring(7) io_uring_setup(2) io_uring_enter(2)
 #pragma once

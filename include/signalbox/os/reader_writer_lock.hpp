@@ -3,9 +3,11 @@
 //   Lives     as its memory does, or until destroy()
 //   Threads   any number at a time; who locked unlocks, in the same thread
 //   Crash     what the dead held stays locked for ever: see signalbox/lock.hpp for one that is
-//   freed Fork      a child must not unlock what its parent holds Limits    about 500 million
-//   readers at a time Pollable  no Manual    pthread_rwlock_init(3p)
-//   pthread_rwlockattr_setkind_np(3)
+//             freed
+//   Fork      a child must not unlock what its parent holds
+//   Limits    about 500 million readers at a time
+//   Pollable  no
+//   Manual    pthread_rwlock_init(3p) pthread_rwlockattr_setkind_np(3)
 #pragma once
 
 #include <utility>

@@ -8,8 +8,7 @@
 //   Crash     nothing to lose
 //   Fork      a child shares it until it execs: what one takes, the other does not see
 //   Limits    RLIMIT_NOFILE (2); bytes beyond the pipe's capacity, 65,536, are dropped: it is
-//   readable
-//             all the same
+//             readable all the same
 //   Pollable  yes
 //   Manual    pipe(7) signal-safety(7)
 #pragma once

@@ -3,17 +3,16 @@
 // The function runs on an ordinary thread, so it may do everything that no signal handler may.
 //
 //   Lives     until its object is destroyed, which waits for the function that runs; the signals
-//   stay
-//             blocked then
+//             stay blocked then
 //   Threads   start() blocks the signals in the calling thread and those it starts later: call it
-//   in
-//             main() before others start. The function runs on one thread, one signal after the
+//             in main() before others start. The function runs on one thread, one signal after the
 //             other
 //   Crash     nothing to lose
 //   Fork      a child inherits the blocked signals and not the thread; the object does nothing
-//   there Limits    RLIMIT_NOFILE (2), RLIMIT_NPROC; what is kept of pending signals:
-//   os/signals.hpp Pollable  no: os/signals.hpp is the way for event loops Manual    signal(7)
-//   pthread_sigmask(3)
+//             there
+//   Limits    RLIMIT_NOFILE (2), RLIMIT_NPROC; what is kept of pending signals: os/signals.hpp
+//   Pollable  no: os/signals.hpp is the way for event loops
+//   Manual    signal(7) pthread_sigmask(3)
 #pragma once
 
 #include <functional>

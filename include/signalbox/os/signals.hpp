@@ -15,8 +15,7 @@
 //   Lives     until it is destroyed; the signals stay blocked then, because one that arrived late
 //             would end the process at that moment
 //   Threads   block() changes the calling thread and those it starts later: call it in main()
-//   before
-//             others start. take() by one thread at a time
+//             before others start. take() by one thread at a time
 //   Crash     nothing to lose
 //   Fork      a child inherits the blocked signals, also through exec; there this object takes the
 //             child's own
