@@ -61,6 +61,7 @@ TEST(ZeroCopy, AFileGoesToASocketWhole) {
     server.close();
   });
   EXPECT_TRUE(read_to_end(client) == text);
+  sender.join();
   EXPECT_EQ(offset, text.size());
   EXPECT_EQ(::lseek(file.get(), 0, SEEK_CUR), 0) << "the file stands where it stood";
 }

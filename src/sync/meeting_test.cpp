@@ -39,6 +39,7 @@ TEST_F(MeetingTest, EachNotificationWakesOne) {
   int permits = 0;
   int woken = 0;
   std::vector<std::thread> threads;
+  threads.reserve(8);
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&] {
       auto guard = guarded.take();
@@ -62,6 +63,7 @@ TEST_F(MeetingTest, AllAreNotified) {
   Guarded guarded;
   bool open = false;
   std::vector<std::thread> threads;
+  threads.reserve(8);
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&] {
       auto guard = guarded.take();
@@ -110,6 +112,7 @@ TEST_F(MeetingTest, ThePartiesGoOnTogether) {
   auto barrier = Barrier::open("b", kParties).value();
   std::atomic<int> arrivals{0};
   std::vector<std::thread> threads;
+  threads.reserve(kParties);
   for (int i = 0; i < kParties; ++i) {
     threads.emplace_back([&] {
       for (int meeting = 1; meeting <= kMeetings; ++meeting) {
@@ -144,6 +147,7 @@ TEST_F(MeetingTest, APartyThatDiesIsToldToTheOthersOnce) {
     std::atomic<int> abandoned{0};
     std::atomic<int> met_again{0};
     std::vector<std::thread> threads;
+    threads.reserve(2);
     for (int i = 0; i < 2; ++i) {
       threads.emplace_back([&] {
         const auto met = barrier.arrive_and_wait(watchdog());

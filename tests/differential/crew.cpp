@@ -92,12 +92,8 @@ void Crew::start(int process) {
   actor.pid = ::fork();
   if (actor.pid < 0) throw std::runtime_error("cannot fork an actor");
   if (actor.pid == 0) act(slot);
-  const std::string folder = "/proc/" + std::to_string(actor.pid);
-  char probe = 0;
-  actor.asleep.reset(::open((folder + "/syscall").c_str(), O_RDONLY | O_CLOEXEC));
-  if (::pread(actor.asleep.get(), &probe, 1, 0) != 1) {
-    actor.asleep.reset(::open((folder + "/stat").c_str(), O_RDONLY | O_CLOEXEC));
-  }
+  const std::string stat = "/proc/" + std::to_string(actor.pid) + "/stat";
+  actor.stat.reset(::open(stat.c_str(), O_RDONLY | O_CLOEXEC));
   numbers_[actor.pid] = process;
   busy_.at(static_cast<std::size_t>(process)) = false;
 }
@@ -153,16 +149,16 @@ void Crew::kill(int process) {
   start(process);
 }
 
+// Not /proc/PID/syscall: it says of a process that was woken on another CPU, which has not come round
+// to it yet, that it stands in its call still. The state in stat is R from the moment of the waking.
 bool Crew::is_asleep(int process) const {
   char text[128];
-  const int fd = actors_.at(static_cast<std::size_t>(process)).asleep.get();
+  const int fd = actors_.at(static_cast<std::size_t>(process)).stat.get();
   const ssize_t count = ::pread(fd, text, sizeof text, 0);
   if (count <= 0) return false;
   const std::string_view found(text, static_cast<std::size_t>(count));
-  if (const auto name_end = found.find(')'); name_end != std::string_view::npos) {
-    return found.substr(name_end, 3) == ") S";
-  }
-  return !found.starts_with("running");
+  const auto name_end = found.find(')');
+  return name_end != std::string_view::npos && found.substr(name_end, 3) == ") S";
 }
 
 bool Crew::settle(int process) {

@@ -66,7 +66,7 @@ class Crew {
  private:
   struct Actor {
     pid_t pid = -1;
-    os::Fd asleep;  // /proc/PID/syscall, or stat where that may not be read
+    os::Fd stat;  // /proc/PID/stat: whether it sleeps
   };
 
   void start(int process);

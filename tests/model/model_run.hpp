@@ -89,7 +89,7 @@ class OutsideTheModel {
 template <class Shared>
 class Placed {
  public:
-  Placed() : object_(::new(static_cast<void*>(bytes_)) Shared) {}
+  Placed() : object_(::new(place()) Shared) {}
   ~Placed() { object_->~Shared(); }
   Placed(const Placed&) = delete;
   Placed& operator=(const Placed&) = delete;
@@ -97,7 +97,10 @@ class Placed {
   Shared& operator*() { return *object_; }
 
  private:
-  alignas(Shared) static inline std::byte bytes_[sizeof(Shared)];
+  static void* place() {
+    alignas(Shared) static std::byte bytes[sizeof(Shared)];
+    return bytes;
+  }
   Shared* object_;
 };
 
