@@ -97,17 +97,20 @@ Error open_error(int sys_errno, const std::string& name, std::uint32_t initial =
 }
 
 // sem_open() lets the umask take rights away and keeps the descriptor to itself. The name is new
-// and ours: nobody else may remove or replace it in a sticky directory.
-void set_exact_mode(const std::string& name, std::uint32_t mode) {
+// and ours: nobody else may remove or replace it in a sticky directory. The errno of what went
+// wrong, or 0; also where the file has gone, or is another by now, because we did that ourselves.
+int set_exact_mode(const std::string& name, std::uint32_t mode) {
   const std::string path = "/dev/shm/sem." + name.substr(1);
   const Fd file(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!file.is_open()) return errno == ENOENT ? 0 : errno;
   struct stat facts{};
-  if (!file.is_open() || ::fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode) ||
-      facts.st_uid != ::geteuid() || (facts.st_mode & 0777U) == (mode & 0777U)) {
-    return;
+  if (::fstat(file.get(), &facts) != 0) return errno;
+  if (!S_ISREG(facts.st_mode) || facts.st_uid != ::geteuid() ||
+      (facts.st_mode & 0777U) == (mode & 0777U)) {
+    return 0;
   }
   const std::string by_descriptor = "/proc/self/fd/" + std::to_string(file.get());
-  static_cast<void>(::chmod(by_descriptor.c_str(), mode & 0777U));
+  return ::chmod(by_descriptor.c_str(), mode & 0777U) == 0 ? 0 : errno;
 }
 
 }  // namespace
@@ -154,8 +157,10 @@ Result<NamedSemaphore> NamedSemaphore::create(const std::string& name, std::uint
     sem_t* const made = ::sem_open(name.c_str(), O_CREAT | O_EXCL, options.mode & 0777U, initial);
     if (made == SEM_FAILED) return std::unexpected(open_error(errno, name, initial));
     NamedSemaphore semaphore(made);
-    set_exact_mode(name, options.mode);
-    return semaphore;
+    const int refused = set_exact_mode(name, options.mode);
+    if (refused == 0) return semaphore;
+    ::sem_unlink(name.c_str());
+    return std::unexpected(failure(refused, "chmod", "set the mode of semaphore " + name));
   });
 }
 
