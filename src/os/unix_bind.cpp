@@ -61,7 +61,11 @@ Result<Fd> lock_directory_of(const UnixAddress& at) {
 // it learns EPROTOTYPE before anybody is disturbed, even of one that does not listen yet.
 Result<bool> is_stale(const UnixAddress& at) {
   struct stat st{};
-  if (::lstat(path_of(at).c_str(), &st) != 0) return true;  // gone meanwhile
+  if (::lstat(path_of(at).c_str(), &st) != 0) {
+    if (errno == ENOENT) return true;  // gone meanwhile
+    // What cannot be looked at may belong to somebody who lives.
+    return std::unexpected(failure(errno, "lstat", "look at socket " + at.to_string()));
+  }
   if (!S_ISSOCK(st.st_mode)) return false;
   auto probe = new_unix_socket(SOCK_DGRAM);
   if (!probe) return std::unexpected(std::move(probe.error()));
@@ -85,7 +89,13 @@ Result<void> take_over(const Fd& socket, const UnixAddress& at, const UnixName& 
                                      "A living socket has it, or it is a file of another kind: "
                                      "end that server, remove the file, or take another name."));
   }
-  ::unlink(path_of(at).c_str());
+  if (::unlink(path_of(at).c_str()) != 0 && errno != ENOENT) {
+    const int refused = errno;
+    return std::unexpected(failure(refused, "unlink", "remove stale socket " + at.to_string(),
+                                   code_of(refused),
+                                   "Its directory must be writable, and where that is sticky only "
+                                   "the file's owner may."));
+  }
   if (const int refused = bind_once(socket, name); refused != 0) {
     return std::unexpected(not_bound(refused, at, "Somebody was quicker: end that server."));
   }
@@ -134,7 +144,10 @@ Result<void> remove_bound(const UnixAddress& at, const BoundFile& file) {
   const auto lock = lock_directory_of(at);
   if (!lock) return std::unexpected(lock.error());
   struct stat st{};
-  if (::lstat(path.c_str(), &st) != 0 || st.st_dev != file.device || st.st_ino != file.inode) {
+  if (::lstat(path.c_str(), &st) != 0 && errno != ENOENT) {
+    return std::unexpected(failure(errno, "lstat", "remove socket " + path));
+  }
+  if (st.st_dev != file.device || st.st_ino != file.inode) {
     return std::unexpected(not_ours());
   }
   if (::unlink(path.c_str()) == 0) return {};
