@@ -131,8 +131,10 @@ Result<PipeWriter> Fifo::open_writer(const std::string& path, Deadline deadline,
     if (is_over(opened)) return opened;
     const Deadline until = std::min(deadline, Deadline::after(kLookEvery));
     const Readiness end = wait_until_ready(watch->get(), POLLIN, until, on_signal);
-    drain(*watch);
-    if (end == Readiness::ready || (end == Readiness::timed_out && !deadline.passed())) continue;
+    if (end == Readiness::ready || (end == Readiness::timed_out && !deadline.passed())) {
+      drain(*watch);
+      continue;
+    }
     return std::unexpected(ended_wait(end, "open", "wait for a reader of FIFO " + path));
   }
 }
