@@ -126,11 +126,15 @@ Result<SysvQueue> SysvQueue::open(SysvKey key) {
 }
 
 Result<SysvQueue> SysvQueue::open_or_create(SysvKey key, SysvQueueOptions options) {
-  const int id = ::msgget(key.value(), static_cast<int>(IPC_CREAT | (options.mode & 0777U)));
-  if (id >= 0) return SysvQueue(id);
-  // The kernel asks for the rights that the mode names, and who opens does not mean to.
-  if (errno == EACCES && !key.is_private()) return open(key);
-  return std::unexpected(queue_open_error(errno, key));
+  for (;;) {
+    const int id = ::msgget(key.value(), static_cast<int>(IPC_CREAT | (options.mode & 0777U)));
+    if (id >= 0) return SysvQueue(id);
+    // The kernel asks for the rights that the mode names, and who opens does not mean to.
+    if (errno != EACCES || key.is_private()) return std::unexpected(queue_open_error(errno, key));
+    auto opened = open(key);
+    // Somebody has removed the one that was in the way.
+    if (opened || opened.error().code != Errc::not_found) return opened;
+  }
 }
 
 Result<SysvQueue> SysvQueue::attach(int id) {
