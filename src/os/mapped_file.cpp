@@ -41,6 +41,12 @@ using signalbox::detail::or_out_of_memory;
   }
 }
 
+// A mapping knows a descriptor only.
+[[gnu::cold]] Error named(Error error, const std::string& path) {
+  error.text += " The file is " + path + ".";
+  return error;
+}
+
 }  // namespace
 
 Result<MappedFile> MappedFile::open(const std::string& path, const MapOptions& options) {
@@ -51,10 +57,7 @@ Result<MappedFile> MappedFile::open(const std::string& path, const MapOptions& o
     Fd fd(retried([&] { return ::open(path.c_str(), mode); }));
     if (!fd.is_open()) return std::unexpected(refusal(errno, "open", "open", path));
     auto mapping = Mapping::map_all(fd, options);
-    if (!mapping) {
-      mapping.error().text += " (" + path + ")";
-      return std::unexpected(std::move(mapping.error()));
-    }
+    if (!mapping) return std::unexpected(named(std::move(mapping.error()), path));
     return MappedFile(std::move(fd), std::move(*mapping), options.offset);
   });
 }
@@ -79,7 +82,7 @@ Result<MappedFile> MappedFile::create(const std::string& path, std::uint64_t byt
     MapOptions written = options;
     written.access = Access::read_write;
     auto mapping = Mapping::map_all(fd, written);
-    if (!mapping) return given_up(std::move(mapping.error()));
+    if (!mapping) return given_up(named(std::move(mapping.error()), path));
     return MappedFile(std::move(fd), std::move(*mapping), options.offset);
   });
 }
