@@ -168,4 +168,37 @@ SUITES = (
         long={"SBX_SEQUENCES": "1000000"},
         seeded={"SBX_SEQUENCES": "1000"},
     ),
+    Suite(
+        name="os_fault",
+        says="Each system call of each kernel facility's operations fails once, with each errno.",
+        targets=("facilities_system_call_test",),
+        program="tests/facilities/facilities_system_call_test",
+        long={"SBX_PROOF_LONG": "1"},
+    ),
+    Suite(
+        name="os_interrupted",
+        says="A signal handler runs a thousand times a second under each wait of each facility.",
+        targets=("facilities_interrupted_test",),
+        program="tests/facilities/facilities_interrupted_test",
+        long={"SBX_PROOF_LONG": "1"},
+    ),
+    Suite(
+        name="os_kills",
+        says="Holders of the kernel's locks and units are killed; survivors go on, told once.",
+        targets=("facilities_holder_killed_test",),
+        program="tests/facilities/facilities_holder_killed_test",
+        long={"SIGNALBOX_KILLS": "5000"},
+    ),
+    Suite(
+        name="os_limits",
+        says="Each limit of the kernel is used up: it is named, and one removal makes room again.",
+        targets=("facilities_used_up_test",),
+        program="tests/facilities/facilities_used_up_test",
+    ),
+    Suite(
+        name="os_rights",
+        says="Three users under three umasks meet each named object: the mode decides, and 0600.",
+        targets=("facilities_rights_test",),
+        program="tests/facilities/facilities_rights_test",
+    ),
 )

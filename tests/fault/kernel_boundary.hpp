@@ -17,6 +17,7 @@ namespace kernel_boundary {
 struct Call {
   std::uint64_t number;
   std::array<std::uint64_t, 6> arguments;
+  std::uint64_t pointed = 0;  // the first bytes behind the argument that tells what is meant
 };
 
 struct Fault {
@@ -30,6 +31,16 @@ struct Traced {
   std::uint64_t injected = 0;  // how many were made to fail
   int status = 0;              // as waitpid tells it
 };
+
+// The errors of a call that the suite at hand looks at besides the usual ones, or instead of them.
+struct Errors {
+  std::uint64_t number;
+  const char* name;
+  std::vector<int> errors;
+  bool (*applies)(const Call&) = nullptr;  // null: to every call of that number
+};
+// Before the first trace(). The first entry that applies counts, and those given here come first.
+void also_look_at(std::vector<Errors> more);
 
 // Seconds until a child counts as hanging: a watchdog, not a measure of speed.
 inline constexpr unsigned hang_after_s = 30;

@@ -1,0 +1,49 @@
+// waits.hpp: every call of the os layer that sleeps, with what wakes it, and what it must not lose.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ground.hpp"
+#include "signalbox/deadline.hpp"
+#include "signalbox/error.hpp"
+#include "signalbox/os/on_signal.hpp"
+
+namespace facilities {
+
+struct Waiting {
+  std::function<signalbox::Result<void>(signalbox::Deadline, signalbox::os::OnSignal)> wait;
+  std::function<void()> satisfy;            // from another thread: now the wait succeeds
+  std::function<bool()> is_unchanged = {};  // after a wait that did not succeed
+};
+
+struct Wait {
+  const char* name;
+  Waiting (*prepare)(const Ground&);
+  // The C library's own waits never end for a signal.
+  bool may_give_up = true;
+  // The kernel goes on by itself where the handler was installed with SA_RESTART.
+  bool kernel_restarts = false;
+};
+inline std::ostream& operator<<(std::ostream& out, const Wait& wait) { return out << wait.name; }
+
+std::vector<Wait> event_waits();
+std::vector<Wait> lock_waits();
+std::vector<Wait> queue_waits();
+std::vector<Wait> stream_waits();
+
+template <class T>
+signalbox::Result<void> waited(signalbox::Result<T> result) {
+  if (!result) return std::unexpected(std::move(result.error()));
+  return {};
+}
+
+inline signalbox::Result<void> passed_the_deadline() {
+  return std::unexpected(signalbox::Error{signalbox::Errc::timed_out, 0, {}, "timed out"});
+}
+
+}  // namespace facilities
