@@ -20,7 +20,8 @@ export SBX_BUILD
 export SIGNALBOX_BUILD_DIR="$SBX_BUILD"
 # Go's build cache does not look into headers outside its packages, so a digest of ours is part of
 # the flags: when a header changes, so does the cache's key.
-SBX_HEADERS="$(cat "$SBX_ROOT"/include/signalbox/*.h 2>/dev/null | cksum | cut -d' ' -f1 || true)"
+SBX_HEADERS="$(cat "$SBX_ROOT"/include/signalbox/{,c/}*.h 2>/dev/null | cksum || true)"
+SBX_HEADERS="${SBX_HEADERS%% *}"
 export CGO_CFLAGS="-O2 -g -I$SBX_ROOT/include -DSBX_HEADERS=$SBX_HEADERS"
 export CGO_LDFLAGS="-L$SBX_BUILD/src -Wl,-rpath,$SBX_BUILD/src"
 

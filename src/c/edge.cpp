@@ -58,6 +58,21 @@ int bad_argument(std::string_view function, std::string_view problem, sbx_error*
   return report(Errc::bad_argument, 0, {text.begin(), last}, error);
 }
 
+int need(std::string_view function, std::initializer_list<Needed> all, sbx_error* error) noexcept {
+  for (const Needed& one : all) {
+    if (one.pointer != nullptr) continue;
+    std::array<char, 64> problem{};
+    constexpr std::string_view is_null = "' is NULL";
+    char* at = problem.data();
+    *at++ = '\'';
+    const std::size_t length = std::min(one.name.size(), problem.size() - is_null.size() - 1);
+    at = std::copy_n(one.name.data(), length, at);
+    at = std::copy_n(is_null.data(), is_null.size(), at);
+    return bad_argument(function, {problem.data(), at}, error);
+  }
+  return SBX_OK;
+}
+
 TypeDescription described(const sbx_type& type) {
   // The name is for people and stands in sentences such as "the caller has ...".
   const bool named = type.name != nullptr && type.name[0] != '\0';
@@ -100,6 +115,20 @@ int read_options(std::string_view function, const void* options, void* out, std:
                         error);
   }
   std::memcpy(out, options, std::min<std::size_t>(size, out_size));
+  return SBX_OK;
+}
+
+int write_facts(std::string_view function, const void* whole, std::size_t whole_size, void* facts,
+                std::size_t first_size, sbx_error* error) noexcept {
+  std::uint32_t size = 0;
+  std::memcpy(&size, facts, sizeof(size));
+  if (size < first_size || size > options_bytes_max) {
+    return bad_argument(function,
+                        "facts->struct_size is no size of this struct: set it to sizeof(*facts) "
+                        "before you ask",
+                        error);
+  }
+  write_options(whole, whole_size, facts, size);
   return SBX_OK;
 }
 

@@ -8,10 +8,13 @@
 
 #include <cstddef>
 #include <exception>
+#include <initializer_list>
 #include <new>
 #include <string_view>
+#include <utility>
 
 #include "signalbox/error.hpp"
+#include "signalbox/os/on_signal.hpp"
 #include "signalbox/raw_topic.hpp"
 #include "signalbox/signalbox.h"
 
@@ -47,6 +50,37 @@ void write_options(const void* defaults, std::size_t defaults_size, void* option
 // version; the caller's own size stands in the struct.
 int read_options(std::string_view function, const void* options, void* out, std::size_t out_size,
                  std::size_t first_size, sbx_error* error) noexcept;
+
+// A pointer that a caller must give, and the parameter's name.
+struct Needed {
+  const void* pointer;
+  std::string_view name;
+};
+// SBX_OK if none is NULL, else SBX_BAD_ARGUMENT with the name of the first that is.
+int need(std::string_view function, std::initializer_list<Needed> all, sbx_error* error) noexcept;
+
+// Writes facts, a whole struct of this library, to a caller's struct that says its own size.
+// `first_size` is that of the struct's first version.
+int write_facts(std::string_view function, const void* whole, std::size_t whole_size, void* facts,
+                std::size_t first_size, sbx_error* error) noexcept;
+
+// An sbx_on_signal; another number counts as SBX_ON_SIGNAL_GO_ON.
+inline os::OnSignal on_signal_of(int number) noexcept {
+  return number == SBX_ON_SIGNAL_GIVE_UP ? os::OnSignal::give_up : os::OnSignal::go_on;
+}
+
+template <class T>
+int answer(const Result<T>& result, sbx_error* error) noexcept {
+  return result ? SBX_OK : report(result.error(), error);
+}
+
+// Gives the caller a handle for what was made, if it was. Throws std::bad_alloc.
+template <class Handle, class Value>
+int hand_out(Result<Value> made, Handle** out, sbx_error* error) {
+  if (!made) return report(made.error(), error);
+  *out = new Handle{std::move(*made)};
+  return SBX_OK;
+}
 
 // Runs `body`, which answers a code. Exceptions end here, since unwinding has no meaning in C; none
 // but want of memory is expected from below.

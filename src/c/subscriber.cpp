@@ -5,7 +5,7 @@
 #include <string>
 
 #include "c/edge.hpp"
-#include "c/held_samples.hpp"
+#include "c/subscriber_handle.hpp"
 #include "signalbox/raw_topic.hpp"
 #include "signalbox/signalbox.h"
 
@@ -29,18 +29,6 @@ static_assert(SBX_WAKE_READY == static_cast<int>(Wake::ready));
 static_assert(SBX_WAKE_TIMED_OUT == static_cast<int>(Wake::timed_out));
 static_assert(SBX_WAKE_INTERRUPTED == static_cast<int>(Wake::interrupted));
 static_assert(sizeof(sbx_sample::inline_) == signalbox::inline_bytes_max);
-
-struct sbx_subscriber {
-  RawSubscriber raw;
-  HeldSamples* held;
-  std::size_t fixed_bytes;
-
-  sbx_subscriber(RawSubscriber subscriber, HeldSamples* pool, std::size_t bytes) noexcept
-      : raw(std::move(subscriber)), held(pool), fixed_bytes(bytes) {}
-  sbx_subscriber(const sbx_subscriber&) = delete;
-  sbx_subscriber& operator=(const sbx_subscriber&) = delete;
-  ~sbx_subscriber() { held->leave(); }
-};
 
 namespace {
 

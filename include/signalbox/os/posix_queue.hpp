@@ -97,6 +97,8 @@ class PosixQueue {
 
   // Readable while there is a message, writable while there is room.
   Waitable waitable() const noexcept { return Waitable::descriptor(fd_.get()); }
+  // The same for an event loop of your own: do not read or close it.
+  int descriptor() const noexcept { return fd_.get(); }
 
  private:
   static Result<PosixQueue> open_as(const std::string& name, int flags,
