@@ -9,7 +9,10 @@
         for sample in poses:                    # sleeps until there is a message
             print(sample.data["xyz"])           # read where the publisher wrote it
 
-Rules that hold for every object here:
+Beside topics there are the kernel's objects, SemaphoreSet, NamedSemaphore, SysvQueue and
+PosixQueue, each with rules of its own, and WaitSet, one sleep for many sources.
+
+Rules that hold for topics:
 
 Threads  one thread at a time per publisher or subscriber; open another object for another thread.
          Samples and their arrays may be used and dropped by any thread.
@@ -20,7 +23,7 @@ Limits   64 samples larger than 480 bytes held at once per subscriber; further o
          SignalboxError with code "limit_reached".
 """
 
-from ._core import Loan, Sample, library_version
+from ._core import Loan, Sample, library_version, sysv_key
 from ._core import python_version as _python_version
 from ._describe import describe
 from ._errors import (
@@ -29,20 +32,53 @@ from ._errors import (
     SignalboxPermissionError,
     SignalboxTimeoutError,
 )
+from ._queues import (
+    PosixQueue,
+    PosixQueueFacts,
+    PriorityMessage,
+    SysvMessage,
+    SysvQueue,
+    SysvQueueFacts,
+)
+from ._semaphores import (
+    PRIVATE_KEY,
+    NamedSemaphore,
+    SemaphoreSet,
+    SemaphoreSetFacts,
+    SemOp,
+    SysvAccess,
+)
 from ._topics import Publisher, Subscriber
+from ._wait_set import Events, WaitSet, Watch
 
 __version__: str = _python_version()
 
 __all__ = [
     "DescriptionError",
+    "Events",
     "Loan",
+    "NamedSemaphore",
+    "PRIVATE_KEY",
+    "PosixQueue",
+    "PosixQueueFacts",
+    "PriorityMessage",
     "Publisher",
     "Sample",
+    "SemOp",
+    "SemaphoreSet",
+    "SemaphoreSetFacts",
     "SignalboxError",
     "SignalboxPermissionError",
     "SignalboxTimeoutError",
     "Subscriber",
+    "SysvAccess",
+    "SysvMessage",
+    "SysvQueue",
+    "SysvQueueFacts",
+    "WaitSet",
+    "Watch",
     "__version__",
     "describe",
     "library_version",
+    "sysv_key",
 ]

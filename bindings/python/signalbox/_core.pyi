@@ -169,3 +169,160 @@ class Subscriber:
     @property
     def closed(self) -> bool:
         """True after close()."""
+
+class SemaphoreSet:
+    """The compiled half of signalbox.SemaphoreSet."""
+
+    def __init__(self, made: SemaphoreSet) -> None: ...
+    def apply(self, *ops: tuple[int, int, bool], timeout: float | None = None) -> None:
+        """Performs all operations in order as one step, sleeping until that is possible."""
+    def try_apply(self, *ops: tuple[int, int, bool]) -> bool:
+        """As apply(), but never sleeps. False: it would have had to, and nothing was changed."""
+    @property
+    def id(self) -> int:
+        """Its number, valid in every process of the name space until it is removed."""
+    def value(self, index: int) -> int:
+        """What the count is."""
+    def values(self) -> list[int]:
+        """All counts at one instant."""
+    def last_pid(self, index: int) -> int:
+        """The process that last changed the count."""
+    def waiting_to_take(self, index: int) -> int:
+        """How many sleep until the count grows."""
+    def waiting_for_zero(self, index: int) -> int:
+        """How many sleep until the count is zero."""
+    def _facts(self) -> tuple[Any, ...]: ...
+    def set_value(self, index: int, value: int) -> None:
+        """Sets a count whatever it is."""
+    def set_values(self, values: Sequence[int]) -> None:
+        """As set_value(), for all."""
+    def set_mode(self, mode: int) -> None:
+        """Changes who may use it."""
+    def remove(self) -> None:
+        """Removes it: who sleeps on it gets code "removed"."""
+    def close(self) -> None:
+        """Closes this handle; the object stays as it is."""
+    @property
+    def closed(self) -> bool:
+        """True after close()."""
+
+def create_semaphore_set(key: int, initial: Sequence[int], mode: int) -> SemaphoreSet: ...
+def open_semaphore_set(key: int, count: int, timeout: float | None) -> SemaphoreSet: ...
+def open_or_create_semaphore_set(
+    key: int, initial: Sequence[int], timeout: float | None, mode: int
+) -> SemaphoreSet: ...
+def open_semaphore_set_as_is(key: int) -> SemaphoreSet: ...
+def attach_semaphore_set(id: int) -> SemaphoreSet: ...
+def sysv_key(path: str, project: int) -> int:
+    """The key that ftok(3) makes of a file that exists and a project number of 1 to 255."""
+
+class NamedSemaphore:
+    """The compiled half of signalbox.NamedSemaphore."""
+
+    def __init__(self, made: NamedSemaphore) -> None: ...
+    def wait(self, timeout: float | None = None) -> bool:
+        """Takes one unit (True), or none was free within `timeout` seconds (False)."""
+    def try_wait(self) -> bool:
+        """Takes one unit if there is one. Never sleeps."""
+    def post(self) -> None:
+        """Gives one unit and wakes one sleeper."""
+    def value(self) -> int:
+        """How many units there are at this moment."""
+    @staticmethod
+    def unlink(name: str) -> None:
+        """Removes the name at once; those who have it open go on."""
+    def close(self) -> None:
+        """Closes this handle; the object stays as it is."""
+    @property
+    def closed(self) -> bool:
+        """True after close()."""
+
+def create_named_semaphore(name: str, initial: int, mode: int) -> NamedSemaphore: ...
+def open_named_semaphore(name: str) -> NamedSemaphore: ...
+def open_or_create_named_semaphore(name: str, initial: int, mode: int) -> NamedSemaphore: ...
+
+class SysvQueue:
+    """The compiled half of signalbox.SysvQueue."""
+
+    def __init__(self, made: SysvQueue) -> None: ...
+    @property
+    def id(self) -> int:
+        """Its number, valid in every process of the name space until it is removed."""
+    def send(self, type: int, data: Buffer, timeout: float | None = None) -> None:
+        """Puts bytes at the end under a type of 1 or more, waiting for room."""
+    def try_send(self, type: int, data: Buffer) -> bool:
+        """As send(), but never waits. False: there is no room."""
+    def _receive(
+        self, kind: int, type: int, room: int, cut_off: bool, timeout: float | None
+    ) -> tuple[int, bytes, bool] | None: ...
+    def _try_receive(
+        self, kind: int, type: int, room: int, cut_off: bool
+    ) -> tuple[int, bytes, bool] | None: ...
+    def _peek(self, place: int, room: int) -> tuple[int, bytes, bool] | None: ...
+    def _facts(self) -> tuple[Any, ...]: ...
+    def set_capacity(self, bytes: int) -> None:
+        """How many bytes may wait in it."""
+    def set_mode(self, mode: int) -> None:
+        """Changes who may use it."""
+    def remove(self) -> None:
+        """Removes it: who sleeps on it gets code "removed"."""
+    def close(self) -> None:
+        """Closes this handle; the object stays as it is."""
+    @property
+    def closed(self) -> bool:
+        """True after close()."""
+
+def create_sysv_queue(key: int, mode: int) -> SysvQueue: ...
+def open_sysv_queue(key: int) -> SysvQueue: ...
+def open_or_create_sysv_queue(key: int, mode: int) -> SysvQueue: ...
+def attach_sysv_queue(id: int) -> SysvQueue: ...
+
+class PosixQueue:
+    """The compiled half of signalbox.PosixQueue."""
+
+    def __init__(self, made: PosixQueue) -> None: ...
+    def send(self, data: Buffer, priority: int = 0, timeout: float | None = None) -> None:
+        """Puts bytes behind those that are as urgent or more, waiting for room."""
+    def try_send(self, data: Buffer, priority: int = 0) -> bool:
+        """As send(), but never waits. False: there is no room."""
+    def _receive(self, timeout: float | None) -> tuple[bytes, int] | None: ...
+    def _try_receive(self) -> tuple[bytes, int] | None: ...
+    def _facts(self) -> tuple[int, int, int]: ...
+    def fileno(self) -> int:
+        """Readable while there is a message, writable while there is room."""
+    def notify_once(self, signal: int, value: int = 0) -> None:
+        """Asks for one signal when a message comes into the empty queue."""
+    def forget_notice(self) -> None:
+        """Takes back what this process asked of notify_once()."""
+    @staticmethod
+    def unlink(name: str) -> None:
+        """Removes the name at once; those who have it open go on."""
+    def close(self) -> None:
+        """Closes this handle; the object stays as it is."""
+    @property
+    def closed(self) -> bool:
+        """True after close()."""
+
+def create_posix_queue(
+    name: str, messages_max: int, message_bytes_max: int, mode: int, access: str
+) -> PosixQueue: ...
+def open_posix_queue(name: str, access: str) -> PosixQueue: ...
+def open_or_create_posix_queue(
+    name: str, messages_max: int, message_bytes_max: int, mode: int, access: str
+) -> PosixQueue: ...
+
+class WaitSet:
+    """The compiled half of signalbox.WaitSet."""
+
+    def __init__(self, watches_max: int) -> None: ...
+    def _watch_subscriber(self, subscriber: Subscriber, number: int, period: float) -> None: ...
+    def _watch_descriptor(self, fd: int, events: int, number: int, period: float) -> None: ...
+    def _unwatch(self, number: int) -> None: ...
+    def _wait(self, timeout: float | None) -> list[tuple[int, int]]: ...
+    def wake(self) -> None:
+        """Makes the wait() that sleeps, or else the next one, answer nothing at once."""
+    def close(self) -> None:
+        """Stops watching everything."""
+    @property
+    def closed(self) -> bool:
+        """True after close()."""

@@ -30,7 +30,9 @@ std::uint32_t tier_of(const std::string& topic, const std::string& name) {
 Handle::Handle(const char* kind, std::string topic)
     : kind_(kind), topic_(std::move(topic)), forks_(fork_count()) {}
 
-std::string Handle::name() const { return std::string(kind_) + " of topic '" + topic_ + "'"; }
+std::string Handle::name() const {
+  return topic_.empty() ? kind_ : std::string(kind_) + " of topic '" + topic_ + "'";
+}
 
 Turn::Turn(Handle& handle) : handle_(handle) {
   if (handle.closed_) throw Failure("closed", 0, "the " + handle.name() + " is closed");

@@ -26,7 +26,7 @@ class Handle {
   bool in_use() const noexcept { return in_use_; }
   bool is_closed() const noexcept { return closed_; }
   void mark_closed() noexcept { closed_ = true; }
-  // "publisher of topic 'robot/pose'", for messages.
+  // "publisher of topic 'robot/pose'", or the kind alone without a topic; for messages.
   std::string name() const;
 
  protected:

@@ -3,9 +3,11 @@
 
 #include "array.hpp"
 #include "failure.hpp"
+#include "kernel_object.hpp"
 #include "publisher.hpp"
 #include "signalbox/signalbox.h"
 #include "subscriber.hpp"
+#include "wait_set.hpp"
 
 NB_MODULE(_core, module) {
   namespace nb = nanobind;
@@ -15,6 +17,9 @@ NB_MODULE(_core, module) {
   signalbox_python::bind_region(module);
   signalbox_python::bind_publisher(module);
   signalbox_python::bind_subscriber(module);
+  signalbox_python::bind_semaphores(module);
+  signalbox_python::bind_queues(module);
+  signalbox_python::bind_wait_set(module);
   module.def("library_version", &sbx_version,
              "The version of libsignalbox.so in use, as \"major.minor.patch\".");
   module.def(

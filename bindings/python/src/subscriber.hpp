@@ -77,6 +77,10 @@ class Subscriber {
   std::uint32_t publisher_count();
   void close();
 
+  // Shared, so that a signal handler that closes the subscriber does not close it under the call
+  // it interrupted. Throws Failure: closed.
+  std::shared_ptr<SubscriberHandle> handle() const;
+
   const std::string& topic() const noexcept { return topic_; }
   nanobind::object dtype() const { return dtype_; }
   bool is_closed() const noexcept { return handle_ == nullptr; }
@@ -85,10 +89,7 @@ class Subscriber {
  private:
   using Take = int (*)(sbx_subscriber*, sbx_sample*, int*, sbx_error*);
 
-  // Shared, so that a signal handler that closes the subscriber does not close it under the call
-  // it interrupted.
-  std::shared_ptr<SubscriberHandle> handle() const;
-  // The same, without a share of it: for calls that run no Python code until they are over.
+  // As handle(), without a share of it: for calls that run no Python code until they are over.
   SubscriberHandle& open_handle() const;
   nanobind::object take_by(Take which);
   bool wait_until(std::int64_t deadline);

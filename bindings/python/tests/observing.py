@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
+from signalbox import SignalboxError
 
 # Against hangs only; nothing is expected to take long.
 WATCHDOG_S = 60.0
@@ -61,6 +63,14 @@ def is_asleep(pid: int) -> bool:
     """Whether the main thread of a process sleeps in the kernel."""
     status = Path(f"/proc/{pid}/stat").read_text()
     return status.rpartition(")")[2].split()[0] == "S"
+
+
+@contextmanager
+def refused(code: str) -> Iterator[pytest.ExceptionInfo[SignalboxError]]:
+    """The body must fail with this code."""
+    with pytest.raises(SignalboxError) as failure:
+        yield failure
+    assert failure.value.code == code, failure.value
 
 
 @contextmanager

@@ -1,0 +1,95 @@
+// kernel_object.hpp: what the classes for objects of the kernel have in common. The kernel sees to
+// their threads and forks, so there is no turn to take: any thread may use them at any time.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "failure.hpp"
+
+namespace signalbox_python {
+
+// A handle of the C library, shared by the calls that are inside, so that closing it in another
+// thread or in a signal handler does not take it away from them.
+template <class Raw>
+class KernelObject {
+ public:
+  KernelObject(std::string name, Raw* raw, void (*close)(Raw*))
+      : name_(std::move(name)), raw_(raw, close) {}
+  KernelObject(std::string name, std::shared_ptr<Raw> raw)
+      : name_(std::move(name)), raw_(std::move(raw)) {}
+
+  // Throws Failure: closed.
+  std::shared_ptr<Raw> open() const {
+    if (raw_ == nullptr) throw Failure("closed", 0, "the " + name_ + " is closed");
+    return raw_;
+  }
+  void close() noexcept { raw_.reset(); }
+  bool is_closed() const noexcept { return raw_ == nullptr; }
+  const std::string& name() const noexcept { return name_; }
+  std::string repr() const { return "<signalbox " + name_ + (is_closed() ? " closed>" : ">"); }
+
+ private:
+  std::string name_;  // "semaphore set 3", for messages
+  std::shared_ptr<Raw> raw_;
+};
+
+// Runs a call of the C library that makes a handle.
+template <class Object, class Raw, class Make>
+Object made(const std::string& name, void (*close)(Raw*), Make&& make) {
+  Raw* raw = nullptr;
+  sbx_error error;
+  check(make(&raw, &error), error);
+  return Object(name, raw, close);
+}
+
+// Runs a call that takes no time worth letting go of the GIL.
+template <class Call>
+void checked(Call&& call) {
+  sbx_error error;
+  check(call(&error), error);
+}
+
+// A name as C reads it, which would be another one if it held a 0.
+inline const char* c_name(const std::string& name) {
+  if (name.find('\0') == std::string::npos) return name.c_str();
+  throw Failure("bad_name", 0, "cannot use a name that holds a 0 byte");
+}
+
+// What each class has. `Object(Object&)` lets Python's own classes, which stand in front of the
+// compiled ones, take over what a function of the module has made.
+template <class Object>
+nanobind::class_<Object> bind_object(nanobind::module_& module, const char* name, const char* doc) {
+  namespace nb = nanobind;
+  return nb::class_<Object>(module, name, doc)
+      .def(
+          "__init__", [](Object* self, Object& given) { new (self) Object(std::move(given)); },
+          nb::arg("made"))
+      .def("close", &Object::close, "Closes this handle; the object stays as it is.")
+      .def_prop_ro("closed", &Object::is_closed, "True after close().")
+      .def("__repr__", &Object::repr);
+}
+
+// The contiguous bytes of a Python object while it lives.
+class Bytes {
+ public:
+  explicit Bytes(nanobind::handle object) {
+    if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE) != 0) throw nanobind::python_error();
+  }
+  Bytes(const Bytes&) = delete;
+  Bytes& operator=(const Bytes&) = delete;
+  ~Bytes() { PyBuffer_Release(&view_); }
+  const void* data() const noexcept { return view_.buf; }
+  std::size_t size() const noexcept { return static_cast<std::size_t>(view_.len); }
+
+ private:
+  Py_buffer view_{};
+};
+
+void bind_semaphores(nanobind::module_& module);
+void bind_queues(nanobind::module_& module);
+
+}  // namespace signalbox_python

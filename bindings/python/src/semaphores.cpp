@@ -1,0 +1,362 @@
+// semaphores.cpp: the compiled halves of signalbox.SemaphoreSet and signalbox.NamedSemaphore.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "kernel_object.hpp"
+#include "object_docs.hpp"
+#include "signalbox/c/named_semaphore.h"
+#include "signalbox/c/semaphore_set.h"
+#include "sliced_wait.hpp"
+
+namespace nb = nanobind;
+
+namespace signalbox_python {
+namespace {
+
+using SemaphoreSet = KernelObject<sbx_semaphore_set>;
+using NamedSemaphore = KernelObject<sbx_named_semaphore>;
+using Counts = std::vector<std::uint16_t>;
+using Facts = std::tuple<int, int, std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t,
+                         std::uint32_t, std::uint32_t, std::int64_t, std::int64_t>;
+
+// A number of Python's that has to fit into a narrower one of the kernel's.
+template <class Number>
+Number narrow(std::int64_t number, const char* what) {
+  if (std::in_range<Number>(number)) return static_cast<Number>(number);
+  throw Failure("out_of_range", 0,
+                std::string(what) + " is " + std::to_string(number) + "; it has to be within " +
+                    std::to_string(std::numeric_limits<Number>::min()) + " and " +
+                    std::to_string(std::numeric_limits<Number>::max()));
+}
+
+Counts counts_of(const std::vector<std::int64_t>& numbers) {
+  Counts counts;
+  for (const std::int64_t number : numbers) {
+    counts.push_back(narrow<std::uint16_t>(number, "the count of a semaphore"));
+  }
+  return counts;
+}
+
+std::uint16_t index_of(std::int64_t index) {
+  return narrow<std::uint16_t>(index, "the index of a semaphore");
+}
+
+// Any sequences of (index, delta, undo) will do.
+std::vector<sbx_sem_op> operations_of(const nb::args& ops) {
+  std::vector<sbx_sem_op> operations;
+  operations.reserve(ops.size());
+  for (const nb::handle op : ops) {
+    std::tuple<std::int64_t, std::int64_t, bool> parts;
+    if (!nb::try_cast(op, parts)) {
+      throw nb::type_error("an operation is a SemOp, or a tuple of its index, delta and undo");
+    }
+    const auto& [index, delta, undo] = parts;
+    operations.push_back({.index = index_of(index),
+                          .delta = narrow<std::int16_t>(delta, "the delta of an operation"),
+                          .flags = undo ? SBX_SEM_UNDO : 0});
+  }
+  return operations;
+}
+
+template <class Make>
+SemaphoreSet make_set(Make&& make) {
+  SemaphoreSet set =
+      made<SemaphoreSet>("semaphore set", sbx_semaphore_set_close, std::forward<Make>(make));
+  const auto raw = set.open();
+  return SemaphoreSet("semaphore set " + std::to_string(sbx_semaphore_set_id(raw.get())), raw);
+}
+
+SemaphoreSet create_set(std::int32_t key, const std::vector<std::int64_t>& initial,
+                        std::uint32_t mode) {
+  const Counts counts = counts_of(initial);
+  sbx_semaphore_set_options options;
+  sbx_semaphore_set_options_init(&options);
+  options.mode = mode;
+  return make_set([&](sbx_semaphore_set** out, sbx_error* error) {
+    return sbx_semaphore_set_create(key, counts.data(), counts.size(), &options, out, error);
+  });
+}
+
+// An open may wait for the creator to finish.
+SemaphoreSet open_set(std::int32_t key, std::int32_t count, std::optional<double> timeout) {
+  const std::int64_t deadline = deadline_after(timeout);
+  return make_set([&](sbx_semaphore_set** out, sbx_error* error) {
+    nb::gil_scoped_release others_run;
+    return sbx_semaphore_set_open(key, count, deadline, out, error);
+  });
+}
+
+SemaphoreSet open_or_create_set(std::int32_t key, const std::vector<std::int64_t>& initial,
+                                std::optional<double> timeout, std::uint32_t mode) {
+  const Counts counts = counts_of(initial);
+  const std::int64_t deadline = deadline_after(timeout);
+  sbx_semaphore_set_options options;
+  sbx_semaphore_set_options_init(&options);
+  options.mode = mode;
+  return make_set([&](sbx_semaphore_set** out, sbx_error* error) {
+    nb::gil_scoped_release others_run;
+    return sbx_semaphore_set_open_or_create(key, counts.data(), counts.size(), deadline, &options,
+                                            out, error);
+  });
+}
+
+void apply(const SemaphoreSet& self, const nb::args& ops, std::optional<double> timeout) {
+  const auto operations = operations_of(ops);
+  const auto set = self.open();
+  sbx_error error;
+  const int code = wait_in_slices(
+      deadline_after(timeout), kWaitNsMax, error, [&](std::int64_t until, sbx_error* why) {
+        return sbx_semaphore_set_apply(set.get(), operations.data(), operations.size(), until,
+                                       SBX_ON_SIGNAL_GIVE_UP, why);
+      });
+  check(code, error);
+}
+
+bool try_apply(const SemaphoreSet& self, const nb::args& ops) {
+  const auto operations = operations_of(ops);
+  int done = 0;
+  checked([&](sbx_error* error) {
+    return sbx_semaphore_set_try_apply(self.open().get(), operations.data(), operations.size(),
+                                       &done, error);
+  });
+  return done != 0;
+}
+
+std::uint16_t value_of(const SemaphoreSet& self, std::int64_t index) {
+  std::uint16_t value = 0;
+  checked([&](sbx_error* error) {
+    return sbx_semaphore_set_value(self.open().get(), index_of(index), &value, error);
+  });
+  return value;
+}
+
+Counts values_of(const SemaphoreSet& self) {
+  Counts values(256);
+  for (std::size_t count = 0;;) {
+    checked([&](sbx_error* error) {
+      return sbx_semaphore_set_values(self.open().get(), values.data(), values.size(), &count,
+                                      error);
+    });
+    const bool were_all = count <= values.size();
+    values.resize(count);
+    if (were_all) return values;
+  }
+}
+
+sbx_semaphore_users users_of(const SemaphoreSet& self, std::int64_t index) {
+  sbx_semaphore_users users;
+  checked([&](sbx_error* error) {
+    return sbx_semaphore_set_users(self.open().get(), index_of(index), &users, error);
+  });
+  return users;
+}
+
+Facts facts_of(const SemaphoreSet& self) {
+  sbx_semaphore_set_facts facts{.struct_size = sizeof(facts)};
+  checked(
+      [&](sbx_error* error) { return sbx_semaphore_set_look(self.open().get(), &facts, error); });
+  const sbx_sysv_access& access = facts.access;
+  return {
+      facts.id,           access.key,  access.owner_uid, access.owner_gid,     access.creator_uid,
+      access.creator_gid, access.mode, facts.count,      facts.last_operation, facts.last_change};
+}
+
+nb::class_<SemaphoreSet> bind_set(nb::module_& module) {
+  auto bound = bind_object<SemaphoreSet>(module, "SemaphoreSet", docs::kSemaphoreSet);
+  bound.def("apply", &apply, nb::arg("ops"), nb::arg("timeout").none() = nb::none(), docs::kApply)
+      .def("try_apply", &try_apply, nb::arg("ops"), docs::kTryApply)
+      .def_prop_ro(
+          "id", [](const SemaphoreSet& self) { return sbx_semaphore_set_id(self.open().get()); },
+          docs::kSysvId)
+      .def("value", &value_of, nb::arg("index"), docs::kSetValueOf)
+      .def("values", &values_of, docs::kSetValues)
+      .def(
+          "last_pid",
+          [](const SemaphoreSet& self, std::int64_t index) {
+            return users_of(self, index).last_pid;
+          },
+          nb::arg("index"), docs::kLastPid)
+      .def(
+          "waiting_to_take",
+          [](const SemaphoreSet& self, std::int64_t index) {
+            return users_of(self, index).waiting_to_take;
+          },
+          nb::arg("index"), docs::kWaitingToTake)
+      .def(
+          "waiting_for_zero",
+          [](const SemaphoreSet& self, std::int64_t index) {
+            return users_of(self, index).waiting_for_zero;
+          },
+          nb::arg("index"), docs::kWaitingForZero)
+      .def("_facts", &facts_of);
+  return bound;
+}
+
+// The rest of the class, which changes more than an operation does.
+void bind_set_changes(nb::class_<SemaphoreSet>& bound) {
+  bound
+      .def(
+          "set_value",
+          [](const SemaphoreSet& self, std::int64_t index, std::int64_t value) {
+            const auto count = narrow<std::int32_t>(value, "the count of a semaphore");
+            checked([&](sbx_error* error) {
+              return sbx_semaphore_set_set_value(self.open().get(), index_of(index), count, error);
+            });
+          },
+          nb::arg("index"), nb::arg("value"), docs::kSetSetValue)
+      .def(
+          "set_values",
+          [](const SemaphoreSet& self, const std::vector<std::int64_t>& values) {
+            const Counts counts = counts_of(values);
+            checked([&](sbx_error* error) {
+              return sbx_semaphore_set_set_values(self.open().get(), counts.data(), counts.size(),
+                                                  error);
+            });
+          },
+          nb::arg("values"), docs::kSetSetValues)
+      .def(
+          "set_mode",
+          [](const SemaphoreSet& self, std::uint32_t mode) {
+            checked([&](sbx_error* error) {
+              return sbx_semaphore_set_set_mode(self.open().get(), mode, error);
+            });
+          },
+          nb::arg("mode"), docs::kSetMode)
+      .def(
+          "remove",
+          [](const SemaphoreSet& self) {
+            checked([&](sbx_error* error) {
+              return sbx_semaphore_set_remove(self.open().get(), error);
+            });
+          },
+          docs::kRemove);
+}
+
+void bind_set_makers(nb::module_& module) {
+  module.def("create_semaphore_set", &create_set);
+  module.def("open_semaphore_set", &open_set, nb::arg("key"), nb::arg("count"),
+             nb::arg("timeout").none());
+  module.def("open_or_create_semaphore_set", &open_or_create_set, nb::arg("key"),
+             nb::arg("initial"), nb::arg("timeout").none(), nb::arg("mode"));
+  module.def("open_semaphore_set_as_is", [](std::int32_t key) {
+    return make_set([&](sbx_semaphore_set** out, sbx_error* error) {
+      return sbx_semaphore_set_open_as_is(key, out, error);
+    });
+  });
+  module.def("attach_semaphore_set", [](int id) {
+    return make_set([&](sbx_semaphore_set** out, sbx_error* error) {
+      return sbx_semaphore_set_attach(id, out, error);
+    });
+  });
+  module.def(
+      "sysv_key",
+      [](const std::string& path, std::int64_t project) {
+        std::int32_t key = 0;
+        const auto number = narrow<std::uint8_t>(project, "the project's number");
+        checked([&](sbx_error* error) {
+          return sbx_sysv_key_of_file(c_name(path), number, &key, error);
+        });
+        return key;
+      },
+      nb::arg("path"), nb::arg("project"), docs::kSysvKey);
+}
+
+// ---- with a name
+
+template <class Make>
+NamedSemaphore make_named(const std::string& name, Make&& make) {
+  return made<NamedSemaphore>("semaphore " + name, sbx_named_semaphore_close,
+                              std::forward<Make>(make));
+}
+
+using MakeNamed = int (*)(const char*, std::uint32_t, const sbx_named_semaphore_options*,
+                          sbx_named_semaphore**, sbx_error*);
+
+template <MakeNamed call>
+NamedSemaphore create_named(const std::string& name, std::int64_t initial, std::uint32_t mode) {
+  const auto count = narrow<std::uint32_t>(initial, "the count of a semaphore");
+  sbx_named_semaphore_options options;
+  sbx_named_semaphore_options_init(&options);
+  options.mode = mode;
+  return make_named(name, [&](sbx_named_semaphore** out, sbx_error* error) {
+    return call(c_name(name), count, &options, out, error);
+  });
+}
+
+bool try_wait(sbx_named_semaphore* semaphore) {
+  int taken = 0;
+  checked([&](sbx_error* error) { return sbx_named_semaphore_try_wait(semaphore, &taken, error); });
+  return taken != 0;
+}
+
+// A unit that is there is taken with the GIL held, which costs less than letting go of it.
+bool wait(const NamedSemaphore& self, std::optional<double> timeout) {
+  const std::int64_t deadline = deadline_after(timeout);
+  const auto semaphore = self.open();
+  if (try_wait(semaphore.get())) return true;
+  return done_in_time(deadline, [&](std::int64_t until, sbx_error* error) {
+    return sbx_named_semaphore_wait(semaphore.get(), until, SBX_ON_SIGNAL_GIVE_UP, error);
+  });
+}
+
+void bind_named(nb::module_& module) {
+  bind_object<NamedSemaphore>(module, "NamedSemaphore", docs::kNamedSemaphore)
+      .def("wait", &wait, nb::arg("timeout").none() = nb::none(), docs::kSemaphoreWait)
+      .def(
+          "try_wait", [](const NamedSemaphore& self) { return try_wait(self.open().get()); },
+          docs::kSemaphoreTryWait)
+      .def(
+          "post",
+          [](const NamedSemaphore& self) {
+            checked([&](sbx_error* error) {
+              return sbx_named_semaphore_post(self.open().get(), error);
+            });
+          },
+          docs::kPost)
+      .def(
+          "value",
+          [](const NamedSemaphore& self) {
+            std::int32_t value = 0;
+            checked([&](sbx_error* error) {
+              return sbx_named_semaphore_value(self.open().get(), &value, error);
+            });
+            return value;
+          },
+          docs::kSemaphoreValue)
+      .def_static(
+          "unlink",
+          [](const std::string& name) {
+            checked(
+                [&](sbx_error* error) { return sbx_named_semaphore_unlink(c_name(name), error); });
+          },
+          nb::arg("name"), docs::kUnlink);
+  module.def("create_named_semaphore", &create_named<sbx_named_semaphore_create>);
+  module.def("open_or_create_named_semaphore", &create_named<sbx_named_semaphore_open_or_create>);
+  module.def("open_named_semaphore", [](const std::string& name) {
+    return make_named(name, [&](sbx_named_semaphore** out, sbx_error* error) {
+      return sbx_named_semaphore_open(c_name(name), out, error);
+    });
+  });
+}
+
+}  // namespace
+
+void bind_semaphores(nb::module_& module) {
+  auto set = bind_set(module);
+  bind_set_changes(set);
+  bind_set_makers(module);
+  bind_named(module);
+}
+
+}  // namespace signalbox_python
