@@ -120,13 +120,17 @@ func closedError(action, topic string) *Error {
 
 // contextError dresses the end of a context: a deadline is timed_out, a cancellation interrupted.
 func contextError(action, topic string, ctx context.Context) *Error {
+	return contextErrorOf(action+" topic "+strconv.Quote(topic), ctx)
+}
+
+// contextErrorOf is contextError for what is no topic: "wait for semaphore \"/printer\"".
+func contextErrorOf(what string, ctx context.Context) *Error {
 	cause := context.Cause(ctx)
 	code := ErrInterrupted
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		code = ErrTimedOut
 	}
-	text := "cannot " + action + " topic " + strconv.Quote(topic) + ": " + code.String() +
-		" (" + cause.Error() + ")"
+	text := "cannot " + what + ": " + code.String() + " (" + cause.Error() + ")"
 	if !errors.Is(cause, ctx.Err()) {
 		cause = errors.Join(cause, ctx.Err())
 	}

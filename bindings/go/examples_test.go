@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -98,6 +100,18 @@ func TestExamples(t *testing.T) {
 			t.Fatal(err)
 		}
 		subscriber.expect(t, "1 2 3.5")
+	})
+	t.Run("exclusive", func(t *testing.T) {
+		output, err := exec.Command(bin + "/exclusive").CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, output)
+		}
+		lines := strings.Split(strings.TrimSpace(string(output)), "\n")
+		slices.Sort(lines)
+		whole := "(child 1) (child 2) (child 3) (parent 1) (parent 2) (parent 3) done"
+		if strings.Join(lines, " ") != whole {
+			t.Fatalf("%s", output)
+		}
 	})
 }
 

@@ -133,6 +133,7 @@ func runRole(role string) int {
 		os.Exit(0)
 	}()
 	roles := map[string]func(topic string) error{
+		"die inside":    roleDieInside,
 		"publish poses": rolePublishPoses,
 		"relay batches": roleRelayBatches,
 		"tell eviction": roleTellEviction,

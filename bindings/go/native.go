@@ -1,7 +1,7 @@
 package signalbox
 
 /*
-#cgo CFLAGS: -I${SRCDIR}/../../include
+#cgo CFLAGS: -D_GNU_SOURCE -I${SRCDIR}/../../include
 #cgo LDFLAGS: -L${SRCDIR}/../../build/dev/src -lsignalbox
 #cgo LDFLAGS: -Wl,-rpath,${SRCDIR}/../../build/dev/src
 #cgo nocallback sbxgo_open_publisher

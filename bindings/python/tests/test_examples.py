@@ -4,7 +4,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from observing import WATCHDOG_S, start_python
+from observing import WATCHDOG_S, run_python, start_python
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "python"
 
@@ -36,6 +36,20 @@ def test_readme_program() -> None:
         publisher.stdin.close()
         publisher.wait(WATCHDOG_S)
         end(subscriber)
+
+
+def test_exclusive_brackets_are_never_torn() -> None:
+    lines = run_python((EXAMPLES / "exclusive.py").read_text()).splitlines()
+    assert lines.pop() == "done"
+    assert sorted(lines) == [f"({who} {i})" for who in ("child", "parent") for i in (1, 2, 3)]
+
+
+def test_jobs_are_done_by_urgency() -> None:
+    assert run_python((EXAMPLES / "jobs.py").read_text()).splitlines() == [
+        "30: put out the fire",
+        "20: answer the door",
+        "10: sweep",
+    ]
 
 
 def test_examples_are_short() -> None:

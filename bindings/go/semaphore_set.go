@@ -1,0 +1,283 @@
+package signalbox
+
+/*
+#cgo nocallback sbxgo_set_apply
+#cgo nocallback sbxgo_set_try_apply
+#include "native_objects.h"
+*/
+import "C"
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+	"unsafe"
+)
+
+// SemOp is one step on one count of a [SemaphoreSet]: a Delta below zero takes, above zero gives,
+// zero waits until the count is zero. With Undo the kernel reverts it when this process ends, in
+// whatever way. Take, Give and UntilZero make them.
+type SemOp struct {
+	Index uint16
+	Delta int16
+	Undo  bool
+}
+
+// Take is a step that takes so many units.
+func Take(index uint16, count int16) SemOp { return SemOp{Index: index, Delta: -count} }
+
+// Give is a step that gives so many units.
+func Give(index uint16, count int16) SemOp { return SemOp{Index: index, Delta: count} }
+
+// UntilZero is a step that waits until the count is zero.
+func UntilZero(index uint16) SemOp { return SemOp{Index: index} }
+
+// UndoOnExit is the step, reverted by the kernel when this process ends.
+func (op SemOp) UndoOnExit() SemOp {
+	op.Undo = true
+	return op
+}
+
+// PrivateKey makes a System V object that nobody finds by a key: relatives are told its id.
+const PrivateKey int32 = 0
+
+// SysvKeyOf is the key that ftok(3) makes of a file that exists and a project number of 1 to 255.
+func SysvKeyOf(path string, project uint8) (int32, error) {
+	if bad := refuseZero(path); bad != nil {
+		return 0, bad
+	}
+	text := C.CString(path)
+	defer C.free(unsafe.Pointer(text))
+	var key C.int32_t
+	err := try(func(result *C.sbxgo_result) C.int {
+		return C.sbx_sysv_key_of_file(text, C.uint8_t(project), &key, &result.error)
+	})
+	return int32(key), err
+}
+
+// SemaphoreSet is System V semaphores: several counts changed as one step, or not at all.
+//
+// It lives until [SemaphoreSet.Remove] or the machine restarts; closing deletes nothing. Any number
+// of goroutines may use it at a time, and nothing is bound to a thread: what is to be undone
+// belongs to the process. The kernel cannot poll it, so a wait holds one OS thread, though no place
+// in Go's scheduler; a context ends it at once.
+type SemaphoreSet struct {
+	open   openHandle
+	handle *C.sbx_semaphore_set
+	id     int
+}
+
+func newSemaphoreSet(create func(out **C.sbx_semaphore_set, result *C.sbxgo_result) C.int,
+) (*SemaphoreSet, error) {
+	var handle *C.sbx_semaphore_set
+	err := try(func(result *C.sbxgo_result) C.int { return create(&handle, result) })
+	if err != nil {
+		return nil, err
+	}
+	set := &SemaphoreSet{handle: handle, id: int(C.sbx_semaphore_set_id(handle))}
+	set.open.free = func() { C.sbx_semaphore_set_close(handle) }
+	runtime.SetFinalizer(set, (*SemaphoreSet).Close)
+	return set, nil
+}
+
+// CreateSemaphoreSet makes a new set with these counts; mode 0 is 0600, and no umask applies.
+// Errors: ErrAlreadyExists, ErrNoSpace, ErrBadArgument (no semaphore), ErrOutOfRange.
+func CreateSemaphoreSet(key int32, initial []uint16, mode uint32) (*SemaphoreSet, error) {
+	return newSemaphoreSet(func(out **C.sbx_semaphore_set, result *C.sbxgo_result) C.int {
+		return C.sbxgo_set_create(C.int32_t(key), countsOf(initial), C.uint64_t(len(initial)),
+			modeOf(mode), out, result)
+	})
+}
+
+// OpenSemaphoreSet opens a set of at least `count` semaphores (0: of any size) once its creator has
+// set its counts, for which it waits so long (below 0: for ever).
+// Errors: ErrNotFound, ErrBadArgument (fewer semaphores), ErrAbandoned (the creator died before).
+func OpenSemaphoreSet(key int32, count int, wait time.Duration) (*SemaphoreSet, error) {
+	return newSemaphoreSet(func(out **C.sbx_semaphore_set, result *C.sbxgo_result) C.int {
+		return C.sbxgo_set_open(C.int32_t(key), C.int32_t(count), C.int64_t(wait), out, result)
+	})
+}
+
+// OpenOrCreateSemaphoreSet opens it, or creates it with these counts; who opens never sees it half
+// made.
+func OpenOrCreateSemaphoreSet(key int32, initial []uint16, mode uint32,
+	wait time.Duration) (*SemaphoreSet, error) {
+	return newSemaphoreSet(func(out **C.sbx_semaphore_set, result *C.sbxgo_result) C.int {
+		return C.sbxgo_set_open_or_create(C.int32_t(key), countsOf(initial),
+			C.uint64_t(len(initial)), modeOf(mode), C.int64_t(wait), out, result)
+	})
+}
+
+// AttachSemaphoreSet is the set of this id, for example a private one of one's parent.
+func AttachSemaphoreSet(id int) (*SemaphoreSet, error) {
+	return newSemaphoreSet(func(out **C.sbx_semaphore_set, result *C.sbxgo_result) C.int {
+		return C.sbx_semaphore_set_attach(C.int(id), out, &result.error)
+	})
+}
+
+// ID is valid in every process of the name space until the set is removed.
+func (s *SemaphoreSet) ID() int { return s.id }
+
+// Apply performs all operations in order as one step and waits until that is possible, or until the
+// context ends. Whatever the error, nothing changed.
+//
+// Errors: ErrTimedOut and ErrInterrupted when the context ends, ErrRemoved, ErrOutOfRange (an
+// index, or a count that would leave 0 to 32767), ErrTooLarge (too many operations),
+// ErrBadArgument (none), ErrClosed.
+func (s *SemaphoreSet) Apply(ctx context.Context, ops ...SemOp) error {
+	native := opsOf(ops)
+	return s.use("use", func(handle *C.sbx_semaphore_set) error {
+		return sleepInKernel(ctx, s.action("apply operations to"),
+			func(thread *C.int32_t, result *C.sbxgo_result) C.int {
+				return C.sbxgo_set_apply(handle, unsafe.SliceData(native),
+					C.uint64_t(len(native)), thread, result)
+			})
+	})
+}
+
+// TryApply is Apply that never waits. False: it would have had to, and nothing was changed.
+func (s *SemaphoreSet) TryApply(ops ...SemOp) (bool, error) {
+	native := opsOf(ops)
+	done := false
+	err := s.use("use", func(handle *C.sbx_semaphore_set) error {
+		return try(func(result *C.sbxgo_result) C.int {
+			code := C.sbxgo_set_try_apply(handle, unsafe.SliceData(native),
+				C.uint64_t(len(native)), result)
+			done = code == C.SBX_OK && result.done != 0
+			return code
+		})
+	})
+	return done, err
+}
+
+// Enter takes one unit of a count that says how many may be inside a section, and answers what
+// leaves it, to be called once, from any goroutine. A process that dies inside has left. Errors:
+// those of Apply.
+//
+//	leave, err := set.Enter(ctx, 0)
+//	if err != nil {
+//		return err
+//	}
+//	defer leave()
+func (s *SemaphoreSet) Enter(ctx context.Context, index uint16) (leave func() error, err error) {
+	if err := s.Apply(ctx, Take(index, 1).UndoOnExit()); err != nil {
+		return nil, err
+	}
+	var once sync.Once
+	return func() (err error) {
+		once.Do(func() {
+			err = s.Apply(context.Background(), Give(index, 1).UndoOnExit())
+			if errors.Is(err, ErrRemoved) {
+				err = nil // that the set is gone meanwhile is nobody's loss
+			}
+		})
+		return err
+	}, nil
+}
+
+// Value is what a count is. Error: ErrOutOfRange.
+func (s *SemaphoreSet) Value(index uint16) (int, error) {
+	value := 0
+	err := s.use("read", func(handle *C.sbx_semaphore_set) error {
+		return try(func(result *C.sbxgo_result) C.int {
+			code := C.sbxgo_set_value(handle, C.uint16_t(index), result)
+			value = int(result.count)
+			return code
+		})
+	})
+	return value, err
+}
+
+// SemaphoreUsers says who uses a count.
+type SemaphoreUsers struct {
+	LastPID        int // that changed it; 0: none yet, or not visible from here
+	WaitingToTake  int // how many sleep until it grows
+	WaitingForZero int // how many sleep until it is zero
+}
+
+// Users says who uses a count.
+func (s *SemaphoreSet) Users(index uint16) (SemaphoreUsers, error) {
+	var users C.sbx_semaphore_users
+	err := s.use("look at", func(handle *C.sbx_semaphore_set) error {
+		return try(func(result *C.sbxgo_result) C.int {
+			return C.sbx_semaphore_set_users(handle, C.uint16_t(index), &users, &result.error)
+		})
+	})
+	return SemaphoreUsers{int(users.last_pid), int(users.waiting_to_take),
+		int(users.waiting_for_zero)}, err
+}
+
+// SetValue sets a count whatever it is, wakes whom that lets go on, and makes the kernel forget
+// what any process had to undo on it. Error: ErrOutOfRange.
+func (s *SemaphoreSet) SetValue(index uint16, value int) error {
+	return s.use("set", func(handle *C.sbx_semaphore_set) error {
+		return try(func(result *C.sbxgo_result) C.int {
+			return C.sbx_semaphore_set_set_value(handle, C.uint16_t(index), C.int32_t(value),
+				&result.error)
+		})
+	})
+}
+
+// Remove removes the set: every sleeper wakes with ErrRemoved, and every later call answers it.
+func (s *SemaphoreSet) Remove() error {
+	return s.use("remove", func(handle *C.sbx_semaphore_set) error {
+		return try(func(result *C.sbxgo_result) C.int {
+			return C.sbx_semaphore_set_remove(handle, &result.error)
+		})
+	})
+}
+
+// Close frees the handle once no call is inside any more, and leaves the set as it is. It does not
+// wait. Closing twice is fine; the error is always nil.
+func (s *SemaphoreSet) Close() error {
+	s.open.close()
+	runtime.SetFinalizer(s, nil)
+	return nil
+}
+
+// use runs `call` with the handle, which stays open meanwhile.
+func (s *SemaphoreSet) use(verb string, call func(handle *C.sbx_semaphore_set) error) error {
+	return s.open.use(func() string { return s.action(verb) },
+		func() error { return call(s.handle) })
+}
+
+func (s *SemaphoreSet) action(verb string) string {
+	return fmt.Sprintf("%s semaphore set %d", verb, s.id)
+}
+
+func opsOf(ops []SemOp) []C.sbx_sem_op {
+	native := make([]C.sbx_sem_op, len(ops))
+	for i, op := range ops {
+		native[i] = C.sbx_sem_op{index: C.uint16_t(op.Index), delta: C.int16_t(op.Delta)}
+		if op.Undo {
+			native[i].flags = C.SBX_SEM_UNDO
+		}
+	}
+	return native
+}
+
+func countsOf(counts []uint16) *C.uint16_t {
+	return (*C.uint16_t)(unsafe.Pointer(unsafe.SliceData(counts)))
+}
+
+// modeOf takes the zero value for what every object has unless asked.
+func modeOf(mode uint32) C.uint32_t {
+	if mode == 0 {
+		mode = 0o600
+	}
+	return C.uint32_t(mode & uint32(os.ModePerm))
+}
+
+// refuseZero refuses a name that C would read only as far as its 0.
+func refuseZero(name string) error {
+	if strings.IndexByte(name, 0) < 0 {
+		return nil
+	}
+	return &Error{Code: ErrBadName,
+		Text: fmt.Sprintf("cannot use the name %q: it holds a 0 byte", name)}
+}
