@@ -1,0 +1,106 @@
+package signalbox_test
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"signalbox.dev/go/signalbox"
+)
+
+func newWaitSet(t *testing.T) *signalbox.WaitSet {
+	t.Helper()
+	set := must[*signalbox.WaitSet](t)(signalbox.NewWaitSet(4))
+	t.Cleanup(func() { set.Close() })
+	return set
+}
+
+func expectReady(t *testing.T, set *signalbox.WaitSet, key uint64, events signalbox.Events) {
+	t.Helper()
+	ready := must[[]signalbox.Ready](t)(set.Wait(within(t)))
+	if len(ready) != 1 || ready[0].Key != key || ready[0].Events != events {
+		t.Fatalf("%+v", ready)
+	}
+}
+
+func TestWaitSetReportsTopicsAndDescriptors(t *testing.T) {
+	set := newWaitSet(t)
+	publisher := openPublisher[Pose](t, topicOf(t), signalbox.PublisherOptions{})
+	poses := openSubscriber[Pose](t, topicOf(t), signalbox.SubscriberOptions{})
+	must[*signalbox.Watch](t)(set.Watch(poses, 1, 0))
+	_, err := set.Watch(poses, 1, 0)
+	expectError(t, err, signalbox.ErrAlreadyExists)
+	sendPose(t, publisher, 7)
+	expectReady(t, set, 1, signalbox.Readable)
+
+	read, write, err := os.Pipe()
+	expectNil(t, err)
+	defer read.Close()
+	watch := must[*signalbox.Watch](t)(
+		set.WatchDescriptor(read.Fd(), signalbox.Readable, 2, 0))
+	must[int](t)(write.WriteString("x"))
+	if ready := must[[]signalbox.Ready](t)(set.Wait(within(t))); len(ready) != 2 {
+		t.Fatalf("%+v", ready)
+	}
+	must[*signalbox.Sample[Pose]](t)(poses.Take()).Release()
+	expectReady(t, set, 2, signalbox.Readable)
+	watch.End()
+	watch.End()
+	sendPose(t, publisher, 8)
+	for one, err := range set.All(within(t)) {
+		expectNil(t, err)
+		if one.Key != 1 {
+			t.Fatalf("%+v", one)
+		}
+		break
+	}
+	write.Close()
+
+	poses.Close()
+	_, err = set.Watch(poses, 1, 0)
+	expectError(t, err, signalbox.ErrClosed)
+}
+
+func TestWaitSetTellsWhoIsQuiet(t *testing.T) {
+	set := newWaitSet(t)
+	poses := openSubscriber[Pose](t, topicOf(t), signalbox.SubscriberOptions{})
+	must[*signalbox.Watch](t)(set.Watch(poses, 3, time.Millisecond))
+	expectReady(t, set, 3, signalbox.DeadlineMissed)
+	_, err := signalbox.NewWaitSet(0)
+	expectError(t, err, signalbox.ErrBadArgument)
+	_, err = signalbox.NewWaitSet(-1)
+	expectError(t, err, signalbox.ErrBadArgument)
+}
+
+func TestWaitOfAWaitSetEnds(t *testing.T) {
+	set := newWaitSet(t)
+	late, cancelLate := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancelLate()
+	_, err := set.Wait(late)
+	expectError(t, err, signalbox.ErrTimedOut)
+
+	set.Wake()
+	if ready := must[[]signalbox.Ready](t)(set.Wait(within(t))); len(ready) != 0 {
+		t.Fatalf("%+v", ready)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() {
+		_, err := set.Wait(ctx)
+		ended <- err
+	}()
+	cancel()
+	expectError(t, <-ended, context.Canceled)
+	go func() {
+		for {
+			if _, err := set.Wait(context.Background()); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	set.Close()
+	expectError(t, <-ended, signalbox.ErrClosed)
+	expectNil(t, set.Close())
+}
