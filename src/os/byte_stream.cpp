@@ -16,6 +16,24 @@ Result<std::size_t> counted(ssize_t answer, std::string_view call, std::string_v
   return std::unexpected(stream_failure(errno, call, tried));
 }
 
+// Whether the call that was made in line is just to be made again: a signal handler ran, or this
+// kernel has not the flag that it was made with.
+bool is_worth_repeating(int refused) noexcept {
+  return refused == EINTR || refused == EOPNOTSUPP || refused == ENOSYS;
+}
+
+template <class Call>
+Result<std::size_t> gone_on(long refused, const Fd& fd, short events, const Deadline* deadline,
+                            OnSignal on_signal, std::string_view name, std::string_view tried,
+                            Call call) {
+  errno = static_cast<int>(-refused);
+  const ssize_t answer = is_worth_repeating(errno) ? retried(call) : -1;
+  if (deadline == nullptr) return counted(answer, name, tried);
+  const auto got = go_on_until(answer, fd.get(), events, *deadline, on_signal, name, tried, call);
+  if (!got) return std::unexpected(got.error());
+  return counted(*got, name, tried);
+}
+
 }  // namespace
 
 Error stream_failure(int refused, std::string_view call, std::string_view tried) {
@@ -41,9 +59,11 @@ Result<std::size_t> read_some(const Fd& fd, std::span<std::byte> room, Deadline 
   return counted(*got, "read", tried);
 }
 
-Result<std::size_t> try_read_some(const Fd& fd, std::span<std::byte> room, std::string_view tried) {
-  return counted(retried([&] { return ::read(fd.get(), room.data(), room.size()); }), "read",
-                 tried);
+Result<std::size_t> read_after(long refused, const Fd& fd, std::span<std::byte> room,
+                               const Deadline* deadline, OnSignal on_signal,
+                               std::string_view tried) {
+  const auto read = [&] { return ::read(fd.get(), room.data(), room.size()); };
+  return gone_on(refused, fd, POLLIN, deadline, on_signal, "read", tried, read);
 }
 
 Result<void> read_rest(const Fd& fd, std::span<std::byte>& rest, Deadline deadline,
@@ -71,9 +91,11 @@ Result<std::size_t> write_some(const Fd& fd, std::span<const std::byte> bytes, W
   return counted(*put, "write", tried);
 }
 
-Result<std::size_t> try_write_some(const Fd& fd, std::span<const std::byte> bytes,
-                                   WriteOnce write_once, std::string_view tried) {
-  return counted(retried([&] { return write_once(fd.get(), bytes); }), "write", tried);
+Result<std::size_t> write_after(long refused, const Fd& fd, std::span<const std::byte> bytes,
+                                WriteOnce write_once, const Deadline* deadline, OnSignal on_signal,
+                                std::string_view tried) {
+  const auto write = [&] { return write_once(fd.get(), bytes); };
+  return gone_on(refused, fd, POLLOUT, deadline, on_signal, "write", tried, write);
 }
 
 Result<void> write_rest(const Fd& fd, std::span<const std::byte>& rest, WriteOnce write_once,

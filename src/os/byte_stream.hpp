@@ -26,7 +26,11 @@ namespace signalbox::os {
 // 0: the end of the file.
 Result<std::size_t> read_some(const Fd& fd, std::span<std::byte> room, Deadline deadline,
                               OnSignal on_signal, std::string_view tried);
-Result<std::size_t> try_read_some(const Fd& fd, std::span<std::byte> room, std::string_view tried);
+// Goes on after a read or write that was made once in line and refused with this negated errno.
+// Without a deadline it does not wait.
+[[gnu::cold]] Result<std::size_t> read_after(long refused, const Fd& fd, std::span<std::byte> room,
+                                             const Deadline* deadline, OnSignal on_signal,
+                                             std::string_view tried);
 Result<void> read_rest(const Fd& fd, std::span<std::byte>& rest, Deadline deadline,
                        OnSignal on_signal, std::string_view tried);
 
@@ -38,8 +42,10 @@ using WriteOnce = ssize_t (*)(int fd, std::span<const std::byte> bytes) noexcept
 
 Result<std::size_t> write_some(const Fd& fd, std::span<const std::byte> bytes, WriteOnce write_once,
                                Deadline deadline, OnSignal on_signal, std::string_view tried);
-Result<std::size_t> try_write_some(const Fd& fd, std::span<const std::byte> bytes,
-                                   WriteOnce write_once, std::string_view tried);
+[[gnu::cold]] Result<std::size_t> write_after(long refused, const Fd& fd,
+                                              std::span<const std::byte> bytes,
+                                              WriteOnce write_once, const Deadline* deadline,
+                                              OnSignal on_signal, std::string_view tried);
 Result<void> write_rest(const Fd& fd, std::span<const std::byte>& rest, WriteOnce write_once,
                         Deadline deadline, OnSignal on_signal, std::string_view tried);
 

@@ -69,9 +69,8 @@ Result<EventFd> EventFd::adopt(Fd fd) {
   });
 }
 
-Result<void> EventFd::add(std::uint64_t count) const {
-  const int refused = write_count(fd_, count);
-  if (refused == 0) return {};
+Result<void> EventFd::not_added(long answer, std::uint64_t count) {
+  const int refused = static_cast<int>(-answer);
   return or_out_of_memory([&]() -> Result<void> {
     if (refused == EAGAIN || refused == EINVAL) return std::unexpected(overflow(refused, count));
     return std::unexpected(failure(refused, "write", "add to an eventfd"));
@@ -95,16 +94,12 @@ Result<void> EventFd::add(std::uint64_t count, Deadline deadline, OnSignal on_si
   }
 }
 
-std::uint64_t EventFd::try_take() const noexcept {
+Result<std::uint64_t> EventFd::take_after(long answer, Deadline deadline,
+                                          OnSignal on_signal) const {
   std::uint64_t count = 0;
-  return ::read(fd_.get(), &count, sizeof(count)) == sizeof(count) ? count : 0;
-}
-
-Result<std::uint64_t> EventFd::take(Deadline deadline, OnSignal on_signal) const {
-  for (;;) {
-    if (const std::uint64_t count = try_take(); count != 0) return count;
-    if (errno != EAGAIN) {
-      const int refused = errno;
+  for (; answer != sizeof(count); answer = take_into(count)) {
+    const int refused = static_cast<int>(-answer);
+    if (refused != EAGAIN) {
       return or_out_of_memory([&]() -> Result<std::uint64_t> {
         return std::unexpected(failure(refused, "read", "take from an eventfd"));
       });
@@ -114,6 +109,7 @@ Result<std::uint64_t> EventFd::take(Deadline deadline, OnSignal on_signal) const
       return std::unexpected(ended_wait(end, "read", "take from an eventfd"));
     }
   }
+  return count;
 }
 
 }  // namespace signalbox::os

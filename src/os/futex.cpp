@@ -51,10 +51,6 @@ long sleep_with(Call call, OnSignal on_signal) noexcept {
   }
 }
 
-int in_scope(int operation, FutexScope scope) noexcept {
-  return scope == FutexScope::process ? operation | FUTEX_PRIVATE_FLAG : operation;
-}
-
 // Where time_t has 64 bits and long has 32, the old call would read half of our timespec.
 #if defined(SYS_futex_time64)
 constexpr long kFutex = sizeof(time_t) > sizeof(long) ? SYS_futex_time64 : SYS_futex;
@@ -64,12 +60,20 @@ constexpr long kFutex = SYS_futex;
 
 }  // namespace
 
-Result<FutexWake> futex_wait(const FutexWord& word, Deadline deadline, OnSignal on_signal,
-                             std::uint32_t reasons) {
+static_assert(kernel::in_scope(FUTEX_WAIT_BITSET, FutexScope::process) ==
+                  (9 | FUTEX_PRIVATE_FLAG) &&
+              FUTEX_WAKE_BITSET == 10);
+
+Result<FutexWake> kernel::futex_wait_after(long ended, const FutexWord& word, Deadline deadline,
+                                           OnSignal on_signal, std::uint32_t reasons) {
+  if (deadline.is_never() && (ended != -EINTR || on_signal == OnSignal::give_up)) {
+    errno = static_cast<int>(-ended);
+    return how_it_ended(-1, "futex");
+  }
   const timespec until = to_timespec(deadline);
   const timespec* limit = deadline.is_never() ? nullptr : &until;
   // FUTEX_WAIT_BITSET because its deadline is absolute and on the monotonic clock.
-  const int operation = in_scope(FUTEX_WAIT_BITSET, word.scope);
+  const int operation = kernel::in_scope(FUTEX_WAIT_BITSET, word.scope);
   const auto call = [&] {
     return ::syscall(kFutex, word.address, operation, word.expected, limit, nullptr, reasons);
   };
@@ -102,7 +106,7 @@ Result<FutexEnd> futex_wait_any(std::span<const FutexWord> words, Deadline deadl
   for (std::size_t i = 0; i < words.size(); ++i) {
     several[i] = {.val = words[i].expected,
                   .uaddr = reinterpret_cast<std::uintptr_t>(words[i].address),
-                  .flags = static_cast<std::uint32_t>(in_scope(FUTEX_32, words[i].scope)),
+                  .flags = static_cast<std::uint32_t>(kernel::in_scope(FUTEX_32, words[i].scope)),
                   .__reserved = 0};
   }
   const timespec until = to_timespec(deadline);
@@ -112,16 +116,6 @@ Result<FutexEnd> futex_wait_any(std::span<const FutexWord> words, Deadline deadl
   };
   const long answer = sleep_with(call, on_signal);
   return ended(how_it_ended(answer, "futex_waitv"), answer);
-}
-
-std::uint32_t futex_wake(const void* address, std::uint32_t sleepers_max, FutexScope scope,
-                         std::uint32_t reasons) noexcept {
-  // A count of 0 wakes one, and a negative one as well: the kernel counts after it has woken.
-  if (sleepers_max == 0) return 0;
-  const std::uint32_t most = std::min<std::uint32_t>(sleepers_max, INT_MAX);
-  const long woken = ::syscall(kFutex, address, in_scope(FUTEX_WAKE_BITSET, scope), most, nullptr,
-                               nullptr, reasons);
-  return woken < 0 ? 0 : static_cast<std::uint32_t>(woken);
 }
 
 void futex_wake_all(const void* address) noexcept {

@@ -28,7 +28,7 @@ Error not_opened(int refused, std::uint32_t pid) {
   return failure(refused, "pidfd_open", tried);
 }
 
-Error not_signalled(int refused, int signal) {
+Error signal_failure(int refused, int signal) {
   const std::string tried = "send signal " + std::to_string(signal) + " to a process";
   constexpr std::string_view call = "pidfd_send_signal";
   if (refused == ESRCH) {
@@ -53,9 +53,8 @@ Result<Pidfd> Pidfd::open(std::uint32_t pid) {
   return std::unexpected(not_opened(errno, pid));
 }
 
-Result<void> Pidfd::send_signal(int signal) const {
-  if (::syscall(SYS_pidfd_send_signal, fd_.get(), signal, nullptr, 0) == 0) return {};
-  return std::unexpected(not_signalled(errno, signal));
+Result<void> Pidfd::not_signalled(long refused, int signal) {
+  return std::unexpected(signal_failure(static_cast<int>(-refused), signal));
 }
 
 bool Pidfd::is_alive() const noexcept {

@@ -107,12 +107,9 @@ Result<PipeReader> PipeReader::adopt(Fd end) {
   return PipeReader(std::move(*fd));
 }
 
-Result<std::size_t> PipeReader::read(std::span<std::byte> room, Deadline deadline,
-                                     OnSignal on_signal) {
-  return read_some(fd_, room, deadline, on_signal, kRead);
-}
-Result<std::size_t> PipeReader::try_read(std::span<std::byte> room) {
-  return try_read_some(fd_, room, kRead);
+Result<std::size_t> PipeReader::read_after(long refused, std::span<std::byte> room,
+                                           const Deadline* deadline, OnSignal on_signal) {
+  return os::read_after(refused, fd_, room, deadline, on_signal, kRead);
 }
 Result<void> PipeReader::read_all(std::span<std::byte>& rest, Deadline deadline,
                                   OnSignal on_signal) {
@@ -128,12 +125,9 @@ Result<PipeWriter> PipeWriter::adopt(Fd end) {
   return PipeWriter(std::move(*fd));
 }
 
-Result<std::size_t> PipeWriter::write(std::span<const std::byte> bytes, Deadline deadline,
-                                      OnSignal on_signal) {
-  return write_some(fd_, bytes, write_quietly, deadline, on_signal, kWrite);
-}
-Result<std::size_t> PipeWriter::try_write(std::span<const std::byte> bytes) {
-  return try_write_some(fd_, bytes, write_quietly, kWrite);
+Result<std::size_t> PipeWriter::write_after(long refused, std::span<const std::byte> bytes,
+                                            const Deadline* deadline, OnSignal on_signal) {
+  return os::write_after(refused, fd_, bytes, write_quietly, deadline, on_signal, kWrite);
 }
 Result<void> PipeWriter::write_all(std::span<const std::byte>& rest, Deadline deadline,
                                    OnSignal on_signal) {

@@ -111,12 +111,13 @@ Result<void> PosixQueue::unlink(const std::string& name) {
   return std::unexpected(queue_name_failure(errno, "mq_unlink", "unlink", name, {}));
 }
 
-Result<void> PosixQueue::send(std::span<const std::byte> message, std::uint32_t priority,
-                              Deadline deadline, OnSignal on_signal) {
+Result<void> PosixQueue::send_after(long refused, std::span<const std::byte> message,
+                                    std::uint32_t priority, Deadline deadline, OnSignal on_signal) {
   const auto* const bytes = reinterpret_cast<const char*>(message.data());
-  do {
+  errno = static_cast<int>(-refused);
+  while (errno == EINTR || (errno == EAGAIN && sleep_until(fd_, POLLOUT, deadline, on_signal))) {
     if (::mq_send(fd_.get(), bytes, message.size(), priority) == 0) return {};
-  } while (errno == EINTR || (errno == EAGAIN && sleep_until(fd_, POLLOUT, deadline, on_signal)));
+  }
   return std::unexpected(queue_use_failure(errno, "mq_send", fd_, message.size(), priority));
 }
 
@@ -127,16 +128,17 @@ Result<bool> PosixQueue::try_send(std::span<const std::byte> message, std::uint3
   return std::unexpected(queue_use_failure(errno, "mq_send", fd_, message.size(), priority));
 }
 
-Result<PriorityMessage> PosixQueue::receive(std::span<std::byte> buffer, Deadline deadline,
-                                            OnSignal on_signal) {
+Result<PriorityMessage> PosixQueue::receive_after(long refused, std::span<std::byte> buffer,
+                                                  Deadline deadline, OnSignal on_signal) {
   auto* const bytes = reinterpret_cast<char*>(buffer.data());
-  do {
+  errno = static_cast<int>(-refused);
+  while (errno == EINTR || (errno == EAGAIN && sleep_until(fd_, POLLIN, deadline, on_signal))) {
     unsigned priority = 0;
     const ssize_t got = ::mq_receive(fd_.get(), bytes, buffer.size(), &priority);
     if (got >= 0) {
       return PriorityMessage{.bytes = static_cast<std::size_t>(got), .priority = priority};
     }
-  } while (errno == EINTR || (errno == EAGAIN && sleep_until(fd_, POLLIN, deadline, on_signal)));
+  }
   return std::unexpected(queue_use_failure(errno, "mq_receive", fd_, buffer.size()));
 }
 

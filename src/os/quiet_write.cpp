@@ -1,26 +1,22 @@
 #include "os/quiet_write.hpp"
 
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
 
+#include "signalbox/os/kernel_entry.hpp"
 #include "signalbox/os/sigpipe.hpp"
 
 namespace signalbox::os {
 
-namespace {
-
-constexpr int kNoSignal = 0x100;  // RWF_NOSIGNAL, which the distribution's headers do not know yet
-
-std::atomic<bool> is_flag_unknown{false};
-
-}  // namespace
+std::atomic<bool> kernel::is_write_flag_unknown{false};
 
 ssize_t write_without_signal(int fd, std::span<const std::byte> bytes) noexcept {
-  const iovec part{.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
-  return ::pwritev2(fd, &part, 1, -1, kNoSignal);
+  const long written = kernel::write_without_signal(fd, bytes);
+  if (written >= 0) return written;
+  errno = static_cast<int>(-written);
+  return -1;
 }
 
 ssize_t write_with_signal_held_back(int fd, std::span<const std::byte> bytes) noexcept {
@@ -29,12 +25,12 @@ ssize_t write_with_signal_held_back(int fd, std::span<const std::byte> bytes) no
 }
 
 ssize_t write_quietly(int fd, std::span<const std::byte> bytes) noexcept {
-  if (!is_flag_unknown.load()) [[likely]] {
+  if (!kernel::is_write_flag_unknown.load()) [[likely]] {
     const ssize_t written = write_without_signal(fd, bytes);
-    // glibc answers ENOTSUP, the same number, where a sandbox or an old kernel has no such call.
+    // ENOSYS where a sandbox or an old kernel has no such call.
     if (written >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS)) [[likely]]
       return written;
-    is_flag_unknown.store(true);
+    kernel::is_write_flag_unknown.store(true);
   }
   return write_with_signal_held_back(fd, bytes);
 }

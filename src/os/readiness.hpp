@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "os/failure.hpp"
 #include "signalbox/deadline.hpp"
@@ -38,19 +39,27 @@ inline Error not_ready(std::string_view call) noexcept {
 // What a wait that did not end with `ready` answers.
 [[gnu::cold]] Error ended_wait(Readiness end, std::string_view call, std::string_view tried);
 
+// As try_until(), after the call was made once, with this answer and errno.
+template <class Call>
+auto go_on_until(decltype(std::declval<Call>()()) answer, int fd, short events, Deadline deadline,
+                 OnSignal on_signal, std::string_view name, std::string_view tried, Call call)
+    -> Result<decltype(call())> {
+  for (;;) {
+    if (answer >= 0 || errno != EAGAIN) [[likely]]
+      return answer;
+    const Readiness end = wait_until_ready(fd, events, deadline, on_signal);
+    if (end != Readiness::ready) return std::unexpected(ended_wait(end, name, tried));
+    answer = retried(call);
+  }
+}
+
 // Tries `call` once, and sleeps and tries again while it is refused for want of readiness. `call`
 // answers as the kernel does. What is left after this is its answer, or -1 and errno where it
 // failed for another reason, or an Error of the wait.
 template <class Call>
 auto try_until(int fd, short events, Deadline deadline, OnSignal on_signal, std::string_view name,
                std::string_view tried, Call call) -> Result<decltype(call())> {
-  for (;;) {
-    const auto answer = retried(call);
-    if (answer >= 0 || errno != EAGAIN) [[likely]]
-      return answer;
-    const Readiness end = wait_until_ready(fd, events, deadline, on_signal);
-    if (end != Readiness::ready) return std::unexpected(ended_wait(end, name, tried));
-  }
+  return go_on_until(retried(call), fd, events, deadline, on_signal, name, tried, call);
 }
 
 }  // namespace signalbox::os

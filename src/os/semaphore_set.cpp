@@ -171,8 +171,12 @@ Result<SemaphoreSet> SemaphoreSet::attach(int id) {
   return std::unexpected(std::move(error));
 }
 
-Result<void> SemaphoreSet::apply(std::span<const SemOp> ops, Deadline deadline,
-                                 OnSignal on_signal) {
+Result<void> SemaphoreSet::apply_after(long refused, std::span<const SemOp> ops, Deadline deadline,
+                                       OnSignal on_signal) {
+  const bool was_made = ops.size() == 1 && deadline.is_never();
+  if (was_made && (refused != -EINTR || on_signal == OnSignal::give_up)) {
+    return std::unexpected(set_operation_error(static_cast<int>(-refused), id_, ops));
+  }
   KernelOps kernel_ops(ops, 0);
   if (kernel_ops.data() == nullptr) return std::unexpected(detail::out_of_memory());
   for (;;) {

@@ -144,23 +144,17 @@ Result<TcpStream> TcpStream::adopt(Fd socket) {
   return TcpStream(std::move(*fd));
 }
 
-Result<std::size_t> TcpStream::read(std::span<std::byte> room, Deadline deadline,
-                                    OnSignal on_signal) {
-  return read_some(fd_, room, deadline, on_signal, kRead);
-}
-Result<std::size_t> TcpStream::try_read(std::span<std::byte> room) {
-  return try_read_some(fd_, room, kRead);
+Result<std::size_t> TcpStream::read_after(long refused, std::span<std::byte> room,
+                                          const Deadline* deadline, OnSignal on_signal) {
+  return os::read_after(refused, fd_, room, deadline, on_signal, kRead);
 }
 Result<void> TcpStream::read_all(std::span<std::byte>& rest, Deadline deadline,
                                  OnSignal on_signal) {
   return read_rest(fd_, rest, deadline, on_signal, kRead);
 }
-Result<std::size_t> TcpStream::write(std::span<const std::byte> bytes, Deadline deadline,
-                                     OnSignal on_signal) {
-  return write_some(fd_, bytes, send_plain, deadline, on_signal, kWrite);
-}
-Result<std::size_t> TcpStream::try_write(std::span<const std::byte> bytes) {
-  return try_write_some(fd_, bytes, send_plain, kWrite);
+Result<std::size_t> TcpStream::write_after(long refused, std::span<const std::byte> bytes,
+                                           const Deadline* deadline, OnSignal on_signal) {
+  return os::write_after(refused, fd_, bytes, send_plain, deadline, on_signal, kWrite);
 }
 Result<void> TcpStream::write_all(std::span<const std::byte>& rest, Deadline deadline,
                                   OnSignal on_signal) {

@@ -98,9 +98,4 @@ std::optional<std::chrono::nanoseconds> Timer::remaining() const noexcept {
   return rest;
 }
 
-std::uint64_t Timer::take() noexcept {
-  std::uint64_t times = 0;
-  return ::read(fd_.get(), &times, sizeof(times)) == sizeof(times) ? times : 0;
-}
-
 }  // namespace signalbox::os

@@ -287,6 +287,45 @@ Error send_failure(int refused, std::size_t bytes) {
   }
 }
 
+Error receive_failure(int refused) {
+  if (refused == EAGAIN) return not_ready("recvmsg");
+  const Errc code = refused == ECONNRESET                     ? Errc::closed
+                    : refused == EBADF || refused == ENOTCONN ? Errc::bad_argument
+                                                              : code_of(refused);
+  return failure(refused, "recvmsg", "receive over a Unix socket", code,
+                 "Close this end and connect anew.");
+}
+
+Result<void> send_after(long refused, const Fd& socket, std::span<const std::byte> bytes,
+                        const Deadline* deadline, OnSignal on_signal,
+                        std::span<const int> descriptors) {
+  const auto send = [&] { return send_once(socket.get(), bytes, descriptors, nullptr); };
+  errno = static_cast<int>(-refused);
+  ssize_t sent = errno == EINTR ? retried(send) : -1;
+  if (deadline != nullptr) {
+    const auto late = go_on_until(sent, socket.get(), POLLOUT, *deadline, on_signal, "sendmsg",
+                                  "send over a Unix socket", send);
+    if (!late) return std::unexpected(late.error());
+    sent = *late;
+  }
+  if (sent >= 0) return {};
+  return std::unexpected(send_failure(errno, bytes.size()));
+}
+
+Result<Received> receive_after(long refused, const Fd& socket, const ReceiveInto& into,
+                               const Deadline* deadline, OnSignal on_signal) {
+  const int error_number = static_cast<int>(-refused);
+  if (error_number == EAGAIN && deadline != nullptr) {
+    const Readiness end = wait_until_ready(socket.get(), POLLIN, *deadline, on_signal);
+    if (end != Readiness::ready) {
+      return std::unexpected(ended_wait(end, "recvmsg", "receive over a Unix socket"));
+    }
+  } else if (error_number != EINTR) {
+    return std::unexpected(receive_failure(error_number));
+  }
+  return receive_unix(socket, into, deadline, on_signal);
+}
+
 Result<Received> receive_unix(const Fd& socket, const ReceiveInto& into, const Deadline* deadline,
                               OnSignal on_signal) {
   iovec part{.iov_base = into.room.data(), .iov_len = into.room.size()};
@@ -316,15 +355,7 @@ Result<Received> receive_unix(const Fd& socket, const ReceiveInto& into, const D
                     "receive over a Unix socket", receive);
   }
   if (!got) return std::unexpected(std::move(got.error()));
-  if (*got < 0) {
-    const int refused = errno;
-    if (refused == EAGAIN) return std::unexpected(not_ready("recvmsg"));
-    const Errc code = refused == ECONNRESET                     ? Errc::closed
-                      : refused == EBADF || refused == ENOTCONN ? Errc::bad_argument
-                                                                : code_of(refused);
-    return std::unexpected(failure(refused, "recvmsg", "receive over a Unix socket", code,
-                                   "Close this end and connect anew."));
-  }
+  if (*got < 0) return std::unexpected(receive_failure(errno));
   if (!take_descriptors(message, into.descriptors)) return std::unexpected(detail::out_of_memory());
   if (into.sender != nullptr) into.sender->bytes = message.msg_namelen;
   const auto sent = static_cast<std::size_t>(*got);

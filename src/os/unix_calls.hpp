@@ -71,7 +71,8 @@ Result<Fd> accept_until(const Fd& listener, Deadline deadline, OnSignal on_signa
 // As sendmsg(2): with MSG_DONTWAIT and without a signal. `to` may be null.
 ssize_t send_once(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors,
                   const UnixName* to) noexcept;
-[[gnu::cold]] Error send_failure(int refused, std::size_t bytes);
+[[gnu::cold]] Error receive_failure(int refused);
+Error send_failure(int refused, std::size_t bytes);
 
 struct ReceiveInto {
   std::span<std::byte> room;
@@ -87,5 +88,14 @@ Result<Received> receive_unix(const Fd& socket, const ReceiveInto& into,
 // Sends it whole or not at all. Errors as UnixSeqpacket::try_send().
 Result<void> send_message(const Fd& connection, std::span<const std::byte> bytes,
                           std::span<const int> descriptors, const UnixName* to = nullptr);
+
+// Go on after a call that was made once in line and refused with this negated errno, or not made.
+// Without a deadline they do not wait.
+[[gnu::cold]] Result<void> send_after(long refused, const Fd& socket,
+                                      std::span<const std::byte> bytes, const Deadline* deadline,
+                                      OnSignal on_signal, std::span<const int> descriptors);
+[[gnu::cold]] Result<Received> receive_after(long refused, const Fd& socket,
+                                             const ReceiveInto& into, const Deadline* deadline,
+                                             OnSignal on_signal);
 
 }  // namespace signalbox::os

@@ -59,18 +59,10 @@ Result<void> UnixDatagram::connect(const UnixAddress& to) {
   return std::unexpected(send_failure(errno, 0));
 }
 
-Result<void> UnixDatagram::send(std::span<const std::byte> bytes, Deadline deadline,
-                                OnSignal on_signal, std::span<const int> descriptors) {
-  const auto sent = try_until(fd_.get(), POLLOUT, deadline, on_signal, "sendmsg", kSend,
-                              [&] { return send_once(fd_.get(), bytes, descriptors, nullptr); });
-  if (!sent) return std::unexpected(sent.error());
-  if (*sent < 0) return std::unexpected(send_failure(errno, bytes.size()));
-  return {};
-}
-
-Result<void> UnixDatagram::try_send(std::span<const std::byte> bytes,
-                                    std::span<const int> descriptors) {
-  return send_message(fd_, bytes, descriptors);
+Result<void> UnixDatagram::send_after(long refused, std::span<const std::byte> bytes,
+                                      const Deadline* deadline, OnSignal on_signal,
+                                      std::span<const int> descriptors) {
+  return os::send_after(refused, fd_, bytes, deadline, on_signal, descriptors);
 }
 
 Result<void> UnixDatagram::send_to(const UnixAddress& to, std::span<const std::byte> bytes,
@@ -89,24 +81,14 @@ Result<void> UnixDatagram::try_send_to(const UnixAddress& to, std::span<const st
   return send_message(fd_, bytes, descriptors, &name);
 }
 
-Result<Received> UnixDatagram::receive(std::span<std::byte> room, Deadline deadline,
-                                       OnSignal on_signal, UnixAddress* sender,
-                                       std::vector<Fd>* descriptors) {
+Result<Received> UnixDatagram::receive_after(long refused, std::span<std::byte> room,
+                                             const Deadline* deadline, OnSignal on_signal,
+                                             UnixAddress* sender, std::vector<Fd>* descriptors) {
   UnixName from{};
-  auto received = receive_unix(
-      fd_,
+  auto received = os::receive_after(
+      refused, fd_,
       {.room = room, .descriptors = descriptors, .sender = sender != nullptr ? &from : nullptr},
-      &deadline, on_signal);
-  if (received && sender != nullptr) *sender = from.address();
-  return received;
-}
-
-Result<Received> UnixDatagram::try_receive(std::span<std::byte> room, UnixAddress* sender,
-                                           std::vector<Fd>* descriptors) {
-  UnixName from{};
-  auto received = receive_unix(
-      fd_,
-      {.room = room, .descriptors = descriptors, .sender = sender != nullptr ? &from : nullptr});
+      deadline, on_signal);
   if (received && sender != nullptr) *sender = from.address();
   return received;
 }

@@ -80,23 +80,17 @@ Result<UnixStream> UnixStream::adopt(Fd socket) {
   return UnixStream(std::move(*fd));
 }
 
-Result<std::size_t> UnixStream::read(std::span<std::byte> room, Deadline deadline,
-                                     OnSignal on_signal) {
-  return read_some(fd_, room, deadline, on_signal, kRead);
-}
-Result<std::size_t> UnixStream::try_read(std::span<std::byte> room) {
-  return try_read_some(fd_, room, kRead);
+Result<std::size_t> UnixStream::read_after(long refused, std::span<std::byte> room,
+                                           const Deadline* deadline, OnSignal on_signal) {
+  return os::read_after(refused, fd_, room, deadline, on_signal, kRead);
 }
 Result<void> UnixStream::read_all(std::span<std::byte>& rest, Deadline deadline,
                                   OnSignal on_signal) {
   return read_rest(fd_, rest, deadline, on_signal, kRead);
 }
-Result<std::size_t> UnixStream::write(std::span<const std::byte> bytes, Deadline deadline,
-                                      OnSignal on_signal) {
-  return write_some(fd_, bytes, send_plain, deadline, on_signal, kWrite);
-}
-Result<std::size_t> UnixStream::try_write(std::span<const std::byte> bytes) {
-  return try_write_some(fd_, bytes, send_plain, kWrite);
+Result<std::size_t> UnixStream::write_after(long refused, std::span<const std::byte> bytes,
+                                            const Deadline* deadline, OnSignal on_signal) {
+  return os::write_after(refused, fd_, bytes, send_plain, deadline, on_signal, kWrite);
 }
 Result<void> UnixStream::write_all(std::span<const std::byte>& rest, Deadline deadline,
                                    OnSignal on_signal) {
@@ -143,27 +137,17 @@ Result<UnixSeqpacket> UnixSeqpacket::adopt(Fd socket) {
   return UnixSeqpacket(std::move(*fd));
 }
 
-Result<void> UnixSeqpacket::send(std::span<const std::byte> bytes, Deadline deadline,
-                                 OnSignal on_signal, std::span<const int> descriptors) {
-  if (auto refused = refuse_empty(bytes); !refused) return refused;
-  const auto sent = try_until(fd_.get(), POLLOUT, deadline, on_signal, "sendmsg", kWrite,
-                              [&] { return send_once(fd_.get(), bytes, descriptors, nullptr); });
-  if (!sent) return std::unexpected(sent.error());
-  if (*sent < 0) return std::unexpected(send_failure(errno, bytes.size()));
-  return {};
+Result<void> UnixSeqpacket::send_after(long refused, std::span<const std::byte> bytes,
+                                       const Deadline* deadline, OnSignal on_signal,
+                                       std::span<const int> descriptors) {
+  if (auto empty = refuse_empty(bytes); !empty) return empty;
+  return os::send_after(refused, fd_, bytes, deadline, on_signal, descriptors);
 }
-Result<void> UnixSeqpacket::try_send(std::span<const std::byte> bytes,
-                                     std::span<const int> descriptors) {
-  if (auto refused = refuse_empty(bytes); !refused) return refused;
-  return send_message(fd_, bytes, descriptors);
-}
-Result<Received> UnixSeqpacket::receive(std::span<std::byte> room, Deadline deadline,
-                                        OnSignal on_signal, std::vector<Fd>* descriptors) {
-  return receive_unix(fd_, {.room = room, .descriptors = descriptors}, &deadline, on_signal);
-}
-Result<Received> UnixSeqpacket::try_receive(std::span<std::byte> room,
-                                            std::vector<Fd>* descriptors) {
-  return receive_unix(fd_, {.room = room, .descriptors = descriptors});
+Result<Received> UnixSeqpacket::receive_after(long refused, std::span<std::byte> room,
+                                              const Deadline* deadline, OnSignal on_signal,
+                                              std::vector<Fd>* descriptors) {
+  return os::receive_after(refused, fd_, {.room = room, .descriptors = descriptors}, deadline,
+                           on_signal);
 }
 
 }  // namespace signalbox::os

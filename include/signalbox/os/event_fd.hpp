@@ -13,10 +13,13 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <utility>
 
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
 #include "signalbox/os/fd.hpp"
+#include "signalbox/os/kernel_entry.hpp"
 #include "signalbox/os/on_signal.hpp"
 #include "signalbox/waitable.hpp"
 
@@ -41,16 +44,30 @@ class EventFd {
   // Adds, and never waits. Error: out_of_range (the sum would be above count_max: nothing was
   // added, and there is room after a take()), system. Enters the kernel once. Async-signal-safe as
   // long as it succeeds.
-  Result<void> add(std::uint64_t count) const;
+  Result<void> add(std::uint64_t count) const {
+    const long put = kernel::write_once(fd_.get(), std::as_bytes(std::span(&count, 1)));
+    if (put == sizeof(count)) [[likely]]
+      return {};
+    return not_added(put, count);
+  }
   // The same, and waits for room. Errors: timed_out, interrupted, out_of_range (of `count` alone).
   Result<void> add(std::uint64_t count, Deadline deadline,
                    OnSignal on_signal = OnSignal::go_on) const;
 
   // Takes what is there, without waiting; 0: nothing. Enters the kernel once.
-  std::uint64_t try_take() const noexcept;
+  std::uint64_t try_take() const noexcept {
+    std::uint64_t count = 0;
+    return take_into(count) == sizeof(count) ? count : 0;
+  }
   // Sleeps until there is something, and takes it. Errors: timed_out, interrupted, system. Enters
   // the kernel once if something is there.
-  Result<std::uint64_t> take(Deadline deadline, OnSignal on_signal = OnSignal::go_on) const;
+  Result<std::uint64_t> take(Deadline deadline, OnSignal on_signal = OnSignal::go_on) const {
+    std::uint64_t count = 0;
+    const long got = take_into(count);
+    if (got == sizeof(count)) [[likely]]
+      return count;
+    return take_after(got, deadline, on_signal);
+  }
 
   // Ready while a take() would find something; asked for `writable`, while add(1) would succeed.
   Waitable waitable() const noexcept { return Waitable::descriptor(fd_.get()); }
@@ -58,6 +75,13 @@ class EventFd {
 
  private:
   explicit EventFd(Fd fd) noexcept : fd_(std::move(fd)) {}
+  long take_into(std::uint64_t& count) const noexcept {
+    return kernel::read_once(fd_.get(), std::as_writable_bytes(std::span(&count, 1)));
+  }
+  // What is left to do after a call that was refused with this negated errno.
+  [[gnu::cold]] static Result<void> not_added(long refused, std::uint64_t count);
+  [[gnu::cold]] Result<std::uint64_t> take_after(long refused, Deadline deadline,
+                                                 OnSignal on_signal) const;
   Fd fd_;
 };
 

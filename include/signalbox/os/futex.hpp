@@ -19,6 +19,7 @@
 
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
+#include "signalbox/os/kernel_entry.hpp"
 #include "signalbox/os/on_signal.hpp"
 
 namespace signalbox::os {
@@ -43,11 +44,33 @@ enum class FutexWake {
   interrupted,  // by a signal handler, where OnSignal::give_up was asked for
 };
 
+namespace kernel {
+constexpr int in_scope(int operation, FutexScope scope) noexcept {
+  constexpr int is_private = 128;  // FUTEX_PRIVATE_FLAG
+  return scope == FutexScope::process ? operation | is_private : operation;
+}
+// What is left to do after a sleep that ended with this negated errno, or was not begun.
+[[gnu::cold]] Result<FutexWake> futex_wait_after(long ended, const FutexWord& word,
+                                                 Deadline deadline, OnSignal on_signal,
+                                                 std::uint32_t reasons);
+}  // namespace kernel
+
 // Sleeps until the word is woken or no longer holds what was expected. Error: system (an address
 // that is not aligned, no reason). Enters the kernel once.
-Result<FutexWake> futex_wait(const FutexWord& word, Deadline deadline,
-                             OnSignal on_signal = OnSignal::go_on,
-                             std::uint32_t reasons = every_reason);
+inline Result<FutexWake> futex_wait(const FutexWord& word, Deadline deadline,
+                                    OnSignal on_signal = OnSignal::go_on,
+                                    std::uint32_t reasons = every_reason) {
+  long ended = kernel::not_made;
+  if (deadline.is_never()) {
+    constexpr int wait = 9;  // FUTEX_WAIT_BITSET
+    ended = kernel::enter(kernel::KernelCall::futex, kernel::address_of(word.address),
+                          kernel::in_scope(wait, word.scope), word.expected, 0, reasons);
+  }
+  constexpr long differs = -11;  // EAGAIN
+  if (ended == 0) return FutexWake::woken;
+  if (ended == differs) return FutexWake::value_differed;
+  return kernel::futex_wait_after(ended, word, deadline, on_signal, reasons);
+}
 
 // The kernel's limit on the words of one sleep.
 inline constexpr std::size_t futex_words_max = 128;
@@ -67,9 +90,17 @@ Result<FutexEnd> futex_wait_any(std::span<const FutexWord> words, Deadline deadl
 
 // Wakes so many sleepers on the word at most, of those who wait for one of the reasons; answers how
 // many. An address that nobody can sleep on: 0. Enters the kernel.
-std::uint32_t futex_wake(const void* address, std::uint32_t sleepers_max,
-                         FutexScope scope = FutexScope::machine,
-                         std::uint32_t reasons = every_reason) noexcept;
+inline std::uint32_t futex_wake(const void* address, std::uint32_t sleepers_max,
+                                FutexScope scope = FutexScope::machine,
+                                std::uint32_t reasons = every_reason) noexcept {
+  // A count of 0 wakes one, and a negative one as well: the kernel counts after it has woken.
+  if (sleepers_max == 0) return 0;
+  constexpr int wake = 10;  // FUTEX_WAKE_BITSET
+  const std::uint32_t most = sleepers_max < INT32_MAX ? sleepers_max : INT32_MAX;
+  const long woken = kernel::enter(kernel::KernelCall::futex, kernel::address_of(address),
+                                   kernel::in_scope(wake, scope), most, 0, reasons);
+  return woken < 0 ? 0 : static_cast<std::uint32_t>(woken);
+}
 
 // Wakes every sleeper on the word.
 void futex_wake_all(const void* address) noexcept;

@@ -14,6 +14,7 @@
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
 #include "signalbox/os/fd.hpp"
+#include "signalbox/os/kernel_entry.hpp"
 #include "signalbox/os/on_signal.hpp"
 #include "signalbox/waitable.hpp"
 
@@ -33,7 +34,13 @@ class Pidfd {
 
   // Signals this very process; 0 only asks whether that would be allowed.
   // Errors: not_found (it has ended and was waited for), permission_denied, bad_argument.
-  Result<void> send_signal(int signal) const;
+  Result<void> send_signal(int signal) const {
+    const long sent =
+        kernel::enter(kernel::KernelCall::pidfd_send_signal, fd_.get(), signal, 0, 0, 0);
+    if (sent == 0) [[likely]]
+      return {};
+    return not_signalled(sent, signal);
+  }
   // False once it has ended, also while nobody has waited for it.
   bool is_alive() const noexcept;
   // Sleeps until it has ended. Errors: timed_out, interrupted, system.
@@ -45,6 +52,7 @@ class Pidfd {
   Fd release() noexcept { return std::move(fd_); }
 
  private:
+  [[gnu::cold]] static Result<void> not_signalled(long refused, int signal);
   Fd fd_;
 };
 

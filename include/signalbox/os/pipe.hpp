@@ -18,6 +18,7 @@
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
 #include "signalbox/os/fd.hpp"
+#include "signalbox/os/kernel_entry.hpp"
 #include "signalbox/os/on_signal.hpp"
 #include "signalbox/waitable.hpp"
 
@@ -41,9 +42,19 @@ class PipeReader {
   // the file, all writers have closed (or the room is empty). Errors: timed_out, interrupted,
   // system.
   Result<std::size_t> read(std::span<std::byte> room, Deadline deadline,
-                           OnSignal on_signal = OnSignal::go_on);
+                           OnSignal on_signal = OnSignal::go_on) {
+    const long got = kernel::read_once(fd_.get(), room);
+    if (got >= 0) [[likely]]
+      return static_cast<std::size_t>(got);
+    return read_after(got, room, &deadline, on_signal);
+  }
   // The same without waiting. Error besides: would_block (empty, and there are writers).
-  Result<std::size_t> try_read(std::span<std::byte> room);
+  Result<std::size_t> try_read(std::span<std::byte> room) {
+    const long got = kernel::read_once(fd_.get(), room);
+    if (got >= 0) [[likely]]
+      return static_cast<std::size_t>(got);
+    return read_after(got, room, nullptr, OnSignal::go_on);
+  }
   // Reads until `rest` is empty or the file ends. Afterwards, also after an error, `rest` is the
   // part that is not filled. Errors as read().
   Result<void> read_all(std::span<std::byte>& rest, Deadline deadline,
@@ -68,6 +79,9 @@ class PipeReader {
   friend struct Pipe;
   friend class Fifo;
   explicit PipeReader(Fd fd) noexcept : fd_(std::move(fd)) {}
+  // What is left to do after a read that was refused with this negated errno.
+  [[gnu::cold]] Result<std::size_t> read_after(long refused, std::span<std::byte> room,
+                                               const Deadline* deadline, OnSignal on_signal);
   Fd fd_;
 };
 
@@ -85,9 +99,19 @@ class PipeWriter {
   // Writes as much as fits, at least one byte, and answers how much that was; waits only while
   // nothing fits. Errors: closed, timed_out, interrupted, system.
   Result<std::size_t> write(std::span<const std::byte> bytes, Deadline deadline,
-                            OnSignal on_signal = OnSignal::go_on);
+                            OnSignal on_signal = OnSignal::go_on) {
+    const long put = kernel::write_without_signal(fd_.get(), bytes);
+    if (put >= 0) [[likely]]
+      return static_cast<std::size_t>(put);
+    return write_after(put, bytes, &deadline, on_signal);
+  }
   // The same without waiting. Error besides: would_block (full).
-  Result<std::size_t> try_write(std::span<const std::byte> bytes);
+  Result<std::size_t> try_write(std::span<const std::byte> bytes) {
+    const long put = kernel::write_without_signal(fd_.get(), bytes);
+    if (put >= 0) [[likely]]
+      return static_cast<std::size_t>(put);
+    return write_after(put, bytes, nullptr, OnSignal::go_on);
+  }
   // Writes until `rest` is empty. After an error `rest` is what was not written. Errors as write().
   Result<void> write_all(std::span<const std::byte>& rest, Deadline deadline,
                          OnSignal on_signal = OnSignal::go_on);
@@ -114,6 +138,8 @@ class PipeWriter {
   friend struct Pipe;
   friend class Fifo;
   explicit PipeWriter(Fd fd) noexcept : fd_(std::move(fd)) {}
+  [[gnu::cold]] Result<std::size_t> write_after(long refused, std::span<const std::byte> bytes,
+                                                const Deadline* deadline, OnSignal on_signal);
   Fd fd_;
 };
 

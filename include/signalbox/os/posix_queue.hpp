@@ -18,6 +18,7 @@
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
 #include "signalbox/os/fd.hpp"
+#include "signalbox/os/kernel_entry.hpp"
 #include "signalbox/os/on_signal.hpp"
 #include "signalbox/waitable.hpp"
 
@@ -70,7 +71,14 @@ class PosixQueue {
   // bad_argument (a priority above 32767), permission_denied (opened to receive).
   // Whatever the error, nothing was queued.
   Result<void> send(std::span<const std::byte> message, std::uint32_t priority, Deadline deadline,
-                    OnSignal on_signal = OnSignal::go_on);
+                    OnSignal on_signal = OnSignal::go_on) {
+    const long sent = kernel::enter(kernel::KernelCall::mq_timedsend, fd_.get(),
+                                    kernel::address_of(message.data()),
+                                    static_cast<long>(message.size()), priority, 0);
+    if (sent == 0) [[likely]]
+      return {};
+    return send_after(sent, message, priority, deadline, on_signal);
+  }
   // False: there is no room.
   Result<bool> try_send(std::span<const std::byte> message, std::uint32_t priority);
 
@@ -78,7 +86,15 @@ class PosixQueue {
   // (if so asked), too_large (the buffer has less than message_bytes_max, however short the message
   // is), permission_denied (opened to send).
   Result<PriorityMessage> receive(std::span<std::byte> buffer, Deadline deadline,
-                                  OnSignal on_signal = OnSignal::go_on);
+                                  OnSignal on_signal = OnSignal::go_on) {
+    std::uint32_t priority = 0;
+    const long got = kernel::enter(
+        kernel::KernelCall::mq_timedreceive, fd_.get(), kernel::address_of(buffer.data()),
+        static_cast<long>(buffer.size()), kernel::address_of(&priority), 0);
+    if (got >= 0) [[likely]]
+      return PriorityMessage{.bytes = static_cast<std::size_t>(got), .priority = priority};
+    return receive_after(got, buffer, deadline, on_signal);
+  }
   // Empty: there is none.
   Result<std::optional<PriorityMessage>> try_receive(std::span<std::byte> buffer);
 
@@ -101,6 +117,12 @@ class PosixQueue {
   int descriptor() const noexcept { return fd_.get(); }
 
  private:
+  // What is left to do after a call that was refused with this negated errno.
+  [[gnu::cold]] Result<void> send_after(long refused, std::span<const std::byte> message,
+                                        std::uint32_t priority, Deadline deadline,
+                                        OnSignal on_signal);
+  [[gnu::cold]] Result<PriorityMessage> receive_after(long refused, std::span<std::byte> buffer,
+                                                      Deadline deadline, OnSignal on_signal);
   static Result<PosixQueue> open_as(const std::string& name, int flags,
                                     const PosixQueueOptions& options);
   Fd fd_;

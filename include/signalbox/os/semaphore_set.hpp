@@ -17,6 +17,7 @@
 
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
+#include "signalbox/os/kernel_entry.hpp"
 #include "signalbox/os/on_signal.hpp"
 #include "signalbox/os/sysv_key.hpp"
 
@@ -101,7 +102,16 @@ class SemaphoreSet {
   // would leave 0 to 32767), too_large (more than SEMOPM operations), bad_argument (none),
   // no_space and out_of_memory (for what is to be undone). Whatever the error, nothing changed.
   Result<void> apply(std::span<const SemOp> ops, Deadline deadline,
-                     OnSignal on_signal = OnSignal::go_on);
+                     OnSignal on_signal = OnSignal::go_on) {
+    long done = kernel::not_made;
+    if (ops.size() == 1 && deadline.is_never()) {
+      const auto only = kernel_form(ops.front());
+      done = kernel::enter(kernel::KernelCall::semop, id_, kernel::address_of(&only), 1);
+    }
+    if (done == 0) [[likely]]
+      return {};
+    return apply_after(done, ops, deadline, on_signal);
+  }
   Result<void> apply(std::initializer_list<SemOp> ops, Deadline deadline,
                      OnSignal on_signal = OnSignal::go_on) {
     return apply(std::span(ops.begin(), ops.size()), deadline, on_signal);
@@ -137,6 +147,13 @@ class SemaphoreSet {
  private:
   friend class SemaphoreGuard;
   explicit SemaphoreSet(int id) noexcept : id_(id) {}
+  static constexpr kernel::SetOperation kernel_form(SemOp op) noexcept {
+    constexpr std::int16_t undo = 0x1000;  // SEM_UNDO
+    return {op.index, op.delta, op.undo ? undo : std::int16_t{0}};
+  }
+  // What is left to do after a call that was refused with this negated errno, or not made.
+  [[gnu::cold]] Result<void> apply_after(long refused, std::span<const SemOp> ops,
+                                         Deadline deadline, OnSignal on_signal);
   int id_;
 };
 

@@ -24,6 +24,7 @@
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
 #include "signalbox/os/fd.hpp"
+#include "signalbox/os/kernel_entry.hpp"
 #include "signalbox/os/on_signal.hpp"
 #include "signalbox/waitable.hpp"
 
@@ -87,13 +88,33 @@ class TcpStream {
   // As those of PipeReader and PipeWriter (os/pipe.hpp): read() answers 0 at the end. Errors
   // besides: closed also where the other end was aborted (ECONNRESET).
   Result<std::size_t> read(std::span<std::byte> room, Deadline deadline,
-                           OnSignal on_signal = OnSignal::go_on);
-  Result<std::size_t> try_read(std::span<std::byte> room);
+                           OnSignal on_signal = OnSignal::go_on) {
+    const long got = kernel::read_once(fd_.get(), room);
+    if (got >= 0) [[likely]]
+      return static_cast<std::size_t>(got);
+    return read_after(got, room, &deadline, on_signal);
+  }
+  Result<std::size_t> try_read(std::span<std::byte> room) {
+    const long got = kernel::read_once(fd_.get(), room);
+    if (got >= 0) [[likely]]
+      return static_cast<std::size_t>(got);
+    return read_after(got, room, nullptr, OnSignal::go_on);
+  }
   Result<void> read_all(std::span<std::byte>& rest, Deadline deadline,
                         OnSignal on_signal = OnSignal::go_on);
   Result<std::size_t> write(std::span<const std::byte> bytes, Deadline deadline,
-                            OnSignal on_signal = OnSignal::go_on);
-  Result<std::size_t> try_write(std::span<const std::byte> bytes);
+                            OnSignal on_signal = OnSignal::go_on) {
+    const long put = kernel::send_once(fd_.get(), bytes);
+    if (put >= 0) [[likely]]
+      return static_cast<std::size_t>(put);
+    return write_after(put, bytes, &deadline, on_signal);
+  }
+  Result<std::size_t> try_write(std::span<const std::byte> bytes) {
+    const long put = kernel::send_once(fd_.get(), bytes);
+    if (put >= 0) [[likely]]
+      return static_cast<std::size_t>(put);
+    return write_after(put, bytes, nullptr, OnSignal::go_on);
+  }
   Result<void> write_all(std::span<const std::byte>& rest, Deadline deadline,
                          OnSignal on_signal = OnSignal::go_on);
   // The other end finds the end of the file; we can still read.
@@ -122,6 +143,10 @@ class TcpStream {
  private:
   friend class TcpListener;
   explicit TcpStream(Fd fd) noexcept : fd_(std::move(fd)) {}
+  [[gnu::cold]] Result<std::size_t> read_after(long refused, std::span<std::byte> room,
+                                               const Deadline* deadline, OnSignal on_signal);
+  [[gnu::cold]] Result<std::size_t> write_after(long refused, std::span<const std::byte> bytes,
+                                                const Deadline* deadline, OnSignal on_signal);
   Fd fd_;
 };
 

@@ -12,10 +12,12 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
 #include "signalbox/os/fd.hpp"
+#include "signalbox/os/kernel_entry.hpp"
 #include "signalbox/waitable.hpp"
 
 namespace signalbox::os {
@@ -38,7 +40,11 @@ class Timer {
   Result<void> set_every(std::chrono::nanoseconds period);
 
   // How many times it went off since the last take(); 0: not yet. Enters the kernel.
-  std::uint64_t take() noexcept;
+  std::uint64_t take() noexcept {
+    std::uint64_t times = 0;
+    const auto into = std::as_writable_bytes(std::span(&times, 1));
+    return kernel::read_once(fd_.get(), into) == sizeof(times) ? times : 0;
+  }
 
   // How long until it goes off (again); empty: it will not, once or until it is set. Enters the
   // kernel.

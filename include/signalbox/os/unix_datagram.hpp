@@ -40,8 +40,18 @@ class UnixDatagram : public UnixSocket {
   // (nobody is bound there any more), too_large, limit_reached (descriptors), timed_out,
   // interrupted, permission_denied, system; of the try_ ones also would_block.
   Result<void> send(std::span<const std::byte> bytes, Deadline deadline,
-                    OnSignal on_signal = OnSignal::go_on, std::span<const int> descriptors = {});
-  Result<void> try_send(std::span<const std::byte> bytes, std::span<const int> descriptors = {});
+                    OnSignal on_signal = OnSignal::go_on, std::span<const int> descriptors = {}) {
+    const long sent = descriptors.empty() ? kernel::send_once(fd_.get(), bytes) : kernel::not_made;
+    if (sent >= 0) [[likely]]
+      return {};
+    return send_after(sent, bytes, &deadline, on_signal, descriptors);
+  }
+  Result<void> try_send(std::span<const std::byte> bytes, std::span<const int> descriptors = {}) {
+    const long sent = descriptors.empty() ? kernel::send_once(fd_.get(), bytes) : kernel::not_made;
+    if (sent >= 0) [[likely]]
+      return {};
+    return send_after(sent, bytes, nullptr, OnSignal::go_on, descriptors);
+  }
   // The kernel tells when there is room to connected sockets only, so while this waits there is
   // another socket, connected to the same name: four system calls more.
   Result<void> send_to(const UnixAddress& to, std::span<const std::byte> bytes, Deadline deadline,
@@ -52,15 +62,38 @@ class UnixDatagram : public UnixSocket {
   // does not fit, and descriptors without a place, are lost and told. Errors as UnixSeqpacket's.
   Result<Received> receive(std::span<std::byte> room, Deadline deadline,
                            OnSignal on_signal = OnSignal::go_on, UnixAddress* sender = nullptr,
-                           std::vector<Fd>* descriptors = nullptr);
+                           std::vector<Fd>* descriptors = nullptr) {
+    Received came{};
+    const long got = sender == nullptr && descriptors == nullptr
+                         ? kernel::receive_into(fd_.get(), room, came)
+                         : kernel::not_made;
+    if (got >= 0) [[likely]]
+      return came;
+    return receive_after(got, room, &deadline, on_signal, sender, descriptors);
+  }
   Result<Received> try_receive(std::span<std::byte> room, UnixAddress* sender = nullptr,
-                               std::vector<Fd>* descriptors = nullptr);
+                               std::vector<Fd>* descriptors = nullptr) {
+    Received came{};
+    const long got = sender == nullptr && descriptors == nullptr
+                         ? kernel::receive_into(fd_.get(), room, came)
+                         : kernel::not_made;
+    if (got >= 0) [[likely]]
+      return came;
+    return receive_after(got, room, nullptr, OnSignal::go_on, sender, descriptors);
+  }
 
   // As UnixListener::unlink().
   Result<void> unlink();
 
  private:
   explicit UnixDatagram(Fd fd) noexcept : UnixSocket(std::move(fd)) {}
+  // What is left to do after a call that was refused with this negated errno, or not made.
+  [[gnu::cold]] Result<void> send_after(long refused, std::span<const std::byte> bytes,
+                                        const Deadline* deadline, OnSignal on_signal,
+                                        std::span<const int> descriptors);
+  [[gnu::cold]] Result<Received> receive_after(long refused, std::span<std::byte> room,
+                                               const Deadline* deadline, OnSignal on_signal,
+                                               UnixAddress* sender, std::vector<Fd>* descriptors);
   UnixAddress at_;
   std::uint64_t device_ = 0;
   std::uint64_t inode_ = 0;

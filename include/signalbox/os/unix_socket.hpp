@@ -21,6 +21,7 @@
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
 #include "signalbox/os/fd.hpp"
+#include "signalbox/os/kernel_entry.hpp"
 #include "signalbox/os/on_signal.hpp"
 #include "signalbox/os/pidfd.hpp"
 #include "signalbox/os/unix_address.hpp"
@@ -45,6 +46,15 @@ struct Received {
   bool has_lost_descriptors;  // some came that this process could not take
   bool is_whole() const noexcept { return bytes == bytes_sent && !has_lost_descriptors; }
 };
+
+namespace kernel {
+inline long receive_into(int socket, std::span<std::byte> room, Received& came) noexcept {
+  const long got = receive_once(socket, room, came.has_lost_descriptors);
+  came.bytes_sent = static_cast<std::size_t>(got);
+  came.bytes = came.bytes_sent < room.size() ? came.bytes_sent : room.size();
+  return got;
+}
+}  // namespace kernel
 
 // What all three kinds can do. Move-only, false when empty. Ours are non-blocking and
 // close-on-exec. A call enters the kernel once where it need not wait, and allocates nothing unless
@@ -87,13 +97,33 @@ class UnixStream : public UnixSocket {
 
   // As those of PipeReader and PipeWriter (os/pipe.hpp): read() answers 0 at the end.
   Result<std::size_t> read(std::span<std::byte> room, Deadline deadline,
-                           OnSignal on_signal = OnSignal::go_on);
-  Result<std::size_t> try_read(std::span<std::byte> room);
+                           OnSignal on_signal = OnSignal::go_on) {
+    const long got = kernel::read_once(fd_.get(), room);
+    if (got >= 0) [[likely]]
+      return static_cast<std::size_t>(got);
+    return read_after(got, room, &deadline, on_signal);
+  }
+  Result<std::size_t> try_read(std::span<std::byte> room) {
+    const long got = kernel::read_once(fd_.get(), room);
+    if (got >= 0) [[likely]]
+      return static_cast<std::size_t>(got);
+    return read_after(got, room, nullptr, OnSignal::go_on);
+  }
   Result<void> read_all(std::span<std::byte>& rest, Deadline deadline,
                         OnSignal on_signal = OnSignal::go_on);
   Result<std::size_t> write(std::span<const std::byte> bytes, Deadline deadline,
-                            OnSignal on_signal = OnSignal::go_on);
-  Result<std::size_t> try_write(std::span<const std::byte> bytes);
+                            OnSignal on_signal = OnSignal::go_on) {
+    const long put = kernel::send_once(fd_.get(), bytes);
+    if (put >= 0) [[likely]]
+      return static_cast<std::size_t>(put);
+    return write_after(put, bytes, &deadline, on_signal);
+  }
+  Result<std::size_t> try_write(std::span<const std::byte> bytes) {
+    const long put = kernel::send_once(fd_.get(), bytes);
+    if (put >= 0) [[likely]]
+      return static_cast<std::size_t>(put);
+    return write_after(put, bytes, nullptr, OnSignal::go_on);
+  }
   Result<void> write_all(std::span<const std::byte>& rest, Deadline deadline,
                          OnSignal on_signal = OnSignal::go_on);
 
@@ -112,6 +142,10 @@ class UnixStream : public UnixSocket {
  private:
   friend class UnixListener;
   explicit UnixStream(Fd fd) noexcept : UnixSocket(std::move(fd)) {}
+  [[gnu::cold]] Result<std::size_t> read_after(long refused, std::span<std::byte> room,
+                                               const Deadline* deadline, OnSignal on_signal);
+  [[gnu::cold]] Result<std::size_t> write_after(long refused, std::span<const std::byte> bytes,
+                                                const Deadline* deadline, OnSignal on_signal);
 };
 
 // Whole messages in order, both ways.
@@ -128,20 +162,53 @@ class UnixSeqpacket : public UnixSocket {
   // would take it for the end), limit_reached (descriptors), timed_out, interrupted, system; of
   // try_send() also would_block.
   Result<void> send(std::span<const std::byte> bytes, Deadline deadline,
-                    OnSignal on_signal = OnSignal::go_on, std::span<const int> descriptors = {});
-  Result<void> try_send(std::span<const std::byte> bytes, std::span<const int> descriptors = {});
+                    OnSignal on_signal = OnSignal::go_on, std::span<const int> descriptors = {}) {
+    const long sent = !bytes.empty() && descriptors.empty() ? kernel::send_once(fd_.get(), bytes)
+                                                            : kernel::not_made;
+    if (sent >= 0) [[likely]]
+      return {};
+    return send_after(sent, bytes, &deadline, on_signal, descriptors);
+  }
+  Result<void> try_send(std::span<const std::byte> bytes, std::span<const int> descriptors = {}) {
+    const long sent = !bytes.empty() && descriptors.empty() ? kernel::send_once(fd_.get(), bytes)
+                                                            : kernel::not_made;
+    if (sent >= 0) [[likely]]
+      return {};
+    return send_after(sent, bytes, nullptr, OnSignal::go_on, descriptors);
+  }
   // The next message. 0 bytes: the end. What does not fit into the room is lost, and told. Without
   // a place for descriptors, those that come are closed, and told as lost.
   // Errors: closed (ECONNRESET), timed_out, interrupted, out_of_memory, system; of try_receive()
   // also would_block.
   Result<Received> receive(std::span<std::byte> room, Deadline deadline,
                            OnSignal on_signal = OnSignal::go_on,
-                           std::vector<Fd>* descriptors = nullptr);
-  Result<Received> try_receive(std::span<std::byte> room, std::vector<Fd>* descriptors = nullptr);
+                           std::vector<Fd>* descriptors = nullptr) {
+    Received came{};
+    const long got =
+        descriptors == nullptr ? kernel::receive_into(fd_.get(), room, came) : kernel::not_made;
+    if (got >= 0) [[likely]]
+      return came;
+    return receive_after(got, room, &deadline, on_signal, descriptors);
+  }
+  Result<Received> try_receive(std::span<std::byte> room, std::vector<Fd>* descriptors = nullptr) {
+    Received came{};
+    const long got =
+        descriptors == nullptr ? kernel::receive_into(fd_.get(), room, came) : kernel::not_made;
+    if (got >= 0) [[likely]]
+      return came;
+    return receive_after(got, room, nullptr, OnSignal::go_on, descriptors);
+  }
 
  private:
   friend class UnixListener;
   explicit UnixSeqpacket(Fd fd) noexcept : UnixSocket(std::move(fd)) {}
+  // What is left to do after a call that was refused with this negated errno, or not made.
+  [[gnu::cold]] Result<void> send_after(long refused, std::span<const std::byte> bytes,
+                                        const Deadline* deadline, OnSignal on_signal,
+                                        std::span<const int> descriptors);
+  [[gnu::cold]] Result<Received> receive_after(long refused, std::span<std::byte> room,
+                                               const Deadline* deadline, OnSignal on_signal,
+                                               std::vector<Fd>* descriptors);
 };
 
 }  // namespace signalbox::os
