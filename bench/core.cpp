@@ -1,7 +1,6 @@
 // bench_core: how close topics come to what the machine itself needs. Rows: README.md here.
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <cmath>
+#include <cstdint>
 #include <cstdlib>
 
 #include "bench/counted_rows.hpp"
@@ -9,6 +8,7 @@
 #include "bench/pair.hpp"
 #include "bench/report.hpp"
 #include "bench/scratch_domain.hpp"
+#include "bench/windows.hpp"
 
 namespace bench {
 namespace {
@@ -39,64 +39,9 @@ enum Index : std::size_t {
   to_many,
 };
 
-struct Case {
-  std::string name;
-  Index ours, limit;
-  std::string limit_name;
-  double must;
-  std::uint64_t rounds;  // in one window: 3 to 40 ms
-  double share = 1;      // of the timing is one message: a round of a stream has many
-  bool is_p99 = false;   // the ratio is of the p99, not of the p50
-};
-
 // A round of a stream is one way already, and the timings are halves of rounds.
 constexpr double kOfAStream = 2.0 / stream_messages;
 constexpr double kOfAPublish = 2.0 / published_a_round;
-
-// A window of ours counts only while the machine kept still around it.
-constexpr double kStill = 1.3;
-
-double median(std::vector<double> values) {
-  if (values.empty()) return std::nan("");
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
-
-// limit, ours, limit, ours, ..., limit
-std::vector<Window> schedule_of(const Case& one, std::uint64_t windows) {
-  std::vector<Window> schedule;
-  for (std::uint64_t i = 0; i < windows; ++i) {
-    schedule.push_back({one.limit, one.rounds});
-    schedule.push_back({one.ours, one.rounds});
-  }
-  schedule.push_back({one.limit, one.rounds});
-  return schedule;
-}
-
-double ratio_of(const Case& one, const Timing& before, const Timing& ours, const Timing& after) {
-  if (one.is_p99) return ours.p99_ns / ((before.p99_ns + after.p99_ns) / 2);
-  return ours.p50_ns / ((before.p50_ns + after.p50_ns) / 2);
-}
-
-Row judge(const Case& one, const std::vector<Timing>& timings) {
-  std::vector<double> ratios, ours, ours_p99, limit, limit_p99;
-  const auto of_one = [&](const std::vector<double>& values) { return median(values) * one.share; };
-  for (const bool only_still : {true, false}) {
-    for (std::size_t i = 1; i + 1 < timings.size(); i += 2) {
-      const double before = timings[i - 1].p50_ns;
-      const double after = timings[i + 1].p50_ns;
-      if (only_still && std::max(before, after) > kStill * std::min(before, after)) continue;
-      ratios.push_back(ratio_of(one, timings[i - 1], timings[i], timings[i + 1]));
-      ours.push_back(timings[i].p50_ns);
-      ours_p99.push_back(timings[i].p99_ns);
-      limit.push_back((before + after) / 2);
-      limit_p99.push_back((timings[i - 1].p99_ns + timings[i + 1].p99_ns) / 2);
-    }
-    if (!ratios.empty()) break;  // a machine that never keeps still is judged by all its windows
-  }
-  return {one.name,       of_one(ours), of_one(ours_p99), of_one(limit), of_one(limit_p99),
-          median(ratios), one.must,     ratios.size(),    one.limit_name};
-}
 
 std::vector<Case> cases() {
   return {
@@ -156,21 +101,13 @@ int run(bool quick, bool smoke, const std::string& only, const std::string& json
   exchanges.reserve(made.size());
   for (const auto& one : made) exchanges.push_back(one.get());
   const std::uint64_t windows = smoke ? 1 : quick ? 40 : 300;
-  std::vector<Window> schedule;
-  for (Case one : chosen) {
-    if (smoke) one.rounds = std::min<std::uint64_t>(one.rounds, 100);
-    const auto part = schedule_of(one, windows);
-    schedule.insert(schedule.end(), part.begin(), part.end());
-  }
-  const auto timings = play(exchanges, schedule);
-  auto next = timings.begin();
-  for (const Case& one : chosen) {
-    const auto end = next + static_cast<std::ptrdiff_t>(2 * windows + 1);
-    rows.push_back(judge(one, {next, end}));
-    next = end;
-  }
-  print_table(rows);
-  if (!json.empty()) write_json(rows, json);
+  add(rows, play_cases(exchanges, chosen, windows, smoke ? 100 : UINT64_MAX));
+  const Method method{
+      "one way, ns a message, p50 / p99; ratio = median over windows of ours / limit",
+      "two processes pinned to two CPUs, payload written and read, windows of ours between two "
+      "windows of the limit"};
+  print_table(rows, method);
+  if (!json.empty()) write_json(rows, method, json);
   return 0;
 }
 

@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <functional>
 #include <string>
-#include <utility>
 
 #include "bench/instructions.hpp"
 #include "bench/payload.hpp"
@@ -15,12 +14,6 @@
 namespace bench {
 
 namespace {
-
-// A limit of 0 is one that nothing may exceed: there is no ratio to it, so the count stands for it.
-Row counted(std::string name, double count, double limit, double must, std::string limit_name) {
-  const double ratio = limit == 0 ? count : count / limit;
-  return {std::move(name), count, count, limit, limit, ratio, must, 1, std::move(limit_name)};
-}
 
 Steps publish_steps(std::size_t subscribers) {
   return count_steps([&]() -> std::function<void()> {

@@ -1,6 +1,7 @@
 // Counts with PTRACE_SINGLESTEP between two breakpoints that the child meets.
 #include "bench/instructions.hpp"
 
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -8,6 +9,8 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <exception>
 #include <fstream>
 #include <stdexcept>
 #include <string>
@@ -23,8 +26,8 @@ void meet_breakpoint() { asm volatile("int3"); }
 constexpr std::uint16_t kSyscall = 0x050f;
 #endif
 
-[[noreturn]] void be_stepped(const std::function<std::function<void()>()>& prepare) {
-  ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+// What the work holds goes at the end, because some of it would outlive the process.
+void run_between_breakpoints(const std::function<std::function<void()>()>& prepare) {
   const std::function<void()> work = prepare();
   const std::function<void()> nothing = [] {};
   for (const std::function<void()>* one : {&nothing, &work}) {
@@ -32,6 +35,17 @@ constexpr std::uint16_t kSyscall = 0x050f;
     meet_breakpoint();
     (*one)();
     meet_breakpoint();
+  }
+}
+
+[[noreturn]] void be_stepped(const std::function<std::function<void()>()>& prepare) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+  try {
+    run_between_breakpoints(prepare);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "bench: %s\n", error.what());
+    std::_Exit(1);
   }
   std::_Exit(0);
 }
@@ -101,7 +115,7 @@ Steps count_steps(const std::function<std::function<void()>()>& prepare) {
   if (child == 0) be_stepped(prepare);
   Steps counted[2];
   for (Steps& steps : counted) {
-    if (!stopped(child)) throw std::runtime_error("the kernel refuses to trace a child");
+    if (!stopped(child)) throw std::runtime_error("the child to step through ended early");
     steps = step_to_breakpoint(child);
     ::ptrace(PTRACE_CONT, child, nullptr, nullptr);
   }

@@ -15,7 +15,7 @@ struct Steps {
 
 // `prepare` runs in the child at full speed and answers the work, which then runs a few times at
 // full speed (so that caches, lazy binding and branch decisions are warm) and once step by step.
-// Throws where the kernel refuses to trace.
+// Throws where the kernel refuses to trace, and where the child ends early, which says why itself.
 Steps count_steps(const std::function<std::function<void()>()>& prepare);
 
 }  // namespace bench

@@ -4,11 +4,13 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <utility>
 
 #include "bench/pair.hpp"
 
@@ -64,24 +66,28 @@ std::string machine_line() {
                      where["load"].get<double>());
 }
 
-void print_table(const std::vector<Row>& rows) {
+Row counted(std::string name, double count, double limit, double must, std::string limit_name) {
+  const double ratio = limit == 0 ? count : count / limit;
+  return {std::move(name), count, count, limit, limit, ratio, must, 1, std::move(limit_name)};
+}
+
+void print_table(const std::vector<Row>& rows, const Method& method) {
+  std::size_t wide = 26;
+  for (const Row& row : rows) wide = std::max(wide, row.name.size());
   fmt::print("{}\n", machine_line());
-  fmt::print("one way, ns a message, p50 / p99; ratio = median over windows of ours / limit\n\n");
-  fmt::print("{:<26} {:>17} {:>17}  {:<26} {:>6} {:>7}\n", "case", "ours", "limit", "(limit is)",
-             "ratio", "must");
+  fmt::print("{}\n\n", method.line);
+  fmt::print("{:<{}} {:>17} {:>17}  {:<26} {:>6} {:>7}\n", "case", wide, "ours", "limit",
+             "(limit is)", "ratio", "must");
   for (const Row& row : rows) {
-    fmt::print("{:<26} {:>8.0f} /{:>7.0f} {:>8.0f} /{:>7.0f}  {:<26} {:>6.2f} {:>7} {}\n", row.name,
-               row.ours_ns, row.ours_p99_ns, row.limit_ns, row.limit_p99_ns, row.limit_name,
+    fmt::print("{:<{}} {:>8.0f} /{:>7.0f} {:>8.0f} /{:>7.0f}  {:<26} {:>6.2f} {:>7} {}\n", row.name,
+               wide, row.ours_ns, row.ours_p99_ns, row.limit_ns, row.limit_p99_ns, row.limit_name,
                row.ratio, fmt::format("<= {:.2f}", row.must),
                row.ratio <= row.must ? "" : "  MISSED");
   }
 }
 
-void write_json(const std::vector<Row>& rows, const std::string& path) {
-  nlohmann::json out{{"machine", machine()},
-                     {"method",
-                      "two processes pinned to two CPUs, payload written and read, "
-                      "windows of ours between two windows of the limit"}};
+void write_json(const std::vector<Row>& rows, const Method& method, const std::string& path) {
+  nlohmann::json out{{"machine", machine()}, {"method", method.sentence}};
   for (const Row& row : rows) {
     out["rows"].push_back({{"case", row.name},
                            {"ours", {{"p50_ns", row.ours_ns}, {"p99_ns", row.ours_p99_ns}}},

@@ -21,8 +21,18 @@ struct Row {
 nlohmann::json machine();
 std::string machine_line();
 
-void print_table(const std::vector<Row>& rows);
+// A row of something that is counted and not timed. A limit of 0 is one that nothing may exceed:
+// there is no ratio to it, so the count stands for it.
+Row counted(std::string name, double count, double limit, double must, std::string limit_name);
+
+// How the rows were measured: a line over the table, and a sentence in the JSON.
+struct Method {
+  std::string line;
+  std::string sentence;
+};
+
+void print_table(const std::vector<Row>& rows, const Method& method);
 // Machine, kernel, commit, method and rows. Throws if the file cannot be written.
-void write_json(const std::vector<Row>& rows, const std::string& path);
+void write_json(const std::vector<Row>& rows, const Method& method, const std::string& path);
 
 }  // namespace bench

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# usage: bench SUITE [--quick] [--json FILE]   measure a suite (core, bindings, peers)
+# usage: bench SUITE [--quick] [--json FILE]   measure a suite (core, kernel, bindings, peers)
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../environment.sh"
 
 suite="${1:-}"
 case "$suite" in
-  core | bindings | peers) shift ;;
-  *) fail "name a suite: ./dev bench core|bindings|peers [--quick] [--json FILE]" ;;
+  core | kernel | bindings | peers) shift ;;
+  *) fail "name a suite: ./dev bench core|kernel|bindings|peers [--quick] [--json FILE]" ;;
 esac
 
 # iceoryx2 comes from crates.io and needs a compiler that Debian 12 does not have: where that or the

@@ -1,0 +1,129 @@
+#include "bench/lock_rows.hpp"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include "bench/lock_exchange.hpp"
+#include "bench/windows.hpp"
+#include "signalbox/lock.hpp"
+#include "signalbox/semaphore.hpp"
+
+namespace bench {
+
+namespace {
+
+using signalbox::Deadline;
+
+// Which exchange is where in the list that is played.
+enum Index : std::size_t {
+  mutex,
+  robust,
+  posix,
+  set,
+  our_mutex,
+  our_semaphore,
+  futex,
+  baton,
+  post
+};
+
+std::vector<Case> cases() {
+  constexpr double of_a_turn = 2.0 / turns_a_round;  // timings are halves of rounds
+  return {
+      {"mutex, alone", our_mutex, mutex, "glibc's shared mutex", 1.2, 30, of_a_turn},
+      {"mutex, alone", our_mutex, robust, "glibc's robust mutex", 1.0, 30, of_a_turn},
+      {"semaphore, alone", our_semaphore, mutex, "glibc's shared mutex", 1.2, 30, of_a_turn},
+      {"semaphore, alone", our_semaphore, robust, "glibc's robust mutex", 1.0, 30, of_a_turn},
+      {"semaphore, alone", our_semaphore, posix, "sem_t", 1.2, 30, of_a_turn},
+      {"semaphore, alone", our_semaphore, set, "a System V set", 0.1, 10, of_a_turn},
+      {"mutex, handed over", baton, futex, "raw futex hand-over", 1.1, 300},
+      {"semaphore, handed over", post, futex, "raw futex hand-over", 1.1, 300},
+  };
+}
+
+// Another process that holds the mutex until it is destroyed.
+class Holder {
+ public:
+  explicit Holder(const std::string& name) {
+    int ends[2];
+    if (::pipe(ends) != 0) throw std::runtime_error("cannot make a pipe");
+    process_ = ::fork();
+    if (process_ < 0) throw std::runtime_error("cannot fork a holder");
+    if (process_ == 0) hold(name, ends[1]);
+    ::close(ends[1]);
+    char word = 0;
+    const bool has_it = ::read(ends[0], &word, 1) == 1;
+    ::close(ends[0]);
+    if (!has_it) throw std::runtime_error("the holder did not get its lock");
+  }
+  ~Holder() {
+    ::kill(process_, SIGKILL);
+    ::waitpid(process_, nullptr, 0);
+  }
+  Holder(const Holder&) = delete;
+  Holder& operator=(const Holder&) = delete;
+
+ private:
+  [[noreturn]] static void hold(const std::string& name, int told) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    auto mutex = signalbox::Mutex::open(name);
+    if (!mutex) std::_Exit(1);
+    const auto held = mutex->lock(Deadline::never());
+    if (!held || ::write(told, "h", 1) != 1) std::_Exit(1);
+    for (;;) ::pause();
+  }
+  pid_t process_ = -1;
+};
+
+// The sleep itself and its end by the deadline are one, which is not counted.
+template <class Wait>
+Row idle(const std::string& name, double seconds, Wait wait) {
+  rusage before{};
+  rusage after{};
+  ::getrusage(RUSAGE_SELF, &before);
+  const auto time = std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
+  if (wait(Deadline::after(time)) != signalbox::Errc::timed_out) {
+    throw std::runtime_error(name + ": the wait did not end at its deadline");
+  }
+  ::getrusage(RUSAGE_SELF, &after);
+  const auto woken = static_cast<double>(after.ru_nvcsw - before.ru_nvcsw - 1);
+  return counted(name, woken / seconds, 0, 0, "none");
+}
+
+}  // namespace
+
+std::vector<Row> lock_rows(std::uint64_t windows, std::uint64_t rounds_max) {
+  std::vector<std::unique_ptr<Exchange>> all;
+  for (auto* make : {glibc_mutex_alone, glibc_robust_alone, posix_semaphore_alone,
+                     semaphore_set_alone, our_mutex_alone, our_semaphore_alone, futex_handed_over,
+                     our_mutex_handed_over, our_semaphore_handed_over}) {
+    all.push_back(make());
+  }
+  std::vector<Exchange*> exchanges;
+  exchanges.reserve(all.size());
+  for (const auto& one : all) exchanges.push_back(one.get());
+  return play_cases(exchanges, cases(), windows, rounds_max);
+}
+
+std::vector<Row> idle_lock_rows(double seconds) {
+  const std::string name = "bench/held";
+  const Holder holder(name);
+  auto held = signalbox::Mutex::open(name).value();
+  auto empty = signalbox::Semaphore::open("bench/empty", {.units_max = 1, .units = 0}).value();
+  return {
+      idle("mutex, idle wake-ups a s", seconds,
+           [&](Deadline deadline) { return held.lock(deadline).error().code; }),
+      idle("semaphore, idle wake-ups a s", seconds,
+           [&](Deadline deadline) { return empty.acquire(deadline).error().code; }),
+  };
+}
+
+}  // namespace bench
