@@ -1,6 +1,7 @@
 """How the programs of `run_exchanges.py` are built: by ninja, in build/compatibility, and anew only
 where something changed."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -25,7 +26,8 @@ BUILDS = {
 SHORT = ("gcc", "gcc-32", "clang", "arm64")
 # What runs a build's programs where this machine's processor does not.
 RUNNERS = {"arm64": ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"]}
-LAYERS = ("base", "os", "wire", "topic")
+LAYERS = ("base", "wire", "topic")  # and of os what these reach
+INCLUDED = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 
 # The unit tests that are built for arm64, each a program as in src/*/CMakeLists.txt.
 UNIT_TESTS = {
@@ -88,6 +90,32 @@ def objects_of(name: str, sources: list[Path], rule: str, lines: list[str]) -> s
     return " ".join(made)
 
 
+def included_by(source: Path) -> list[Path]:
+    """The files of this project that `source` includes directly."""
+    folders = (ROOT / "include", ROOT / "src", source.parent)
+    found = []
+    for name in INCLUDED.findall(source.read_text()):
+        found += [folder / name for folder in folders if (folder / name).exists()][:1]
+    return found
+
+
+def reached_of_os(sources: list[Path]) -> list[Path]:
+    """The sources of src/os that `sources` need, fewer than half: those that make what they include,
+    directly or not. A source includes the header that it makes before any other."""
+    made_by: dict[Path, list[Path]] = {}
+    for source in sorted((ROOT / "src/os").glob("*.cpp")):
+        if not source.name.endswith("_test.cpp"):
+            made_by.setdefault(included_by(source)[0], []).append(source)
+    seen: set[Path] = set()
+    ahead = list(sources)
+    while ahead:
+        file = ahead.pop()
+        if file not in seen:
+            seen.add(file)
+            ahead += [*included_by(file), *made_by.get(file, [])]
+    return sorted(file for made in made_by.values() for file in made if file in seen)
+
+
 def build_file(builds: list[str]) -> str:
     """The text of a build.ninja with the exchanging program for each build, and the unit tests for
     arm64."""
@@ -95,6 +123,8 @@ def build_file(builds: list[str]) -> str:
     for layer in LAYERS:
         folder = ROOT / "src" / layer
         library += sorted(s for s in folder.glob("*.cpp") if not s.name.endswith("_test.cpp"))
+    entries = [ROOT / source for sources in UNIT_TESTS.values() for source in sources]
+    library += reached_of_os([*library, *entries, ROOT / "tests/compatibility/exchange.cpp"])
     lines: list[str] = []
     for name in builds:
         lines += rules_of(name)
