@@ -7,20 +7,6 @@ if(SIGNALBOX_TESTS)
   enable_testing()
   find_package(GTest REQUIRED)
   include(GoogleTest)
-
-  # GoogleTest's and the library's headers, read by the compiler once per build: half of the time that a
-  # test takes to compile. A program, because only a program is compiled with the flags of a program.
-  option(SIGNALBOX_TEST_HEADERS "Precompile the headers of the tests" ON)
-  if(SIGNALBOX_TEST_HEADERS)
-    file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/test_headers.cpp" CONTENT "")
-    add_executable(signalbox_test_headers "${PROJECT_BINARY_DIR}/test_headers.cpp")
-    set_target_properties(signalbox_test_headers PROPERTIES CXX_VISIBILITY_PRESET default)
-    target_link_libraries(signalbox_test_headers PRIVATE GTest::gmock GTest::gtest_main)
-    target_precompile_headers(
-      signalbox_test_headers PRIVATE <gmock/gmock.h> <gtest/gtest.h> <algorithm> <array> <atomic>
-      <chrono> <cstdint> <expected> <filesystem> <functional> <memory> <optional> <span> <string>
-      <thread> <vector>)
-  endif()
 endif()
 
 function(signalbox_add_test)
@@ -38,9 +24,7 @@ function(signalbox_add_test)
   target_link_libraries(${ARG_NAME} PRIVATE ${ARG_LINK} GTest::gmock GTest::gtest_main)
   # A program exports nothing, and its types may hold the system's.
   set_target_properties(${ARG_NAME} PROPERTIES CXX_VISIBILITY_PRESET default)
-  if(SIGNALBOX_TEST_HEADERS)
-    target_precompile_headers(${ARG_NAME} REUSE_FROM signalbox_test_headers)
-  endif()
+  signalbox_precompile_test(${ARG_NAME})
   # Discovery runs the program before ctest starts, not while building: a test that crashes on start
   # must be a failed test, not a failed build.
   gtest_discover_tests(${ARG_NAME} DISCOVERY_MODE PRE_TEST

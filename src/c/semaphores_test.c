@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -158,7 +159,7 @@ static void ignore(int signal) { (void)signal; }
 static pthread_t sleeper;
 
 static void* interrupt_until_told(void* told) {
-  while (!*(volatile int*)told) {
+  while (!atomic_load((atomic_int*)told)) {
     pthread_kill(sleeper, SIGUSR1);
     nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
   }
@@ -171,9 +172,9 @@ static void a_signal_ends_a_wait_if_asked(void) {
   sbx_semaphore_set* set = new_set(&initial, 1);
   signal(SIGUSR1, ignore);
   sleeper = pthread_self();
-  volatile int told = 0;
+  atomic_int told = 0;
   pthread_t thread;
-  SBX_CHECK(pthread_create(&thread, NULL, interrupt_until_told, (void*)&told) == 0);
+  SBX_CHECK(pthread_create(&thread, NULL, interrupt_until_told, &told) == 0);
   const sbx_sem_op take = {.index = 0, .delta = -1};
   const int code =
       sbx_semaphore_set_apply(set, &take, 1, SBX_NEVER, SBX_ON_SIGNAL_GIVE_UP, &sbx_last_error);
@@ -182,7 +183,7 @@ static void a_signal_ends_a_wait_if_asked(void) {
   SBX_CHECK(sbx_semaphore_set_apply(set, &take, 1, soon, SBX_ON_SIGNAL_GO_ON, &sbx_last_error) ==
                 SBX_TIMED_OUT &&
             sbx_now_ns() >= soon);
-  told = 1;
+  atomic_store(&told, 1);
   pthread_join(thread, NULL);
   end_set(set);
 }
