@@ -1,6 +1,6 @@
-# The standard library's and GoogleTest's headers, read by the compiler once per build: half of the time
-# that a file of ours takes to compile. Not where the build is optimised for release: there, and in the
-# exchanges between compilers, a file that forgets to include what it uses is found.
+# The standard library's and GoogleTest's headers, read by the compiler once per build: half of the
+# time that a file of ours takes to compile. Not where the build is optimised for release: there, and
+# in the exchanges between compilers, a file that forgets to include what it uses is found.
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   set(precompile OFF)
 else()
@@ -12,7 +12,8 @@ set(SIGNALBOX_STANDARD_HEADERS
     <algorithm> <array> <atomic> <chrono> <cstdint> <cstring> <expected> <functional> <memory>
     <mutex> <optional> <span> <string> <string_view> <thread> <utility> <vector>)
 
-# Each of the two is compiled as those are that use it: position independent as a library or as a program.
+# Each of the two is compiled as those are that use it: position independent as a library, or as a
+# program.
 if(SIGNALBOX_PRECOMPILE)
   file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/precompiled.cpp" CONTENT "")
   add_library(signalbox_standard_headers OBJECT "${PROJECT_BINARY_DIR}/precompiled.cpp")

@@ -100,8 +100,8 @@ def included_by(source: Path) -> list[Path]:
 
 
 def reached_of_os(sources: list[Path]) -> list[Path]:
-    """The sources of src/os that `sources` need, fewer than half: those that make what they include,
-    directly or not. A source includes the header that it makes before any other."""
+    """The sources of src/os that `sources` need, fewer than half: those that make what they
+    include, directly or not. A source includes the header that it makes before any other."""
     made_by: dict[Path, list[Path]] = {}
     for source in sorted((ROOT / "src/os").glob("*.cpp")):
         if not source.name.endswith("_test.cpp"):

@@ -149,8 +149,8 @@ void Crew::kill(int process) {
   start(process);
 }
 
-// Not /proc/PID/syscall: it says of a process that was woken on another CPU, which has not come round
-// to it yet, that it stands in its call still. The state in stat is R from the moment of the waking.
+// Not /proc/PID/syscall: it says of a process that was woken on another CPU, which has not come
+// round to it yet, that it stands in its call still. In stat it runs from the moment of the waking.
 bool Crew::is_asleep(int process) const {
   char text[128];
   const int fd = actors_.at(static_cast<std::size_t>(process)).stat.get();
