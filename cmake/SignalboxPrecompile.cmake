@@ -1,6 +1,6 @@
 # The standard library's and GoogleTest's headers, read by the compiler once per build: half of the
-# time that a file of ours takes to compile. Not where the build is optimised for release: there, and
-# in the exchanges between compilers, a file that forgets to include what it uses is found.
+# time that a file of ours takes to compile. Not where the build is optimised for release: there and
+# in the exchanges between compilers a file that forgets to include what it uses is found.
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   set(precompile OFF)
 else()

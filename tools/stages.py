@@ -25,7 +25,7 @@ NODE_COUNT = re.compile(r"^\S (pass|fail|skipped) (\d+)$", re.MULTILINE)
 
 
 # A watchdog for a stage that hangs, generous because it is no test of speed.
-STAGE_SECONDS_MAX = 1500
+STAGE_SECONDS_MAX = 2400
 
 
 @dataclass
