@@ -137,7 +137,9 @@ bool Parser::scalar(Field& out) {
     constexpr std::string_view expected =
         "expected a type (u8 u16 u32 u64 i8 i16 i32 i64 f32 f64 bool char, or '{')";
     if (word.empty()) return fail_expected(expected.substr(sizeof("expected ") - 1));
-    return fail(at_, std::string(expected) + ", found '" + std::string(word.substr(0, 32)) + "'");
+    std::string problem(expected);
+    problem.append(", found '").append(word.substr(0, 32)).append("'");
+    return fail(at_, std::move(problem));
   }
   out.kind = found->kind;
   out.element_bytes = found->bytes;
