@@ -63,6 +63,9 @@ class MutexGuard {
   void release() noexcept {
     if (core_ != nullptr) give_back();
   }
+  // From now on any thread of this process may release it. In return nobody is told would_deadlock
+  // until then: who holds it and asks again waits. For languages whose tasks change threads.
+  void let_any_thread_release() noexcept;
 
  private:
   friend class Recovered<MutexGuard>;

@@ -45,6 +45,9 @@ class [[nodiscard]] Recovered {
     return std::move(guard_);
   }
 
+  // As the guard's own, for who keeps this until another thread releases it.
+  void let_any_thread_release() noexcept { guard_.let_any_thread_release(); }
+
   // The guard, where it does not matter: what the lock guards cannot be left half changed.
   Guard regardless() && noexcept {
     guard_.repaired();

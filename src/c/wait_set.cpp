@@ -5,7 +5,9 @@
 #include <memory>
 #include <vector>
 
+#include "c/lock_handle.hpp"
 #include "c/object_calls.hpp"
+#include "c/semaphore_handle.hpp"
 #include "c/subscriber_handle.hpp"
 #include "signalbox/wait_set.hpp"
 
@@ -46,6 +48,17 @@ int watch(std::string_view function, sbx_wait_set* set, const Waitable& source, 
   }
   return hand_out(set->raw.watch_every(source, key, std::chrono::nanoseconds(period_ns)), out,
                   error);
+}
+
+template <class Handle>
+int watch_lock(std::string_view function, sbx_wait_set* set, Handle* handle, std::string_view name,
+               std::uint64_t key, sbx_watch** out, sbx_error* error) noexcept {
+  return guarded(function, error, [&]() -> int {
+    if (const int bad = need(function, {{out, "out"}, {set, "set"}, {handle, name}}, error))
+      return bad;
+    *out = nullptr;
+    return watch(function, set, handle->raw.waitable(), Events::readable, key, 0, out, error);
+  });
 }
 
 }  // namespace
@@ -90,6 +103,16 @@ int sbx_wait_set_watch_descriptor(sbx_wait_set* set, int fd, uint32_t events, ui
     return watch(function, set, Waitable::descriptor(fd), static_cast<Events>(events), key,
                  period_ns, out, error);
   });
+}
+
+int sbx_wait_set_watch_mutex(sbx_wait_set* set, sbx_mutex* mutex, uint64_t key, sbx_watch** out,
+                             sbx_error* error) {
+  return watch_lock("sbx_wait_set_watch_mutex", set, mutex, "mutex", key, out, error);
+}
+
+int sbx_wait_set_watch_semaphore(sbx_wait_set* set, sbx_semaphore* semaphore, uint64_t key,
+                                 sbx_watch** out, sbx_error* error) {
+  return watch_lock("sbx_wait_set_watch_semaphore", set, semaphore, "semaphore", key, out, error);
 }
 
 void sbx_watch_end(sbx_watch* watch) { delete watch; }

@@ -88,6 +88,11 @@ void MutexCore::give_back(bool unrepaired) noexcept {
   if (shm::release(lock_.word, lock_.line, ours, unrepaired)) shm::call_next(lock_, waker());
 }
 
+// What another thread reads there is compared with its own number only, and 0 is nobody's.
+void MutexCore::forget_thread() noexcept {
+  if (token() != 0) lock_.thread.store(0, shm::unordered);
+}
+
 void MutexCore::recover(RollCall& roll) noexcept {
   shm::recover(lock_, token(), [&](std::uint64_t who) { return roll.is_dead(who); }, waker());
 }
@@ -111,6 +116,10 @@ bool MutexCore::is_as_made() const noexcept {
 namespace signalbox {
 
 void MutexGuard::give_back() noexcept { std::exchange(core_, nullptr)->give_back(unrepaired_); }
+
+void MutexGuard::let_any_thread_release() noexcept {
+  if (core_ != nullptr) core_->forget_thread();
+}
 
 Result<Mutex> Mutex::open(std::string_view name, const LockOptions& options) {
   auto core = sync::share_as<sync::MutexCore>(

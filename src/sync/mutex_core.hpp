@@ -20,6 +20,7 @@ class MutexCore final : public SharedObject {
   Result<Recovered<MutexGuard>> take(Deadline deadline, os::OnSignal on_signal);
   Result<Recovered<MutexGuard>> try_take();
   void give_back(bool unrepaired) noexcept;
+  void forget_thread() noexcept;
 
   void recover(RollCall& roll) noexcept override;
   shm::Line<Atomics>& line() noexcept override { return lock_.line; }

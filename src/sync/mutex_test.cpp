@@ -95,6 +95,17 @@ TEST_F(MutexTest, SaysWhyItWasNotTaken) {
   }).join();
 }
 
+TEST_F(MutexTest, MayBelongToNoThread) {
+  auto mutex = open_mutex();
+  auto guard = take(mutex);
+  guard.let_any_thread_release();
+  EXPECT_EQ(mutex.try_lock().error().code, Errc::would_block);
+  EXPECT_EQ(mutex.lock(Deadline::after(2ms)).error().code, Errc::timed_out);
+  std::thread([&] { guard.release(); }).join();
+  guard = take(mutex);
+  EXPECT_EQ(mutex.try_lock().error().code, Errc::would_deadlock);
+}
+
 TEST_F(MutexTest, WaitsUntilItIsReleased) {
   auto mutex = open_mutex();
   auto guard = take(mutex);

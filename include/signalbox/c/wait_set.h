@@ -13,6 +13,8 @@
 #ifndef SIGNALBOX_C_WAIT_SET_H
 #define SIGNALBOX_C_WAIT_SET_H
 
+#include "signalbox/c/lock.h"
+#include "signalbox/c/semaphore.h"
 #include "signalbox/signalbox.h"
 
 #ifdef __cplusplus
@@ -51,6 +53,12 @@ SBX_EXPORT int sbx_wait_set_watch_subscriber(sbx_wait_set* set, sbx_subscriber* 
 SBX_EXPORT int sbx_wait_set_watch_descriptor(sbx_wait_set* set, int fd, uint32_t events,
                                              uint64_t key, int64_t period_ns, sbx_watch** out,
                                              sbx_error* error);
+/* Readable while a try_lock or try_acquire would succeed, and silent once the last handle of this
+ * process is closed. Takes two descriptors. */
+SBX_EXPORT int sbx_wait_set_watch_mutex(sbx_wait_set* set, sbx_mutex* mutex, uint64_t key,
+                                        sbx_watch** out, sbx_error* error);
+SBX_EXPORT int sbx_wait_set_watch_semaphore(sbx_wait_set* set, sbx_semaphore* semaphore,
+                                            uint64_t key, sbx_watch** out, sbx_error* error);
 /* Stops watching and frees the watch. NULL is allowed. */
 SBX_EXPORT void sbx_watch_end(sbx_watch* watch);
 
