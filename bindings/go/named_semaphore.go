@@ -17,7 +17,7 @@ import (
 
 // NamedSemaphore is a POSIX semaphore: one count, which others find by a name such as "/printer".
 //
-// It lives until [UnlinkSemaphore] and the last handle; units that the dead took stay taken. Any
+// It lives until [UnlinkNamedSemaphore] and the last handle; units that the dead took stay taken. Any
 // number of goroutines may use it at a time, and nothing is bound to a thread. It cannot be polled,
 // so a wait that has to sleep holds one OS thread, though no place in Go's scheduler; a context
 // ends it at once.
@@ -46,33 +46,33 @@ func newNamedSemaphore(name string,
 	return semaphore, nil
 }
 
-// CreateSemaphore makes a new one; mode 0 is 0600, exactly, whatever the umask. Errors:
+// CreateNamedSemaphore makes a new one; mode 0 is 0600, exactly, whatever the umask. Errors:
 // ErrAlreadyExists, ErrBadName, ErrOutOfRange, ErrNoSpace, ErrLimitReached, ErrPermissionDenied.
-func CreateSemaphore(name string, initial, mode uint32) (*NamedSemaphore, error) {
+func CreateNamedSemaphore(name string, initial, mode uint32) (*NamedSemaphore, error) {
 	return newNamedSemaphore(name,
 		func(text *C.char, out **C.sbx_named_semaphore, result *C.sbxgo_result) C.int {
 			return C.sbxgo_named_create(text, C.uint32_t(initial), modeOf(mode), 0, out, result)
 		})
 }
 
-// OpenSemaphore opens one that exists. Error besides: ErrNotFound.
-func OpenSemaphore(name string) (*NamedSemaphore, error) {
+// OpenNamedSemaphore opens one that exists. Error besides: ErrNotFound.
+func OpenNamedSemaphore(name string) (*NamedSemaphore, error) {
 	return newNamedSemaphore(name,
 		func(text *C.char, out **C.sbx_named_semaphore, result *C.sbxgo_result) C.int {
 			return C.sbx_named_semaphore_open(text, out, &result.error)
 		})
 }
 
-// OpenOrCreateSemaphore opens it, or creates it with this count and mode.
-func OpenOrCreateSemaphore(name string, initial, mode uint32) (*NamedSemaphore, error) {
+// OpenOrCreateNamedSemaphore opens it, or creates it with this count and mode.
+func OpenOrCreateNamedSemaphore(name string, initial, mode uint32) (*NamedSemaphore, error) {
 	return newNamedSemaphore(name,
 		func(text *C.char, out **C.sbx_named_semaphore, result *C.sbxgo_result) C.int {
 			return C.sbxgo_named_create(text, C.uint32_t(initial), modeOf(mode), 1, out, result)
 		})
 }
 
-// UnlinkSemaphore removes the name at once; those who have it open go on with the same semaphore.
-func UnlinkSemaphore(name string) error {
+// UnlinkNamedSemaphore removes the name at once; those who have it open go on with the same semaphore.
+func UnlinkNamedSemaphore(name string) error {
 	if bad := refuseZero(name); bad != nil {
 		return bad
 	}

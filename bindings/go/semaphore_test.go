@@ -191,15 +191,15 @@ func TestSetIsFoundByItsKey(t *testing.T) {
 
 func TestNamedSemaphore(t *testing.T) {
 	name := fmt.Sprintf("/sbx-go-test-%d", os.Getpid())
-	_, err := signalbox.OpenSemaphore(name)
+	_, err := signalbox.OpenNamedSemaphore(name)
 	expectError(t, err, signalbox.ErrNotFound)
-	_, err = signalbox.CreateSemaphore("printer", 1, 0)
+	_, err = signalbox.CreateNamedSemaphore("printer", 1, 0)
 	expectError(t, err, signalbox.ErrBadName)
-	_, err = signalbox.CreateSemaphore("/a\x00b", 1, 0)
+	_, err = signalbox.CreateNamedSemaphore("/a\x00b", 1, 0)
 	expectError(t, err, signalbox.ErrBadName)
-	made := must[*signalbox.NamedSemaphore](t)(signalbox.CreateSemaphore(name, 1, 0))
-	defer signalbox.UnlinkSemaphore(name)
-	other := must[*signalbox.NamedSemaphore](t)(signalbox.OpenOrCreateSemaphore(name, 9, 0))
+	made := must[*signalbox.NamedSemaphore](t)(signalbox.CreateNamedSemaphore(name, 1, 0))
+	defer signalbox.UnlinkNamedSemaphore(name)
+	other := must[*signalbox.NamedSemaphore](t)(signalbox.OpenOrCreateNamedSemaphore(name, 9, 0))
 	expectNil(t, other.Wait(within(t)))
 	if must[bool](t)(made.TryWait()) {
 		t.Fatal("there was none")
@@ -221,7 +221,7 @@ func TestNamedSemaphore(t *testing.T) {
 	}
 	made.Close()
 	expectError(t, made.Post(), signalbox.ErrClosed)
-	expectNil(t, signalbox.UnlinkSemaphore(name))
-	expectError(t, signalbox.UnlinkSemaphore(name), signalbox.ErrNotFound)
+	expectNil(t, signalbox.UnlinkNamedSemaphore(name))
+	expectError(t, signalbox.UnlinkNamedSemaphore(name), signalbox.ErrNotFound)
 	expectNil(t, other.Close())
 }
