@@ -9,8 +9,9 @@
         for sample in poses:                    # sleeps until there is a message
             print(sample.data["xyz"])           # read where the publisher wrote it
 
-Beside topics there are the kernel's objects, SemaphoreSet, NamedSemaphore, SysvQueue and
-PosixQueue, each with rules of its own, and WaitSet, one sleep for many sources.
+Beside topics there are locks that outlive their holders, Mutex and Semaphore; the kernel's objects,
+SemaphoreSet, NamedSemaphore, SysvQueue, PosixQueue and FileLock; each with rules of its own; and
+WaitSet, one sleep for many sources.
 
 Rules that hold for topics:
 
@@ -23,7 +24,7 @@ Limits   64 samples larger than 480 bytes held at once per subscriber; further o
          SignalboxError with code "limit_reached".
 """
 
-from ._core import Loan, Sample, library_version, sysv_key
+from ._core import Loan, MutexGuard, Permit, Sample, library_version, sysv_key
 from ._core import python_version as _python_version
 from ._describe import describe
 from ._errors import (
@@ -32,6 +33,8 @@ from ._errors import (
     SignalboxPermissionError,
     SignalboxTimeoutError,
 )
+from ._file_lock import FileLock, LockHolder
+from ._locks import Mutex, Semaphore, regardless
 from ._queues import (
     PosixQueue,
     PosixQueueFacts,
@@ -56,15 +59,21 @@ __version__: str = _python_version()
 __all__ = [
     "DescriptionError",
     "Events",
+    "FileLock",
     "Loan",
+    "LockHolder",
+    "Mutex",
+    "MutexGuard",
     "NamedSemaphore",
     "PRIVATE_KEY",
+    "Permit",
     "PosixQueue",
     "PosixQueueFacts",
     "PriorityMessage",
     "Publisher",
     "Sample",
     "SemOp",
+    "Semaphore",
     "SemaphoreSet",
     "SemaphoreSetFacts",
     "SignalboxError",
@@ -80,5 +89,6 @@ __all__ = [
     "__version__",
     "describe",
     "library_version",
+    "regardless",
     "sysv_key",
 ]

@@ -311,6 +311,98 @@ def open_or_create_posix_queue(
     name: str, messages_max: int, message_bytes_max: int, mode: int, access: str
 ) -> PosixQueue: ...
 
+@final
+class MutexGuard:
+    """A mutex that is held, until release() or the end of a `with`. It belongs to its thread."""
+
+    def release(self) -> None:
+        """Gives it back now. Nothing to do where that was done."""
+    @property
+    def held(self) -> bool:
+        """False after release()."""
+    @property
+    def owner_died(self) -> bool:
+        """True: the last owner died while he held it."""
+    def _repaired(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        type: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+class Mutex:
+    """The compiled half of signalbox.Mutex."""
+
+    def __init__(self, made: Mutex) -> None: ...
+    def _lock(self, timeout: float | None) -> MutexGuard: ...
+    def _try_lock(self) -> MutexGuard | None: ...
+    def close(self) -> None:
+        """Closes this handle; what is held stays so."""
+    @property
+    def closed(self) -> bool:
+        """True after close()."""
+
+def open_mutex(name: str, domain: str | None, first_come_first_served: bool) -> Mutex: ...
+
+@final
+class Permit:
+    """A unit of a Semaphore that is held, until release() or the end of a `with`."""
+
+    def release(self) -> None:
+        """Gives it back now. Nothing to do where that was done."""
+    def use_up(self) -> None:
+        """The unit is absent from now on: what it stood for was taken away."""
+    @property
+    def held(self) -> bool:
+        """False after release() and use_up()."""
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        type: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+class Semaphore:
+    """The compiled half of signalbox.Semaphore."""
+
+    def __init__(self, made: Semaphore) -> None: ...
+    def acquire(self, timeout: float | None = None) -> Permit:
+        """Takes a unit, which comes back with the permit or with our death."""
+    def try_acquire(self) -> Permit | None:
+        """As acquire(), but never sleeps. None: no unit is free."""
+    def consume(self, timeout: float | None = None) -> bool:
+        """Takes a unit away for good (True), or none was free in time (False)."""
+    def try_consume(self) -> bool:
+        """Takes a unit away for good if one is free. Never sleeps."""
+    def post(self) -> None:
+        """Makes an absent unit free, and wakes one who waits."""
+    def value(self) -> int:
+        """How many units are free at this moment."""
+    def close(self) -> None:
+        """Closes this handle; what is held stays so."""
+    @property
+    def closed(self) -> bool:
+        """True after close()."""
+
+def open_semaphore(
+    name: str,
+    units_max: int,
+    units: int | None,
+    domain: str | None,
+    first_come_first_served: bool,
+) -> Semaphore: ...
+def take_file_lock(
+    fd: int, exclusive: bool, owner: int, begin: int, bytes: int, timeout: float | None
+) -> None: ...
+def try_take_file_lock(fd: int, exclusive: bool, owner: int, begin: int, bytes: int) -> bool: ...
+def release_file_lock(fd: int, owner: int, begin: int, bytes: int) -> None: ...
+def file_lock_holder(
+    fd: int, exclusive: bool, owner: int, begin: int, bytes: int
+) -> tuple[bool, int, int, int] | None: ...
+
 class WaitSet:
     """The compiled half of signalbox.WaitSet."""
 

@@ -1,5 +1,6 @@
-// kernel_object.hpp: what the classes for objects of the kernel have in common. The kernel sees to
-// their threads and forks, so there is no turn to take: any thread may use them at any time.
+// kernel_object.hpp: what the classes for locks and for objects of the kernel have in common. The
+// library or the kernel sees to their threads and forks, so there is no turn to take: any thread
+// may use them at any time.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -91,5 +92,7 @@ class Bytes {
 
 void bind_semaphores(nanobind::module_& module);
 void bind_queues(nanobind::module_& module);
+void bind_locks(nanobind::module_& module);
+void bind_file_locks(nanobind::module_& module);
 
 }  // namespace signalbox_python
