@@ -134,6 +134,9 @@ func runRole(role string) int {
 	}()
 	roles := map[string]func(topic string) error{
 		"die inside":    roleDieInside,
+		"hold file":     roleHoldFile,
+		"hold mutex":    roleHoldMutex,
+		"hold units":    roleHoldUnits,
 		"publish poses": rolePublishPoses,
 		"relay batches": roleRelayBatches,
 		"tell eviction": roleTellEviction,

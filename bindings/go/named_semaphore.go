@@ -17,10 +17,10 @@ import (
 
 // NamedSemaphore is a POSIX semaphore: one count, which others find by a name such as "/printer".
 //
-// It lives until [UnlinkNamedSemaphore] and the last handle; units that the dead took stay taken. Any
-// number of goroutines may use it at a time, and nothing is bound to a thread. It cannot be polled,
-// so a wait that has to sleep holds one OS thread, though no place in Go's scheduler; a context
-// ends it at once.
+// It lives until [UnlinkNamedSemaphore] and the last handle; units that the dead took stay taken.
+// Any number of goroutines may use it at a time, and nothing is bound to a thread. It cannot be
+// polled, so a wait that has to sleep holds one OS thread, though no place in Go's scheduler; a
+// context ends it at once.
 type NamedSemaphore struct {
 	open   openHandle
 	name   string
@@ -71,7 +71,8 @@ func OpenOrCreateNamedSemaphore(name string, initial, mode uint32) (*NamedSemaph
 		})
 }
 
-// UnlinkNamedSemaphore removes the name at once; those who have it open go on with the same semaphore.
+// UnlinkNamedSemaphore removes the name at once; those who have it open go on with the same
+// semaphore.
 func UnlinkNamedSemaphore(name string) error {
 	if bad := refuseZero(name); bad != nil {
 		return bad
