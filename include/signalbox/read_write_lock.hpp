@@ -47,6 +47,8 @@ class ReadGuard {
   explicit operator bool() const noexcept { return core_ != nullptr; }
   // Gives it back now. Enters the kernel only if somebody sleeps in line.
   void release() noexcept;
+  // As MutexGuard's.
+  void let_any_thread_release() noexcept;
 
  private:
   friend class sync::ReadWriteCore;
@@ -71,6 +73,8 @@ class WriteGuard {
   explicit operator bool() const noexcept { return core_ != nullptr; }
   // Gives it back now. Enters the kernel only if somebody sleeps in line.
   void release() noexcept;
+  // As MutexGuard's.
+  void let_any_thread_release() noexcept;
 
  private:
   friend class Recovered<WriteGuard>;

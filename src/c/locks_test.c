@@ -6,61 +6,17 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "c/check.h"
+#include "c/other_process.h"
 #include "signalbox/c/file_lock.h"
 #include "signalbox/c/lock.h"
 #include "signalbox/c/semaphore.h"
 #include "signalbox/c/wait_set.h"
 
 static int64_t soon(void) { return sbx_now_ns() + 20000000; }
-
-/* ---- another process: says a byte when it holds something, then waits for ours, or our end */
-
-typedef struct {
-  pid_t pid;
-  int hear, tell;
-} Other;
-
-static int said, heard;
-
-static void say_and_listen(void) {
-  char word = '.';
-  if (write(said, &word, 1) != 1 || read(heard, &word, 1) != 1) _exit(3);
-}
-
-static Other start(void (*work)(void)) {
-  int up[2], down[2];
-  SBX_CHECK(pipe(up) == 0 && pipe(down) == 0);
-  const pid_t pid = fork();
-  SBX_CHECK(pid >= 0);
-  if (pid == 0) {
-    close(up[0]);
-    close(down[1]);
-    said = up[1];
-    heard = down[0];
-    work();
-    _exit(0);
-  }
-  close(up[1]);
-  close(down[0]);
-  char word = 0;
-  SBX_CHECK(read(up[0], &word, 1) == 1);
-  return (Other){pid, up[0], down[1]};
-}
-
-static void end(Other other, int signal_number) {
-  if (signal_number != 0) SBX_CHECK(kill(other.pid, signal_number) == 0);
-  if (signal_number == 0) SBX_CHECK(write(other.tell, ".", 1) == 1);
-  int status = 0;
-  SBX_CHECK(waitpid(other.pid, &status, 0) == other.pid);
-  SBX_CHECK(signal_number == 0 ? status == 0 : WTERMSIG(status) == signal_number);
-  close(other.hear);
-  close(other.tell);
-}
 
 /* ---- the mutex */
 
@@ -110,7 +66,7 @@ static void the_next_owner_learns_of_a_death(void) {
 }
 
 static void* tell_later(void* other) {
-  SBX_CHECK(write(((Other*)other)->tell, ".", 1) == 1);
+  tell(*(Other*)other);
   return NULL;
 }
 
@@ -122,7 +78,7 @@ static void another_process_wakes_who_waits(void) {
   sbx_mutex_guard guard = locked(mutex, 0);
   SBX_CHECK(sbx_mutex_release(&guard, &sbx_last_error) == SBX_OK);
   pthread_join(thread, NULL);
-  SBX_CHECK(waitpid(holder.pid, NULL, 0) == holder.pid);
+  SBX_CHECK(reaped(holder) == 0);
   sbx_mutex_close(mutex);
 }
 

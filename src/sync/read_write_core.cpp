@@ -122,6 +122,15 @@ void ReadWriteCore::stop_writing(bool unrepaired) noexcept {
   if (shm::release(rw_.lock.word, rw_.lock.line, ours, unrepaired)) shm::call_next(rw_, waker());
 }
 
+// Numbers are compared with a thread's own only, and 0 is nobody's.
+void ReadWriteCore::forget_reader(std::uint32_t slot) noexcept {
+  if (token() != 0) rw_.readers[slot].thread.store(0, shm::unordered);
+}
+
+void ReadWriteCore::forget_writer() noexcept {
+  if (token() != 0) rw_.lock.thread.store(0, shm::unordered);
+}
+
 void ReadWriteCore::recover(RollCall& roll) noexcept {
   shm::recover(rw_, token(), [&](std::uint64_t who) { return roll.is_dead(who); }, waker());
 }
@@ -158,6 +167,14 @@ void ReadGuard::release() noexcept {
 
 void WriteGuard::release() noexcept {
   if (core_ != nullptr) std::exchange(core_, nullptr)->stop_writing(unrepaired_);
+}
+
+void ReadGuard::let_any_thread_release() noexcept {
+  if (core_ != nullptr) core_->forget_reader(slot_);
+}
+
+void WriteGuard::let_any_thread_release() noexcept {
+  if (core_ != nullptr) core_->forget_writer();
 }
 
 Result<ReadWriteLock> ReadWriteLock::open(std::string_view name, std::string_view domain) {

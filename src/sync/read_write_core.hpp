@@ -25,6 +25,8 @@ class ReadWriteCore final : public SharedObject {
   Result<Recovered<WriteGuard>> write(Deadline deadline, os::OnSignal on_signal);
   void stop_reading(std::uint32_t slot) noexcept;
   void stop_writing(bool unrepaired) noexcept;
+  void forget_reader(std::uint32_t slot) noexcept;
+  void forget_writer() noexcept;
 
   void recover(RollCall& roll) noexcept override;
   shm::Line<Atomics>& line() noexcept override { return rw_.lock.line; }

@@ -84,6 +84,20 @@ TEST_F(ReadWriteLockTest, SaysWhyItWasNotTaken) {
   }).join();
 }
 
+TEST_F(ReadWriteLockTest, MayBelongToNoThread) {
+  auto lock = open_lock();
+  auto reading = lock.lock_to_read(watchdog()).value();
+  reading.let_any_thread_release();
+  EXPECT_EQ(lock.try_lock_to_write().error().code, Errc::would_block);
+  std::thread([&] { reading.release(); }).join();
+  auto writing = write(lock);
+  writing.let_any_thread_release();
+  EXPECT_EQ(lock.try_lock_to_write().error().code, Errc::would_block);
+  EXPECT_EQ(lock.try_lock_to_read().error().code, Errc::would_block);
+  std::thread([&] { writing.release(); }).join();
+  EXPECT_TRUE(lock.try_lock_to_read());
+}
+
 TEST_F(ReadWriteLockTest, AWriterWaitsForReadersAndTheyForIt) {
   auto lock = open_lock();
   auto reading = lock.lock_to_read(watchdog()).value();
