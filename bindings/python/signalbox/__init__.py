@@ -9,9 +9,9 @@
         for sample in poses:                    # sleeps until there is a message
             print(sample.data["xyz"])           # read where the publisher wrote it
 
-Beside topics there are locks that outlive their holders, Mutex and Semaphore; the kernel's objects,
-SemaphoreSet, NamedSemaphore, SysvQueue, PosixQueue and FileLock; each with rules of its own; and
-WaitSet, one sleep for many sources.
+Beside topics there are locks that outlive their holders, Mutex, Semaphore, ReadWriteLock, Condition
+and Barrier; the kernel's objects, SemaphoreSet, NamedSemaphore, SysvQueue, PosixQueue and FileLock;
+each with rules of its own; and WaitSet, one sleep for many sources.
 
 Rules that hold for topics:
 
@@ -24,7 +24,16 @@ Limits   64 samples larger than 480 bytes held at once per subscriber; further o
          SignalboxError with code "limit_reached".
 """
 
-from ._core import Loan, MutexGuard, Permit, Sample, library_version, sysv_key
+from ._core import (
+    Loan,
+    MutexGuard,
+    Permit,
+    ReadGuard,
+    Sample,
+    WriteGuard,
+    library_version,
+    sysv_key,
+)
 from ._core import python_version as _python_version
 from ._describe import describe
 from ._errors import (
@@ -35,6 +44,7 @@ from ._errors import (
 )
 from ._file_lock import FileLock, LockHolder
 from ._locks import Mutex, Semaphore, regardless
+from ._meetings import Barrier, Condition, ReadWriteLock
 from ._queues import (
     PosixQueue,
     PosixQueueFacts,
@@ -57,6 +67,8 @@ from ._wait_set import Events, WaitSet, Watch
 __version__: str = _python_version()
 
 __all__ = [
+    "Barrier",
+    "Condition",
     "DescriptionError",
     "Events",
     "FileLock",
@@ -71,6 +83,8 @@ __all__ = [
     "PosixQueueFacts",
     "PriorityMessage",
     "Publisher",
+    "ReadGuard",
+    "ReadWriteLock",
     "Sample",
     "SemOp",
     "Semaphore",
@@ -86,6 +100,7 @@ __all__ = [
     "SysvQueueFacts",
     "WaitSet",
     "Watch",
+    "WriteGuard",
     "__version__",
     "describe",
     "library_version",

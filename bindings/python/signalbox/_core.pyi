@@ -403,6 +403,94 @@ def file_lock_holder(
     fd: int, exclusive: bool, owner: int, begin: int, bytes: int
 ) -> tuple[bool, int, int, int] | None: ...
 
+@final
+class ReadGuard:
+    """A ReadWriteLock held to read, until release() or the end of a `with`."""
+
+    def release(self) -> None:
+        """Gives it back now. Nothing to do where that was done."""
+    @property
+    def held(self) -> bool:
+        """False after release()."""
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        type: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+@final
+class WriteGuard:
+    """A ReadWriteLock held to write, until release() or the end of a `with`."""
+
+    def release(self) -> None:
+        """Gives it back now. Nothing to do where that was done."""
+    @property
+    def held(self) -> bool:
+        """False after release()."""
+    @property
+    def owner_died(self) -> bool:
+        """True: the last writer died while he held it."""
+    def _repaired(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        type: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+class ReadWriteLock:
+    """The compiled half of signalbox.ReadWriteLock."""
+
+    def __init__(self, made: ReadWriteLock) -> None: ...
+    def lock_to_read(self, timeout: float | None = None) -> ReadGuard:
+        """Takes it together with others who read."""
+    def try_lock_to_read(self) -> ReadGuard | None:
+        """As lock_to_read(), but never sleeps. None: it is not free."""
+    def _lock_to_write(self, timeout: float | None) -> WriteGuard: ...
+    def _try_lock_to_write(self) -> WriteGuard | None: ...
+    def close(self) -> None:
+        """Closes this handle; what is held stays so."""
+    @property
+    def closed(self) -> bool:
+        """True after close()."""
+
+def open_read_write_lock(name: str, domain: str | None) -> ReadWriteLock: ...
+
+class Condition:
+    """The compiled half of signalbox.Condition."""
+
+    def __init__(self, made: Condition) -> None: ...
+    def _wait(self, guard: MutexGuard, timeout: float | None) -> bool: ...
+    def notify_one(self) -> None:
+        """Wakes the one who has waited longest."""
+    def notify_all(self) -> None:
+        """Wakes all who wait."""
+    def close(self) -> None:
+        """Closes this handle; what is held stays so."""
+    @property
+    def closed(self) -> bool:
+        """True after close()."""
+
+def open_condition(name: str, domain: str | None) -> Condition: ...
+def run_signal_handlers() -> None: ...
+
+class Barrier:
+    """The compiled half of signalbox.Barrier."""
+
+    def __init__(self, made: Barrier) -> None: ...
+    def arrive_and_wait(self, timeout: float | None = None) -> None:
+        """Arrives, and waits until all have."""
+    def close(self) -> None:
+        """Closes this handle; what is held stays so."""
+    @property
+    def closed(self) -> bool:
+        """True after close()."""
+
+def open_barrier(name: str, parties: int, domain: str | None) -> Barrier: ...
+
 class WaitSet:
     """The compiled half of signalbox.WaitSet."""
 

@@ -1,20 +1,23 @@
 """Mutex and Semaphore: the compiled handles with Python's ways to make and hold."""
 
 from collections.abc import Callable
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, TypeVar
 
 from . import _core
-from ._core import MutexGuard
+from ._core import MutexGuard, WriteGuard
 
 Recover: TypeAlias = Callable[[], Any]
 """What repairs that which a dead owner may have left half changed. It runs under the lock."""
+
+
+Guard = TypeVar("Guard", MutexGuard, WriteGuard)
 
 
 def regardless() -> None:
     """The `recover` of a lock that guards nothing which could be left half changed."""
 
 
-def _recovered(guard: MutexGuard, recover: Recover) -> MutexGuard:
+def _recovered(guard: Guard, recover: Recover) -> Guard:
     if guard.owner_died:
         try:
             recover()

@@ -94,5 +94,6 @@ void bind_semaphores(nanobind::module_& module);
 void bind_queues(nanobind::module_& module);
 void bind_locks(nanobind::module_& module);
 void bind_file_locks(nanobind::module_& module);
+void bind_meetings(nanobind::module_& module);
 
 }  // namespace signalbox_python

@@ -22,10 +22,6 @@ namespace {
 
 using Semaphore = KernelObject<sbx_semaphore>;
 using Permit = HeldLock<sbx_permit, sbx_permit_release>;
-using Timeout = std::optional<double>;
-using Domain = std::optional<std::string>;
-
-const char* c_domain(const Domain& domain) { return domain ? c_name(*domain) : nullptr; }
 
 // ---- the mutex
 

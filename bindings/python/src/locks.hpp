@@ -1,5 +1,8 @@
-// locks.hpp: the mutex, for those who lock it and who wait under it.
+// locks.hpp: the mutex and what names have in common, for those who lock and who wait under it.
 #pragma once
+
+#include <optional>
+#include <string>
 
 #include "held_lock.hpp"
 #include "kernel_object.hpp"
@@ -9,5 +12,10 @@ namespace signalbox_python {
 
 using Mutex = KernelObject<sbx_mutex>;
 using MutexGuard = HeldLock<sbx_mutex_guard, sbx_mutex_release>;
+
+using Timeout = std::optional<double>;
+using Domain = std::optional<std::string>;
+
+inline const char* c_domain(const Domain& domain) { return domain ? c_name(*domain) : nullptr; }
 
 }  // namespace signalbox_python

@@ -21,6 +21,7 @@ NB_MODULE(_core, module) {
   signalbox_python::bind_queues(module);
   signalbox_python::bind_locks(module);
   signalbox_python::bind_file_locks(module);
+  signalbox_python::bind_meetings(module);
   signalbox_python::bind_wait_set(module);
   module.def("library_version", &sbx_version,
              "The version of libsignalbox.so in use, as \"major.minor.patch\".");
