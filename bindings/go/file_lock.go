@@ -54,6 +54,7 @@ func LockFile(ctx context.Context, file *os.File, o FileLockOptions) (*FileLock,
 	if err := takeFileLock(ctx, file, o); err != nil {
 		return nil, err
 	}
+	ordered()
 	return &FileLock{file: file, o: o, held: true}, nil
 }
 
@@ -63,6 +64,7 @@ func TryLockFile(file *os.File, o FileLockOptions) (*FileLock, error) {
 	if !taken || err != nil {
 		return nil, err
 	}
+	ordered()
 	return &FileLock{file: file, o: o, held: true}, nil
 }
 
@@ -78,6 +80,8 @@ func (l *FileLock) Convert(ctx context.Context, shared bool) error {
 	}
 	wanted := l.o
 	wanted.Shared = shared
+	ordered()
+	defer ordered()
 	if err := takeFileLock(ctx, l.file, wanted); err != nil {
 		return err
 	}
@@ -94,6 +98,7 @@ func (l *FileLock) Release() error {
 		return nil
 	}
 	l.held = false
+	ordered()
 	var err error
 	if withDescriptor(l.file, func(fd C.int) {
 		err = try(func(result *C.sbxgo_result) C.int {

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -143,6 +144,7 @@ func (g *MutexGuard) Release() error {
 	if g.native.is_held == 0 {
 		return nil
 	}
+	ordered()
 	return try(func(result *C.sbxgo_result) C.int {
 		return C.sbx_mutex_release(&g.native, &result.error)
 	})
@@ -164,6 +166,12 @@ func (m *Mutex) use(verb string, call func(handle *C.sbx_mutex) error) error {
 func (m *Mutex) action(verb string) string { return verb + " mutex " + strconv.Quote(m.name) }
 
 // ---- what all locks do alike
+
+// order tells Go what locks in C have ordered: neither its memory model nor its race detector looks
+// into C. Each who takes something sees what those did who gave it back before.
+var order atomic.Uint64
+
+func ordered() { order.Add(1) }
 
 // tryNamed runs a call that opens what has a name in a domain.
 func tryNamed(name, domain string,
@@ -204,6 +212,7 @@ func needRepair(repair func() error, what, name string) error {
 }
 
 func repairIfDied(died bool, repair, giveBack, repaired func() error) error {
+	ordered()
 	if !died {
 		return nil
 	}

@@ -135,6 +135,10 @@ func runRole(role string) int {
 	roles := map[string]func(topic string) error{
 		"die inside":    roleDieInside,
 		"hold file":     roleHoldFile,
+		"hold to read":  roleHoldToRead,
+		"hold to write": roleHoldToWrite,
+		"meet":          roleMeet,
+		"notify":        roleNotify,
 		"hold mutex":    roleHoldMutex,
 		"hold units":    roleHoldUnits,
 		"publish poses": rolePublishPoses,

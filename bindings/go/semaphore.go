@@ -85,6 +85,7 @@ func (s *Semaphore) Acquire(ctx context.Context) (*Permit, error) {
 	if err != nil {
 		return nil, err
 	}
+	ordered()
 	return permit, nil
 }
 
@@ -99,6 +100,7 @@ func (s *Semaphore) TryAcquire() (*Permit, error) {
 	if isBusy || err != nil {
 		return nil, err
 	}
+	ordered()
 	return permit, nil
 }
 
@@ -110,6 +112,7 @@ func (p *Permit) Release() error {
 	if p.native.is_held == 0 {
 		return nil
 	}
+	ordered()
 	return try(func(result *C.sbxgo_result) C.int {
 		return C.sbx_permit_release(&p.native, &result.error)
 	})
@@ -130,6 +133,7 @@ func (s *Semaphore) Consume(ctx context.Context) error {
 	if taken, err := s.TryConsume(); taken || err != nil {
 		return err
 	}
+	defer ordered()
 	return s.use("consume a unit of", func(handle *C.sbx_semaphore) error {
 		return sleepInKernel(ctx, s.action("consume a unit of"),
 			func(thread *C.int32_t, result *C.sbxgo_result) C.int {
@@ -146,12 +150,14 @@ func (s *Semaphore) TryConsume() (bool, error) {
 			return C.sbx_semaphore_try_consume(handle, &result.error)
 		})
 	})
+	ordered()
 	return err == nil && !isBusy, err
 }
 
 // Post makes an absent unit free, and wakes one who waits. Error: ErrOutOfRange (no unit is
 // absent).
 func (s *Semaphore) Post() error {
+	ordered()
 	return s.use("post to", func(handle *C.sbx_semaphore) error {
 		return try(func(result *C.sbxgo_result) C.int {
 			return C.sbx_semaphore_post(handle, &result.error)
