@@ -33,9 +33,9 @@ SBX_EXPORT void sbx_condition_close(sbx_condition* condition);
  * whichever it was, with the mutex held by `guard`. A wait may also end for nothing. An owner of
  * the mutex may have died meanwhile: *owner_died is what sbx_mutex_lock() says.
  *
- * Errors: BAD_ARGUMENT (nothing is held, or by another thread, or what the mutex guards is still to
- * be repaired; nothing has changed then). With all others the mutex was given back and `guard` is empty: LIMIT_REACHED (256 wait already),
- * WRONG_PROCESS, DAMAGED. */
+ * Errors: BAD_ARGUMENT (nothing is held, or by another thread, or what the mutex guards is still
+ * to be repaired), with which nothing has changed. With all others the mutex was given back and
+ * `guard` is empty: LIMIT_REACHED (256 wait already), WRONG_PROCESS, DAMAGED. */
 SBX_EXPORT int sbx_condition_wait(sbx_condition* condition, sbx_mutex_guard* guard,
                                   int64_t deadline_ns, int on_signal, int* owner_died,
                                   sbx_error* error);
