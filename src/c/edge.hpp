@@ -53,6 +53,10 @@ int read_options(std::string_view function, const void* options, void* out, std:
 
 // A pointer that a caller must give, and the parameter's name.
 struct Needed {
+  // Not explicit, to be written as a pair; also of a pointer to a pointer.
+  template <class T>
+  Needed(const T* given, std::string_view parameter) noexcept
+      : pointer(static_cast<const void*>(given)), name(parameter) {}
   const void* pointer;
   std::string_view name;
 };

@@ -13,7 +13,6 @@ using signalbox::c::guarded;
 using signalbox::c::need;
 using signalbox::c::on_signal_of;
 using signalbox::c::report;
-using signalbox::os::ByteRange;
 using signalbox::os::Fd;
 using signalbox::os::LockKind;
 using signalbox::os::LockOptions;

@@ -15,10 +15,8 @@ using signalbox::Result;
 using signalbox::c::check_held;
 using signalbox::c::guarded;
 using signalbox::c::inside;
-using signalbox::c::make;
 using signalbox::c::need;
 using signalbox::c::on_signal_of;
-using signalbox::c::put_in;
 using signalbox::c::report;
 using signalbox::c::take_out;
 
