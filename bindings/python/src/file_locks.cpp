@@ -40,11 +40,11 @@ void take(int fd, bool exclusive, std::uint32_t owner, std::uint64_t begin, std:
   const sbx_file_lock_options options = options_of(owner, begin, bytes);
   if (try_take(fd, exclusive, options)) return;
   sbx_error error;
-  const std::int64_t slice = deadline == SBX_NEVER ? kWhole : kWaitNsMax;
-  const int code = wait_in_slices(deadline, slice, error, [&](std::int64_t until, sbx_error* why) {
-    return sbx_file_lock_take(fd, exclusive ? SBX_LOCK_EXCLUSIVE : SBX_LOCK_SHARED, &options, until,
-                              SBX_ON_SIGNAL_GIVE_UP, why);
-  });
+  const int code = wait_in_slices(
+      deadline, sleep_max_of_naps(deadline), error, [&](std::int64_t until, sbx_error* why) {
+        return sbx_file_lock_take(fd, exclusive ? SBX_LOCK_EXCLUSIVE : SBX_LOCK_SHARED, &options,
+                                  until, SBX_ON_SIGNAL_GIVE_UP, why);
+      });
   check(code, error);
 }
 

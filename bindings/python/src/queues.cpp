@@ -75,9 +75,10 @@ void sysv_send(const SysvQueue& self, std::int64_t type, nb::handle data,
                std::optional<double> timeout) {
   const Bytes bytes(data);
   const auto queue = self.open();
+  const std::int64_t deadline = deadline_after(timeout);
   sbx_error error;
   const int code = wait_in_slices(
-      deadline_after(timeout), kWhole, error, [&](std::int64_t until, sbx_error* why) {
+      deadline, sleep_max_of_naps(deadline), error, [&](std::int64_t until, sbx_error* why) {
         return sbx_sysv_queue_send(queue.get(), type, bytes.data(), bytes.size(), until,
                                    SBX_ON_SIGNAL_GIVE_UP, why);
       });
@@ -107,9 +108,10 @@ nb::object sysv_receive(const SysvQueue& self, std::uint32_t kind, std::int64_t 
   const std::uint32_t flags = cut_off ? SBX_RECEIVE_CUT_OFF : 0;
   const sbx_message_filter filter{.kind = kind, .reserved = 0, .type = type};
   sbx_queue_message message{};
+  const std::int64_t deadline = deadline_after(timeout);
   sbx_error error;
   const int code = wait_in_slices(
-      deadline_after(timeout), kWhole, error, [&](std::int64_t until, sbx_error* why) {
+      deadline, sleep_max_of_naps(deadline), error, [&](std::int64_t until, sbx_error* why) {
         return sbx_sysv_queue_receive(queue.get(), buffer.data(), buffer.room(), filter, flags,
                                       until, SBX_ON_SIGNAL_GIVE_UP, &message, why);
       });

@@ -18,6 +18,12 @@ inline bool is_main_thread() noexcept { return ::gettid() == ::getpid(); }
 // For sleeps that had better not be sliced.
 inline constexpr std::int64_t kWhole = SBX_NEVER;
 
+// For what the kernel waits for without an end only. A wait with an end is naps in the library,
+// which look at the clock and not at what Python has to do: they are cut as any other.
+inline std::int64_t sleep_max_of_naps(std::int64_t deadline) noexcept {
+  return deadline == SBX_NEVER ? kWhole : kWaitNsMax;
+}
+
 // Runs `call(until, &error)`, which answers a code, without the GIL until it answers something
 // other than "interrupted", or `deadline` has passed. Signal handlers run in between; what one
 // raises goes on, and then nothing was changed. In the main thread no sleep is longer than

@@ -19,7 +19,7 @@ from signalbox import (
     SignalboxTimeoutError,
     regardless,
 )
-from test_waiting import interrupt, signal_in
+from test_waiting import interrupt, signal_in, signal_to_another_thread
 
 HOLD = """
 import signalbox, sys
@@ -379,6 +379,25 @@ def test_signal_handlers_run_during_a_wait() -> None:
             mutex.lock(never)
         with signal_in(0.05, lambda *_: tell(child)), mutex.lock(never, WATCHDOG_S):
             pass
+
+
+def test_signal_that_interrupts_no_sleep_is_noticed(table: Path) -> None:
+    def refuse(*_: object) -> None:
+        raise LookupError("from the handler")
+
+    with (
+        Mutex("arm") as mutex,
+        holder(LOCKS_ARM),
+        table.open("r+b") as file,
+        holder(lock_of(table)),
+    ):
+        for wait in (
+            lambda: mutex.lock(never),
+            lambda: mutex.lock(never, 3600),
+            lambda: FileLock(file, timeout=3600),
+        ):
+            with pytest.raises(LookupError), signal_to_another_thread(refuse):
+                wait()
 
 
 WAITING_CHILD = """

@@ -16,7 +16,7 @@ from signalbox import (
     SysvMessage,
     SysvQueue,
 )
-from test_waiting import interrupt, signal_in
+from test_waiting import interrupt, signal_in, signal_to_another_thread
 
 # ---- System V
 
@@ -189,6 +189,16 @@ def test_signal_handlers_run_during_a_wait(sysv: SysvQueue, posix: PosixQueue) -
         assert sysv.receive().data == b"from the handler"
     with signal_in(0.05, lambda *_: posix.send(b"handler")):
         assert posix.receive(WATCHDOG_S).data == b"handler"
+
+
+def test_signal_that_interrupts_no_nap_is_noticed() -> None:
+    def refuse(*_: object) -> None:
+        raise LookupError("from the handler")
+
+    with SysvQueue.create(PRIVATE_KEY) as queue:
+        with pytest.raises(LookupError), signal_to_another_thread(refuse):
+            queue.receive(timeout=3600)
+        queue.remove()
 
 
 WAITING_CHILD = """

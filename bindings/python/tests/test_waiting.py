@@ -113,6 +113,32 @@ def signal_in(seconds: float, handler: Callable[[int, FrameType | None], None]) 
         signal.signal(signal.SIGUSR1, before)
 
 
+@contextmanager
+def signal_to_another_thread(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """A signal that interrupts no sleep of this thread, which has to run its handler all the same:
+    as one does that comes just before the sleep. It is sent once this thread sleeps for good."""
+    before = signal.signal(signal.SIGUSR1, handler)
+    main = threading.main_thread().native_id
+    assert main is not None
+    looks: list[bool] = []
+
+    def sleeps() -> bool:
+        looks.append(is_asleep(main))
+        return len(looks) >= 10 and all(looks[-10:])
+
+    def send_to_ourselves() -> None:
+        eventually(sleeps)
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+
+    thread = threading.Thread(target=send_to_ourselves)
+    try:
+        thread.start()
+        yield
+    finally:
+        thread.join()
+        signal.signal(signal.SIGUSR1, before)
+
+
 def test_signal_handler_runs_and_the_wait_goes_on() -> None:
     with Publisher("poses", POSE) as publisher, Subscriber("poses", POSE) as subscriber:
         with signal_in(0.05, lambda *_: publisher.send((1, 0))):
