@@ -25,8 +25,8 @@ static inline int sbxgo_mutex_open(const char* name, const char* domain, int fai
 static inline int sbxgo_mutex_lock(sbx_mutex* mutex, int32_t* thread, sbx_mutex_guard* guard,
                                    sbxgo_result* result) {
   sbxgo_fall_asleep(thread);
-  const int code = sbx_mutex_lock(mutex, SBX_NEVER, SBX_ON_SIGNAL_GIVE_UP, guard, &result->done,
-                                  &result->error);
+  const int code =
+      sbx_mutex_lock(mutex, SBX_NEVER, SBX_ON_SIGNAL_GIVE_UP, guard, &result->done, &result->error);
   sbxgo_awake(thread);
   return code;
 }
@@ -50,8 +50,8 @@ static inline int sbxgo_semaphore_open(const char* name, uint32_t units_max, uin
 static inline int sbxgo_semaphore_acquire(sbx_semaphore* semaphore, int32_t* thread,
                                           sbx_permit* permit, sbxgo_result* result) {
   sbxgo_fall_asleep(thread);
-  const int code = sbx_semaphore_acquire(semaphore, SBX_NEVER, SBX_ON_SIGNAL_GIVE_UP, permit,
-                                         &result->error);
+  const int code =
+      sbx_semaphore_acquire(semaphore, SBX_NEVER, SBX_ON_SIGNAL_GIVE_UP, permit, &result->error);
   sbxgo_awake(thread);
   return code;
 }
