@@ -19,7 +19,7 @@
 #ifdef SBX_RACE_DETECTOR
 /* Whoever uses a lock has a thread of the library's, and these tests fork then. The children open
  * locks of their own, which is safe: the library's locks are new in them. */
-const char* __tsan_default_options(void);
+__attribute__((visibility("default"))) const char* __tsan_default_options(void);
 const char* __tsan_default_options(void) { return "die_after_fork=0"; }
 #endif
 
