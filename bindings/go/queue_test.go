@@ -59,6 +59,26 @@ func TestSysvMessagesComeByType(t *testing.T) {
 	expectError(t, same.Send(within(t), 1, nil), signalbox.ErrClosed)
 }
 
+func TestFactsOfASysvQueue(t *testing.T) {
+	queue := newSysvQueue(t)
+	expectNil(t, queue.SetCapacity(100))
+	expectNil(t, queue.Send(within(t), 1, []byte("four")))
+	facts := must[signalbox.SysvQueueFacts](t)(queue.Facts())
+	if facts.Messages != 1 || facts.Bytes != 4 || facts.BytesMax != 100 ||
+		facts.LastSender != os.Getpid() || facts.LastReceiver != 0 || facts.LastSend == 0 ||
+		facts.LastReceive != 0 || facts.Access.Mode != 0o600 {
+		t.Fatalf("%+v", facts)
+	}
+	expectMessage(t, queue, signalbox.AnyMessage(), 1, "four")
+	facts = must[signalbox.SysvQueueFacts](t)(queue.Facts())
+	if facts.Messages != 0 || facts.LastReceiver != os.Getpid() || facts.LastReceive == 0 {
+		t.Fatalf("%+v", facts)
+	}
+	expectNil(t, queue.Remove())
+	_, err := queue.Facts()
+	expectError(t, err, signalbox.ErrRemoved)
+}
+
 func TestWaitsForASysvQueueEnd(t *testing.T) {
 	queue := newSysvQueue(t)
 	late, cancelLate := context.WithTimeout(context.Background(), 10*time.Millisecond)

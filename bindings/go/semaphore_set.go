@@ -113,6 +113,14 @@ func OpenOrCreateSemaphoreSet(key int32, initial []uint16, mode uint32,
 	})
 }
 
+// OpenSemaphoreSetAsIs opens what there is, even if nobody has used it yet. Errors: ErrNotFound,
+// ErrBadArgument (a private key).
+func OpenSemaphoreSetAsIs(key int32) (*SemaphoreSet, error) {
+	return newSemaphoreSet(func(out **C.sbx_semaphore_set, result *C.sbxgo_result) C.int {
+		return C.sbx_semaphore_set_open_as_is(C.int32_t(key), out, &result.error)
+	})
+}
+
 // AttachSemaphoreSet is the set of this id, for example a private one of one's parent.
 func AttachSemaphoreSet(id int) (*SemaphoreSet, error) {
 	return newSemaphoreSet(func(out **C.sbx_semaphore_set, result *C.sbxgo_result) C.int {
@@ -193,6 +201,27 @@ func (s *SemaphoreSet) Value(index uint16) (int, error) {
 	return value, err
 }
 
+// Values are all counts at one instant.
+func (s *SemaphoreSet) Values() ([]uint16, error) {
+	values := make([]uint16, 16)
+	for {
+		var count C.size_t
+		err := s.use("read", func(handle *C.sbx_semaphore_set) error {
+			return try(func(result *C.sbxgo_result) C.int {
+				return C.sbx_semaphore_set_values(handle, countsOf(values),
+					C.size_t(len(values)), &count, &result.error)
+			})
+		})
+		if err != nil {
+			return nil, err
+		}
+		if int(count) <= len(values) {
+			return values[:count], nil
+		}
+		values = make([]uint16, count)
+	}
+}
+
 // SemaphoreUsers says who uses a count.
 type SemaphoreUsers struct {
 	LastPID        int // that changed it; 0: none yet, or not visible from here
@@ -221,6 +250,53 @@ func (s *SemaphoreSet) SetValue(index uint16, value int) error {
 				&result.error)
 		})
 	})
+}
+
+// SetValues is SetValue for all, as one step. Error besides: ErrBadArgument (not one value for each
+// semaphore).
+func (s *SemaphoreSet) SetValues(values []uint16) error {
+	return s.use("set", func(handle *C.sbx_semaphore_set) error {
+		return try(func(result *C.sbxgo_result) C.int {
+			return C.sbx_semaphore_set_set_values(handle, countsOf(values), C.size_t(len(values)),
+				&result.error)
+		})
+	})
+}
+
+// SemaphoreSetFacts are what the kernel knows of a set.
+type SemaphoreSetFacts struct {
+	Access        SysvAccess
+	Count         int   // of semaphores
+	LastOperation int64 // seconds since 1970; 0: none yet
+	LastChange    int64 // when it was made, its counts set, or its access changed
+}
+
+// Facts are what the kernel knows of the set. Error: ErrPermissionDenied.
+func (s *SemaphoreSet) Facts() (SemaphoreSetFacts, error) {
+	facts := C.sbx_semaphore_set_facts{struct_size: C.sizeof_sbx_semaphore_set_facts}
+	err := s.use("look at", func(handle *C.sbx_semaphore_set) error {
+		return try(func(result *C.sbxgo_result) C.int {
+			return C.sbx_semaphore_set_look(handle, &facts, &result.error)
+		})
+	})
+	if err != nil {
+		return SemaphoreSetFacts{}, err
+	}
+	return SemaphoreSetFacts{accessOf(facts.access), int(facts.count), int64(facts.last_operation),
+		int64(facts.last_change)}, nil
+}
+
+// SysvAccess says whose a System V object is.
+type SysvAccess struct {
+	Key                    int32
+	OwnerUID, OwnerGID     uint32
+	CreatorUID, CreatorGID uint32 // may do what the owner may, and stays the same
+	Mode                   uint32
+}
+
+func accessOf(access C.sbx_sysv_access) SysvAccess {
+	return SysvAccess{int32(access.key), uint32(access.owner_uid), uint32(access.owner_gid),
+		uint32(access.creator_uid), uint32(access.creator_gid), uint32(access.mode)}
 }
 
 // Remove removes the set: every sleeper wakes with ErrRemoved, and every later call answers it.

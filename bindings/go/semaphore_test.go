@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -65,6 +66,36 @@ func TestSetOperationsAreOneStep(t *testing.T) {
 	many := make([]signalbox.SemOp, 501)
 	expectError(t, set.Apply(within(t), many...), signalbox.ErrTooLarge, "SEMOPM")
 	expectError(t, set.SetValue(0, 40000), signalbox.ErrOutOfRange)
+}
+
+func TestAllCountsOfASetAtOnce(t *testing.T) {
+	counts := make([]uint16, 20) // more than Values has room for at first
+	counts[19] = 7
+	set := newSet(t, counts...)
+	if values := must[[]uint16](t)(set.Values()); !slices.Equal(values, counts) {
+		t.Fatal(values)
+	}
+	counts[0] = 5
+	expectNil(t, set.SetValues(counts))
+	expectError(t, set.SetValues(counts[1:]), signalbox.ErrBadArgument)
+	counts[1] = 40000
+	expectError(t, set.SetValues(counts), signalbox.ErrOutOfRange)
+	counts[1] = 0
+	if values := must[[]uint16](t)(set.Values()); !slices.Equal(values, counts) {
+		t.Fatal(values)
+	}
+	facts := must[signalbox.SemaphoreSetFacts](t)(set.Facts())
+	if facts.Count != 20 || facts.Access.Mode != 0o600 || facts.Access.Key != signalbox.PrivateKey ||
+		facts.Access.OwnerUID != uint32(os.Getuid()) || facts.LastChange == 0 {
+		t.Fatalf("%+v", facts)
+	}
+	expectNil(t, set.Remove())
+	_, err := set.Values()
+	expectError(t, err, signalbox.ErrRemoved)
+	_, err = set.Facts()
+	expectError(t, err, signalbox.ErrRemoved)
+	_, err = signalbox.OpenSemaphoreSetAsIs(signalbox.PrivateKey)
+	expectError(t, err, signalbox.ErrBadArgument)
 }
 
 func TestContextEndsAWaitForASet(t *testing.T) {

@@ -167,6 +167,39 @@ func (q *SysvQueue) TryReceive(buffer []byte, filter MessageFilter) (SysvMessage
 	return SysvMessage{int64(found._type), buffer[:found.bytes]}, true, nil
 }
 
+// SysvQueueFacts are what the kernel knows of a queue. Times are seconds since 1970; 0: never.
+type SysvQueueFacts struct {
+	Access                            SysvAccess
+	Messages                          int // that wait
+	Bytes, BytesMax                   int // in them, and how many may be
+	LastSender, LastReceiver          int // pids; 0: nobody yet, or not visible from here
+	LastSend, LastReceive, LastChange int64
+}
+
+// Facts are what the kernel knows of the queue. Error: ErrPermissionDenied.
+func (q *SysvQueue) Facts() (SysvQueueFacts, error) {
+	facts := C.sbx_sysv_queue_facts{struct_size: C.sizeof_sbx_sysv_queue_facts}
+	err := q.use("look at", func(handle *C.sbx_sysv_queue) error {
+		return try(func(result *C.sbxgo_result) C.int {
+			return C.sbx_sysv_queue_look(handle, &facts, &result.error)
+		})
+	})
+	if err != nil {
+		return SysvQueueFacts{}, err
+	}
+	return SysvQueueFacts{
+		Access:       accessOf(facts.access),
+		Messages:     int(facts.messages),
+		Bytes:        int(facts.bytes),
+		BytesMax:     int(facts.bytes_max),
+		LastSender:   int(facts.last_sender),
+		LastReceiver: int(facts.last_receiver),
+		LastSend:     int64(facts.last_send),
+		LastReceive:  int64(facts.last_receive),
+		LastChange:   int64(facts.last_change),
+	}, nil
+}
+
 // SetCapacity says how many bytes may wait in it. Error: ErrLimitReached (above msgmnb, without the
 // rights).
 func (q *SysvQueue) SetCapacity(bytes uint64) error {
