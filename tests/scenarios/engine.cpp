@@ -12,7 +12,9 @@
 #include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
+#include <string_view>
 #include <thread>
 
 #include "leftovers.hpp"
@@ -95,6 +97,9 @@ Verdict Engine::play() {
   Verdict verdict;
   try {
     if (std::ranges::count(row_.needs, "root") != 0 && ::geteuid() != 0) throw Skip{"needs root"};
+    if (const auto found = row_.not_in.find(kind_.name); found != row_.not_in.end()) {
+      throw Skip{"not in this language: " + found->second};
+    }
     run(row_.steps, lane);
   } catch (const Mismatch& mismatch) {
     verdict = {Verdict::Kind::failed, row_.file + ":" + std::to_string(lane.line) + ": " +
@@ -158,10 +163,7 @@ void Engine::hear(const Step& step, const std::string& name, Lane& lane, std::in
   if (!answer) throw Mismatch{"hangs: " + name + " does not answer"};
   const std::int64_t took_ns = monotonic_now_ns() - asked_ns;
   note(name + "    answers " + *answer);
-  if (*answer == "unoffered") {
-    if (kind_.complete) throw Mismatch{"the " + kind_.name + " actor lacks this operation"};
-    throw Skip{"the " + kind_.name + " actor does not offer an operation of this row"};
-  }
+  refuse_unoffered(*answer);
   for (const auto& pattern : step.expected) {
     if (!matches(pattern, words_of(*answer), lane)) continue;
     if (!step.not_before.empty() && took_ns < span_of(step.not_before).count()) {
@@ -177,11 +179,22 @@ void Engine::hear(const Step& step, const std::string& name, Lane& lane, std::in
   throw Mismatch{name + " answers \"" + *answer + "\" where the row says \"" + wanted + "\""};
 }
 
+// An actor that does not know an operation is incomplete; one in another language may say instead
+// that it has none, and why, and then the row is not for it.
+void Engine::refuse_unoffered(const std::string& answer) const {
+  if (answer == "unoffered") throw Mismatch{"the " + kind_.name + " actor lacks this operation"};
+  constexpr std::string_view absent = "not-in-language";
+  if (!answer.starts_with(absent)) return;
+  if (kind_.complete) throw Mismatch{"the " + kind_.name + " actor must offer this operation"};
+  throw Skip{"not in this language:" + answer.substr(absent.size())};
+}
+
 void Engine::expect_asleep(const std::string& name) {
   ActorProcess& sleeper = actor(name);
   until(name + " neither answers nor sleeps", [&] {
     if (sleeper.is_asleep_in_operation()) return true;
     if (const auto answer = sleeper.hear(0ms)) {
+      refuse_unoffered(*answer);
       throw Mismatch{name + " answers \"" + *answer + "\" where the row says that it sleeps"};
     }
     return false;
@@ -232,6 +245,7 @@ void Engine::fork_actor(const std::string& parent, const std::string& child) {
   }
   actor(parent).say("fork " + path);
   const auto answer = actor(parent).hear(patience_max);
+  if (answer) refuse_unoffered(*answer);
   if (!answer || !answer->starts_with("ok ")) throw Mismatch{parent + " does not fork"};
   pollfd arrived{listener.get(), POLLIN, 0};
   if (::poll(&arrived, 1, static_cast<int>(std::chrono::milliseconds(patience_max).count())) != 1) {
@@ -265,6 +279,7 @@ void Engine::together(const Step& step, Lane& lane) {
   lanes_run_ = true;
   std::vector<std::thread> threads;
   std::string failure;
+  std::optional<Skip> skipped;
   int failed_line = 0;
   for (const Step& part : step.body) {
     for (const std::string& name : part.words) {
@@ -278,12 +293,16 @@ void Engine::together(const Step& step, Lane& lane) {
           const std::lock_guard lock(mutex_);
           if (failure.empty()) failed_line = own.line;
           failure += (failure.empty() ? "" : "; and ") + mismatch.what;
+        } catch (const Skip& skip) {
+          const std::lock_guard lock(mutex_);
+          skipped = skip;
         }
       });
     }
   }
   for (std::thread& thread : threads) thread.join();
   lanes_run_ = false;
+  if (failure.empty() && skipped) throw Skip(*skipped);
   if (failure.empty()) return;
   lane.line = failed_line;
   throw Mismatch{failure};

@@ -18,8 +18,8 @@
 
 namespace signalbox::scenarios {
 
-// A kind of actor: how its processes are started. One that is not complete may lack operations:
-// rows that use them are skipped, and say so.
+// A kind of actor: how its processes are started. One that is not complete may say of an operation
+// that its language has none: rows that use it are skipped, and tell why.
 struct ActorKind {
   std::string name;
   std::vector<std::string> command;
@@ -56,6 +56,7 @@ class Engine {
   void run(const Step& step, Lane& lane);
   void say(const Step& step, Lane& lane);
   void hear(const Step& step, const std::string& name, Lane& lane, std::int64_t asked_ns);
+  void refuse_unoffered(const std::string& answer) const;
   void expect_asleep(const std::string& name);
   void verb(const std::vector<std::string>& words, Lane& lane);
   void fork_actor(const std::string& parent, const std::string& child);

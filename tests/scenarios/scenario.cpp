@@ -62,13 +62,26 @@ class RowFile {
       if ((*words)[0] == "needs") {
         row.needs.assign(words->begin() + 1, words->end());
       } else if ((*words)[0] == "only") {
-        row.only = words->at(1);
+        row.only.assign(words->begin() + 1, words->end());
+      } else if ((*words)[0] == "not") {
+        not_in(row, *words);
       } else {
         row.steps.push_back(step(std::move(*words)));
       }
     }
     if (row.steps.empty()) fail("row " + row.number + " has no step");
     return row;
+  }
+
+  // not ACTOR...: REASON
+  void not_in(Row& row, const std::vector<std::string>& words) const {
+    const auto last = std::find_if(words.begin(), words.end(),
+                                   [](const std::string& word) { return word.back() == ':'; });
+    if (last == words.begin() || words.end() - last < 2) fail("it is \"not ACTOR...: REASON\"");
+    const std::string reason = joined({last + 1, words.end()});
+    for (auto word = words.begin() + 1; word <= last; ++word) {
+      row.not_in[word->substr(0, word->find(':'))] = reason;
+    }
   }
 
   Step step(std::vector<std::string> words) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -36,7 +37,10 @@ struct Row {
   std::string file;
   int line;
   std::vector<std::string> needs{};  // "root"
-  std::string only{};                // the one actor that can do it; the row's comment says why
+  // The actors that can do it, if not all; the row's comment says why.
+  std::vector<std::string> only{};
+  // Actors in whose language it cannot be said, and why.
+  std::map<std::string, std::string> not_in{};
   std::vector<Step> steps{};
 };
 
