@@ -33,6 +33,10 @@ const std::vector<ActorKind>& actor_kinds() {
       {"raw", {SBX_ACTOR_FOLDER "/scenario_actor_raw"}},
       {"ours", {SBX_ACTOR_FOLDER "/scenario_actor_ours"}},
       {"c", {SBX_ACTOR_FOLDER "/scenario_actor_c"}, false, bound_families()},
+      {"python",
+       {"/usr/bin/env", "OPENBLAS_NUM_THREADS=1", SBX_PYTHON, "-B", SBX_ACTOR_PYTHON},
+       false,
+       bound_families()},
   };
   return kinds;
 }
