@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds what CMake does not: the Python package, the Go server and the benchmark's program in Go,
-# against the library in $SBX_BUILD. All are skipped where their folder does not exist, and cost
-# little when up to date.
+# Builds what CMake does not: the Python package, the Go server, and the programs in Go of the
+# benchmark and of the scenarios, against the library in $SBX_BUILD. All are skipped where their
+# folder does not exist, and cost little when up to date.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 cd "$SBX_ROOT"
@@ -47,6 +47,12 @@ build_go_exchange() {
   (cd bench/go_exchange && go build -o "$SBX_BUILD/bench/go_exchange" .)
 }
 
+build_go_actor() {
+  [[ -f tests/scenarios/actors/go/go.mod ]] || return 0
+  (cd tests/scenarios/actors/go && go build -o "$SBX_BUILD/tests/scenarios/scenario_actor_go" .)
+}
+
 if [[ -f bindings/python/pyproject.toml ]]; then build_python; fi
 build_go_server
 build_go_exchange
+build_go_actor

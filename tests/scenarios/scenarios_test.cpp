@@ -37,6 +37,7 @@ const std::vector<ActorKind>& actor_kinds() {
        {"/usr/bin/env", "OPENBLAS_NUM_THREADS=1", SBX_PYTHON, "-B", SBX_ACTOR_PYTHON},
        false,
        bound_families()},
+      {"go", {SBX_ACTOR_FOLDER "/scenario_actor_go"}, false, bound_families()},
   };
   return kinds;
 }

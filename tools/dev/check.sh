@@ -79,7 +79,7 @@ lint_shell() {
 
 lint_go() {
   local module
-  for module in bindings/go apps/petcam/server bench/go_exchange; do
+  for module in bindings/go apps/petcam/server bench/go_exchange tests/scenarios/actors/go; do
     [[ -f "$module/go.mod" ]] || continue
     (cd "$module" && go vet ./...) || return 1
   done
