@@ -25,6 +25,7 @@ class RowFile {
     for (std::string line; std::getline(stream, line);) {
       lines_.push_back(line.substr(0, line.find('#')));
     }
+    if (!stream.eof()) fail("it cannot be read");
   }
 
   std::vector<Row> rows() {
