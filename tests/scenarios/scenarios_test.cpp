@@ -104,14 +104,22 @@ std::string test_name(const Row& row) {
   return name.substr(0, 70);
 }
 
+void register_test(const Row& row, const ActorKind& kind) {
+  [[maybe_unused]] const std::string suite = row.family + "_" + kind.name;
+  [[maybe_unused]] const std::string name = test_name(row);
+#ifndef __clang_analyzer__  // it takes what GoogleTest keeps for leaked
+  ::testing::RegisterTest(suite.c_str(), name.c_str(), nullptr, nullptr, row.file.c_str(), row.line,
+                          [&row, &kind] { return new PlayedRow(row, kind); });
+#endif
+}
+
 void register_tests(const std::vector<Row>& rows) {
   for (const Row& row : rows) {
     for (const ActorKind& kind : actor_kinds()) {
-      if (!row.only.empty() && std::ranges::count(row.only, kind.name) == 0) continue;
-      if (!kind.families.empty() && std::ranges::count(kind.families, row.family) == 0) continue;
-      ::testing::RegisterTest((row.family + "_" + kind.name).c_str(), test_name(row).c_str(),
-                              nullptr, nullptr, row.file.c_str(), row.line,
-                              [&row, &kind] { return new PlayedRow(row, kind); });
+      const bool is_for_it = row.only.empty() || std::ranges::count(row.only, kind.name) != 0;
+      const bool has_it =
+          kind.families.empty() || std::ranges::count(kind.families, row.family) != 0;
+      if (is_for_it && has_it) register_test(row, kind);
     }
   }
 }
