@@ -9,15 +9,15 @@ import (
 // Named POSIX semaphores by signalbox.NamedSemaphore.
 var posixSemaphoreOperations = map[string]operation{
 	"sem_create": func(said words) string {
-		made, err := signalbox.CreateSemaphore(said[1], uint32(said.number(2)), said.mode(3))
+		made, err := signalbox.CreateNamedSemaphore(said[1], uint32(said.number(2)), said.mode(3))
 		return keep(semaphores, said[0], made, err)
 	},
 	"sem_open_or_create": func(said words) string {
-		made, err := signalbox.OpenOrCreateSemaphore(said[1], uint32(said.number(2)), 0)
+		made, err := signalbox.OpenOrCreateNamedSemaphore(said[1], uint32(said.number(2)), 0)
 		return keep(semaphores, said[0], made, err)
 	},
 	"sem_open": func(said words) string {
-		made, err := signalbox.OpenSemaphore(said[1])
+		made, err := signalbox.OpenNamedSemaphore(said[1])
 		return keep(semaphores, said[0], made, err)
 	},
 	"sem_unnamed": notInLanguage("unnamed semaphores are for C++ alone"),
@@ -37,7 +37,7 @@ var posixSemaphoreOperations = map[string]operation{
 	"sem_value": func(said words) string { return toldValue(semaphores[said[0]].Value()) },
 	"sem_close": func(said words) string { return told(semaphores[said[0]].Close()) },
 	"sem_unlink": func(said words) string {
-		return told(signalbox.UnlinkSemaphore(said[0]))
+		return told(signalbox.UnlinkNamedSemaphore(said[0]))
 	},
 }
 
