@@ -112,12 +112,12 @@ void Crew::act(Slot& slot) {
     while ((state = slot.state.load(std::memory_order_acquire)) != Slot::asked) {
       wait_while(slot.state, state, nap_ns);
     }
-    // relaxed[slot.state]: says only that what follows is the operation's own sleep.
-    slot.state.store(Slot::taken, std::memory_order_relaxed);
     if (epoch != slot.epoch) {
       side_->meet(slot.address);
       epoch = slot.epoch;
     }
+    // relaxed[slot.state]: says only that what follows is the operation's own sleep.
+    slot.state.store(Slot::taken, std::memory_order_relaxed);
     slot.answer = side_->perform(slot.operation);
     // sync[slot.state] release: the answer is complete.
     slot.state.store(Slot::answered, std::memory_order_release);

@@ -57,8 +57,11 @@ TEST_P(Differential, BareAndOursStayTheSame) {
 }
 
 std::vector<Share> shares() {
-  return {
-      {semaphore_sets(), 40}, {sysv_queues(), 20}, {posix_queues(), 20}, {posix_semaphores(), 20}};
+  return {{semaphore_sets(), 40},
+          {sysv_queues(), 20},
+          {posix_queues(), 20},
+          {posix_semaphores(), 10},
+          {own_semaphores(), 10}};
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Differential, ::testing::ValuesIn(shares()),

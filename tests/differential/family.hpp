@@ -62,6 +62,7 @@ Family semaphore_sets();
 Family sysv_queues();
 Family posix_queues();
 Family posix_semaphores();
+Family own_semaphores();
 
 inline int number_below(std::mt19937_64& random, int bound) {
   return static_cast<int>(random() % static_cast<std::uint64_t>(bound));

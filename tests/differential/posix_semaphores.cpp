@@ -1,15 +1,21 @@
-// POSIX semaphores in shared memory, and PlacedSemaphore.
+// POSIX semaphores in shared memory beside PlacedSemaphore, and beside a semaphore of our own, as far
+// as it is used as they are: units are posted and taken away for good.
 #include <semaphore.h>
 #include <sys/mman.h>
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdlib>
 #include <new>
 #include <optional>
+#include <string>
 
 #include "family.hpp"
 #include "ours.hpp"
+#include "signalbox/lock_facts.hpp"
 #include "signalbox/os/posix_semaphore.hpp"
+#include "signalbox/semaphore.hpp"
+#include "topic/scratch_domain.hpp"
 
 namespace signalbox::differential {
 
@@ -70,9 +76,9 @@ class BareSemaphore : public Side {
   sem_t* semaphore_ = reinterpret_cast<sem_t*>(shared_page());
 };
 
-class OurSemaphore : public Side {
+class WrappedSemaphore : public Side {
  public:
-  ~OurSemaphore() override { ::munmap(page_, 4096); }
+  ~WrappedSemaphore() override { ::munmap(page_, 4096); }
   std::int64_t make() override {
     // Empty memory is all zero, and nobody uses what was in it any more.
     memory_ = new (page_) os::PlacedSemaphore::Memory{};
@@ -103,6 +109,48 @@ class OurSemaphore : public Side {
   std::optional<os::PlacedSemaphore> semaphore_;
 };
 
+// Each sequence has a semaphore of its own, which goes when the last actor has met the next.
+class OwnSemaphore : public Side {
+ public:
+  // What the killed had open goes as soon as somebody comes by.
+  ~OwnSemaphore() override {
+    // A sequence that differs is shrunk by others of this class, which have set it to theirs.
+    ::setenv("SIGNALBOX_DIR", domain_.root().c_str(), 1);
+    for (const LockFacts& left : must(list_locks())) open(left.name);
+    semaphore_.reset();
+  }
+  std::int64_t make() override {
+    open(name_of(++made_));
+    return made_;
+  }
+  void meet(std::int64_t address) override { open(name_of(address)); }
+
+  Answer perform(const Operation& operation) override {
+    if (operation.verb == post) return answer_of(semaphore_->post());
+    if (operation.wait == Wait::never) return answer_of(semaphore_->try_consume());
+    return answer_of(semaphore_->consume(deadline_of(operation), on_signal_of(operation)));
+  }
+
+  Facts look(const WhoIs& /*who_is*/) override {
+    Facts facts;
+    facts.add(semaphore_->value());
+    return facts;
+  }
+  void remove() override { semaphore_.reset(); }
+
+ private:
+  static std::string name_of(std::int64_t number) { return "s" + std::to_string(number); }
+  void open(const std::string& name) {
+    // A sequence has no more posts than steps; and futexes wake who came first.
+    semaphore_.emplace(must(
+        Semaphore::open(name, {.units_max = 4096, .units = 0, .first_come_first_served = true})));
+  }
+
+  ScratchDomain domain_;
+  std::optional<Semaphore> semaphore_;
+  std::int64_t made_ = 0;
+};
+
 Operation random_operation(std::mt19937_64& random) {
   Operation operation;
   operation.verb = number_below(random, 2) == 0 ? take : post;
@@ -124,9 +172,22 @@ Family posix_semaphores() {
           .meeting = "sem_open s $name",
           .facts = "value",
           .bare = [] { return std::make_unique<BareSemaphore>(); },
-          .ours = [] { return std::make_unique<OurSemaphore>(); },
+          .ours = [] { return std::make_unique<WrappedSemaphore>(); },
           .random_operation = random_operation,
           .text_of = text_of_operation};
+}
+
+Family own_semaphores() {
+  Family family = posix_semaphores();
+  family.name = "own_semaphores";
+  family.ours = [] { return std::make_unique<OwnSemaphore>(); };
+  // Who goes on after a signal goes to the end of the kernel's line, and keeps its place in ours.
+  family.random_operation = [](std::mt19937_64& random) {
+    Operation operation = random_operation(random);
+    if (operation.wait == Wait::until_done) operation.wait = Wait::until_done_or_signal;
+    return operation;
+  };
+  return family;
 }
 
 }  // namespace signalbox::differential
