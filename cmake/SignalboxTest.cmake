@@ -1,8 +1,9 @@
-# signalbox_add_test(NAME <name> SOURCES <file>... [LINK <target>...] [LABEL <label>] [TIMEOUT <s>])
+# signalbox_add_test(NAME <name> SOURCES <file>... [LINK <target>...] [LABEL <label>] [TIMEOUT <s>]
+#                    [LONG])
 #
 # A GoogleTest program. All its cases run as one ctest entry per case, under the given label (unit,
 # conformance, crash, model, e2e; unit when absent). The timeout is a watchdog against hangs, not a
-# limit on speed.
+# limit on speed. LONG: its cases begin before others, so that the last of them does not run alone.
 if(SIGNALBOX_TESTS)
   enable_testing()
   find_package(GTest REQUIRED)
@@ -13,12 +14,16 @@ function(signalbox_add_test)
   if(NOT SIGNALBOX_TESTS)
     return()
   endif()
-  cmake_parse_arguments(ARG "" "NAME;LABEL;TIMEOUT" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "LONG" "NAME;LABEL;TIMEOUT" "SOURCES;LINK" ${ARGN})
   if(NOT ARG_LABEL)
     set(ARG_LABEL unit)
   endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
+  endif()
+  set(cost 0)
+  if(ARG_LONG)
+    set(cost 1000)
   endif()
   add_executable(${ARG_NAME} ${ARG_SOURCES})
   target_link_libraries(${ARG_NAME} PRIVATE ${ARG_LINK} GTest::gmock GTest::gtest_main)
@@ -28,5 +33,5 @@ function(signalbox_add_test)
   # Discovery runs the program before ctest starts, not while building: a test that crashes on start
   # must be a failed test, not a failed build.
   gtest_discover_tests(${ARG_NAME} DISCOVERY_MODE PRE_TEST
-                       PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
+                       PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} COST ${cost})
 endfunction()

@@ -1,5 +1,5 @@
-// POSIX semaphores in shared memory beside PlacedSemaphore, and beside a semaphore of our own, as far
-// as it is used as they are: units are posted and taken away for good.
+// POSIX semaphores in shared memory beside PlacedSemaphore, and beside a semaphore of our own, as
+// far as it is used as they are: units are posted and taken away for good.
 #include <semaphore.h>
 #include <sys/mman.h>
 
