@@ -22,8 +22,8 @@ extern "C" {
 typedef struct sbx_semaphore_set sbx_semaphore_set;
 
 /* Keys of System V objects are plain numbers, as another program may document them. */
-#define SBX_SYSV_PRIVATE ((int32_t)0) /* a new object at every create; relatives attach by its id \
-                                       */
+/* A new object at every create; relatives attach by its id. */
+#define SBX_SYSV_PRIVATE ((int32_t)0)
 
 /* The key that ftok(3) makes of a file that exists and a project number of 1 to 255. Two files may
  * give the same. Errors: NOT_FOUND, PERMISSION_DENIED, BAD_ARGUMENT (project 0). */
