@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -56,17 +57,26 @@ class Crewman {
   }
 
  private:
-  // How many others hold it in one of these ways.
+  // How many others hold it in one of these ways at one moment: who did before it and after it, and
+  // never gave it back. One look around would count who gives it back and who takes it from him.
   std::uint32_t others(std::uint32_t ways) const {
+    std::array<std::uint64_t, workers> before{};
+    for (std::size_t i = 0; i < workers; ++i) before.at(i) = hold_of(i, ways);
     std::uint32_t count = 0;
     for (std::size_t i = 0; i < workers; ++i) {
-      const Worker& other = report_.worker[i];
-      if (i == number_) continue;
-      const bool holds = (other.holding.load() & ways) != 0;
-      // Asked after that: the mark comes before the kill.
-      count += holds && other.dying.load() == 0 ? 1 : 0;
+      count += before.at(i) != 0 && hold_of(i, ways) == before.at(i) ? 1 : 0;
     }
     return count;
+  }
+  // A number for each time that this worker, another than us, holds it; 0: it does not.
+  std::uint64_t hold_of(std::size_t worker, std::uint32_t ways) const {
+    const Worker& other = report_.worker[worker];
+    const std::uint64_t taken = other.taken;
+    const std::uint64_t hold = std::uint64_t{other.life} << 40 | taken << 1 | 1;
+    const bool holds = worker != number_ && (other.holding.load() & ways) != 0;
+    // Asked after that: the mark comes before the kill, and who gave it back counts it.
+    const bool is_current = other.dying.load() == 0 && other.taken.load() == taken;
+    return holds && is_current ? hold : 0;
   }
 
   std::size_t number_;

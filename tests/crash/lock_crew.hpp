@@ -25,6 +25,7 @@ struct Worker {
   std::atomic<std::uint64_t> taken;    // how often it had the lock, over all who bore the number
   std::atomic<std::uint32_t> holding;  // 1: it has the lock; 2: to read
   std::atomic<std::uint32_t> dying;
+  std::atomic<std::uint32_t> life;  // counts who bore the number
 };
 
 struct Report {

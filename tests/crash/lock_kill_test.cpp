@@ -85,6 +85,7 @@ class LockKill : public ::testing::TestWithParam<Kind> {
     return report_.worker[victim].holding.exchange(0) != 0;
   }
   void replace(std::size_t victim) {
+    ++report_.worker[victim].life;
     report_.worker[victim].dying = 0;
     pids_[victim] = lock_crew::start(GetParam(), victim, random_(), report_);
   }
