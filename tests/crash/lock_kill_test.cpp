@@ -137,7 +137,9 @@ TEST_P(LockKill, SurvivorsGoOn) {
     }
     replace(victim);
   }
-  EXPECT_EQ(report_.broken, 0U) << "seed " << seed_;
+  // Before the last ones are dismissed, who do not say that they die.
+  const std::uint64_t broken = report_.broken;
+  EXPECT_EQ(broken, 0U) << "seed " << seed_;
   EXPECT_EQ(report_.errors, 0U) << "seed " << seed_;
   EXPECT_GT(held, 0U) << "nobody was killed holding it: the test tries nothing";
   for (pid_t& pid : pids_) dismiss(std::exchange(pid, 0));
@@ -152,7 +154,7 @@ TEST_P(LockKill, SurvivorsGoOn) {
       static_cast<double>(silences_[silences_.size() / 2]) / 1e6,
       static_cast<double>(silences_.back()) / 1e6, static_cast<long long>(late));
   proof::count({{"random_kills", kills},
-                {"torn", report_.broken},
+                {"torn", broken},
                 {"doubled", doubled},
                 {"lost", wrong.empty() ? 0U : 1U}});
 }
