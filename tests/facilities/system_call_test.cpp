@@ -13,9 +13,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
+#include "../fault/each_fault.hpp"
 #include "../fault/kernel_boundary.hpp"
-#include "../proof_counts.hpp"
 #include "attempt.hpp"
 #include "call_errors.hpp"
 #include "ground.hpp"
@@ -137,41 +138,17 @@ class OsSystemCall : public testing::TestWithParam<Operation> {
 };
 
 TEST_P(OsSystemCall, MayFail) {
-  const Traced all = run(std::nullopt);
-  judge(all, 0);
-  EXPECT_TRUE(report_->first.is_ok) << "without a fault: " << report_->first.text;
-  ASSERT_FALSE(HasFailure());
-  std::uint64_t injected = 0;
-  std::uint64_t refused = 0;
-  std::uint64_t unreached = 0;
-  for (std::size_t index = 0; index < all.calls.size(); ++index) {
-    for (const int error : kernel_boundary::plausible_errors(all.calls[index])) {
-      for (const bool lasting : {false, true}) {
-        if (lasting && (!proof::long_form() || error == EINTR || error == EAGAIN)) continue;
-        const testing::ScopedTrace trace(__FILE__, __LINE__,
-                                         kernel_boundary::name_of(all.calls[index]) + ", call " +
-                                             std::to_string(index) + " of " +
-                                             std::to_string(all.calls.size()) + ", answers " +
-                                             strerror(error) + (lasting ? " from then on" : ""));
-        const Fault fault{.index = index, .error = error, .lasting = lasting};
-        Traced traced = run(fault);
-        judge(traced, error);
-        // A wait that ends a moment earlier than the first one makes a call less.
-        for (int again = 0; again < 20 && traced.injected == 0 && !HasFailure(); ++again) {
-          traced = run(fault);
-          judge(traced, error);
-        }
-        unreached += traced.injected == 0 ? 1 : 0;
-        injected += traced.injected;
-        refused += report_->first.is_ok ? 0 : 1;
-      }
-    }
-  }
-  EXPECT_TRUE(injected > 0 || all.calls.empty()) << "nothing could fail";
-  EXPECT_LE(unreached * 5, injected) << "the operation is not the same from run to run";
-  std::printf("%zu calls, %llu faults, %llu named errors\n", all.calls.size(),
-              static_cast<unsigned long long>(injected), static_cast<unsigned long long>(refused));
-  proof::count({{"injected_calls", injected}, {"leaked", HasFailure() ? 1U : 0U}});
+  kernel_boundary::let_each_call_fail({
+      .play =
+          [this](std::optional<Fault> fault) {
+            Traced traced = run(fault);
+            judge(traced, fault ? fault->error : 0);
+            EXPECT_TRUE(fault || report_->first.is_ok) << report_->first.text;
+            return traced;
+          },
+      .was_refused = [this] { return !report_->first.is_ok; },
+      .reached_for_each_unreached = 5,
+  });
 }
 
 std::vector<Operation> all_operations() {

@@ -11,8 +11,9 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 
-#include "../proof_counts.hpp"
+#include "each_fault.hpp"
 #include "kernel_boundary.hpp"
 #include "scene.hpp"
 #include "topic/scratch_domain.hpp"
@@ -23,7 +24,6 @@ namespace fs = std::filesystem;
 using fault::Holdings;
 using fault::Operation;
 using fault::Scene;
-using kernel_boundary::Call;
 using kernel_boundary::Fault;
 using kernel_boundary::Traced;
 
@@ -128,41 +128,17 @@ class SystemCall : public testing::TestWithParam<Operation> {
 };
 
 TEST_P(SystemCall, MayFail) {
-  const Traced all = run(std::nullopt);
-  judge(all, 0);
-  EXPECT_STREQ(report_->answer, "ok") << "without a fault";
-  ASSERT_FALSE(HasFailure());
-  std::uint64_t injected = 0;
-  std::uint64_t refused = 0;
-  std::uint64_t unreached = 0;
-  for (std::size_t index = 0; index < all.calls.size(); ++index) {
-    for (const int error : kernel_boundary::plausible_errors(all.calls[index])) {
-      for (const bool lasting : {false, true}) {
-        if (lasting && (!proof::long_form() || error == EINTR || error == EAGAIN)) continue;
-        const testing::ScopedTrace trace(__FILE__, __LINE__,
-                                         kernel_boundary::name_of(all.calls[index]) + ", call " +
-                                             std::to_string(index) + " of " +
-                                             std::to_string(all.calls.size()) + ", answers " +
-                                             strerror(error) + (lasting ? " from then on" : ""));
-        const Fault fault{.index = index, .error = error, .lasting = lasting};
-        Traced traced = run(fault);
-        judge(traced, error);
-        // A wait that ends a moment earlier than the first one makes a call less.
-        for (int again = 0; again < 20 && traced.injected == 0 && !HasFailure(); ++again) {
-          traced = run(fault);
-          judge(traced, error);
-        }
-        unreached += traced.injected == 0 ? 1 : 0;
-        injected += traced.injected;
-        refused += std::strcmp(report_->answer, "ok") == 0 ? 0 : 1;
-      }
-    }
-  }
-  EXPECT_TRUE(injected > 0 || all.calls.empty()) << "nothing could fail";
-  EXPECT_LE(unreached * 10, injected) << "the operation is not the same from run to run";
-  std::printf("%zu calls, %llu faults, %llu named errors\n", all.calls.size(),
-              static_cast<unsigned long long>(injected), static_cast<unsigned long long>(refused));
-  proof::count({{"injected_calls", injected}, {"leaked", HasFailure() ? 1U : 0U}});
+  kernel_boundary::let_each_call_fail({
+      .play =
+          [this](std::optional<Fault> fault) {
+            Traced traced = run(fault);
+            judge(traced, fault ? fault->error : 0);
+            EXPECT_TRUE(fault || std::strcmp(report_->answer, "ok") == 0) << report_->answer;
+            return traced;
+          },
+      .was_refused = [this] { return std::strcmp(report_->answer, "ok") != 0; },
+      .reached_for_each_unreached = 10,
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(Core, SystemCall, testing::ValuesIn(fault::operations()),
