@@ -73,8 +73,7 @@ constexpr int handlers_seen(int count) {
 }
 
 // `wait`, which nobody will ever satisfy, must end with timed_out at its deadline and not before,
-// however many handlers ran. How late it may be is bounded only where the machine itself was not
-// late: a plain sleep to the same time, right after, tells how late that is today.
+// however many handlers ran. How late it may be is judged by the best of five attempts.
 template <class Wait>
 void expect_deadline_kept(int flags, Wait wait) {
   std::int64_t late_ns = INT64_MAX;

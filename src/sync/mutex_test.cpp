@@ -33,7 +33,6 @@ namespace {
 using namespace std::chrono_literals;
 using Here = OtherProcess::Here;
 
-// Long enough for any machine: the test's watchdog.
 Mutex open_mutex(const char* name = "robot/arm", const LockOptions& options = {}) {
   auto opened = Mutex::open(name, options);
   if (!opened) std::fprintf(stderr, "%s\n", opened.error().text.c_str());

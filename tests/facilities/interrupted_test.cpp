@@ -2,7 +2,7 @@
 // SA_RESTART, changes nothing but what was asked for. A wait that goes on keeps its deadline,
 // neither early nor late; one that was asked to give up ends with `interrupted`; what the wait did
 // not get is still there; and what comes meanwhile is got. Setting the wall clock changes nothing.
-// Method: each wait of each facility runs under such a storm. How late it may be is compared with a
+// Method: each wait of *_waits.cpp runs under such a storm. How late it may be is compared with a
 // plain sleep to the same moment in a thread that gets no signals, so that a busy machine fails
 // nothing. SIGNALBOX_CLOCK_JUMP_S=3600 also sets the clock forward and back during each wait:
 // everybody on the machine sees that.

@@ -1,4 +1,4 @@
-// waits.hpp: every call of the os layer that sleeps, with what wakes it, and what it must not lose.
+// waits.hpp: calls of the os layer that sleep, with what wakes them, and what they must not lose.
 #pragma once
 
 #include <functional>

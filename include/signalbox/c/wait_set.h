@@ -1,4 +1,4 @@
-/* wait_set.h: from C, one sleep for many sources: topics, descriptors, and what has a descriptor.
+/* wait_set.h: from C, one sleep for many sources: topics, mutexes, semaphores, descriptors.
  *
  *   Threads  one thread at a time for a set, its watches and the subscribers it watches;
  *            sbx_wait_set_wake() alone may be called from any thread and from a signal handler
