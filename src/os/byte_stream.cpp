@@ -34,6 +34,22 @@ Result<std::size_t> gone_on(long refused, const Fd& fd, short events, const Dead
   return counted(*got, name, tried);
 }
 
+Result<std::size_t> read_some(const Fd& fd, std::span<std::byte> room, Deadline deadline,
+                              OnSignal on_signal, std::string_view tried) {
+  const auto got = try_until(fd.get(), POLLIN, deadline, on_signal, "read", tried,
+                             [&] { return ::read(fd.get(), room.data(), room.size()); });
+  if (!got) return std::unexpected(got.error());
+  return counted(*got, "read", tried);
+}
+
+Result<std::size_t> write_some(const Fd& fd, std::span<const std::byte> bytes, WriteOnce write_once,
+                               Deadline deadline, OnSignal on_signal, std::string_view tried) {
+  const auto put = try_until(fd.get(), POLLOUT, deadline, on_signal, "write", tried,
+                             [&] { return write_once(fd.get(), bytes); });
+  if (!put) return std::unexpected(put.error());
+  return counted(*put, "write", tried);
+}
+
 }  // namespace
 
 Error stream_failure(int refused, std::string_view call, std::string_view tried) {
@@ -49,14 +65,6 @@ Error stream_failure(int refused, std::string_view call, std::string_view tried)
     }
     return failure(refused, call, std::string(tried));
   });
-}
-
-Result<std::size_t> read_some(const Fd& fd, std::span<std::byte> room, Deadline deadline,
-                              OnSignal on_signal, std::string_view tried) {
-  const auto got = try_until(fd.get(), POLLIN, deadline, on_signal, "read", tried,
-                             [&] { return ::read(fd.get(), room.data(), room.size()); });
-  if (!got) return std::unexpected(got.error());
-  return counted(*got, "read", tried);
 }
 
 Result<std::size_t> read_after(long refused, const Fd& fd, std::span<std::byte> room,
@@ -81,14 +89,6 @@ Result<std::size_t> bytes_to_read(const Fd& fd, std::string_view tried) {
   int bytes = 0;
   if (::ioctl(fd.get(), FIONREAD, &bytes) == 0) return static_cast<std::size_t>(bytes);
   return std::unexpected(stream_failure(errno, "ioctl(FIONREAD)", tried));
-}
-
-Result<std::size_t> write_some(const Fd& fd, std::span<const std::byte> bytes, WriteOnce write_once,
-                               Deadline deadline, OnSignal on_signal, std::string_view tried) {
-  const auto put = try_until(fd.get(), POLLOUT, deadline, on_signal, "write", tried,
-                             [&] { return write_once(fd.get(), bytes); });
-  if (!put) return std::unexpected(put.error());
-  return counted(*put, "write", tried);
 }
 
 Result<std::size_t> write_after(long refused, const Fd& fd, std::span<const std::byte> bytes,

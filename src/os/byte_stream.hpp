@@ -23,11 +23,8 @@ namespace signalbox::os {
 // The error of a read or write that failed for another reason than that it would wait.
 [[gnu::cold]] Error stream_failure(int refused, std::string_view call, std::string_view tried);
 
-// 0: the end of the file.
-Result<std::size_t> read_some(const Fd& fd, std::span<std::byte> room, Deadline deadline,
-                              OnSignal on_signal, std::string_view tried);
 // Goes on after a read or write that was made once in line and refused with this negated errno.
-// Without a deadline it does not wait.
+// Without a deadline it does not wait. A read answers 0 at the end of the file.
 [[gnu::cold]] Result<std::size_t> read_after(long refused, const Fd& fd, std::span<std::byte> room,
                                              const Deadline* deadline, OnSignal on_signal,
                                              std::string_view tried);
@@ -40,8 +37,6 @@ Result<std::size_t> bytes_to_read(const Fd& fd, std::string_view tried);
 // What `write_once` answers: as write(2), without a signal.
 using WriteOnce = ssize_t (*)(int fd, std::span<const std::byte> bytes) noexcept;
 
-Result<std::size_t> write_some(const Fd& fd, std::span<const std::byte> bytes, WriteOnce write_once,
-                               Deadline deadline, OnSignal on_signal, std::string_view tried);
 [[gnu::cold]] Result<std::size_t> write_after(long refused, const Fd& fd,
                                               std::span<const std::byte> bytes,
                                               WriteOnce write_once, const Deadline* deadline,

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <chrono>
 #include <climits>
+#include <span>
 #include <string>
 
 #include "os/failure.hpp"
@@ -24,11 +25,6 @@ using signalbox::detail::or_out_of_memory;
   return {Errc::out_of_range, refused, "write",
           "cannot add " + std::to_string(count) +
               " to an eventfd: the sum would be above 2^64 - 2; somebody must take first."};
-}
-
-// 0, or what the kernel says.
-int write_count(const Fd& fd, std::uint64_t count) noexcept {
-  return ::write(fd.get(), &count, sizeof(count)) == sizeof(count) ? 0 : errno;
 }
 
 }  // namespace
@@ -79,9 +75,9 @@ Result<void> EventFd::not_added(long answer, std::uint64_t count) {
 
 Result<void> EventFd::add(std::uint64_t count, Deadline deadline, OnSignal on_signal) const {
   for (;;) {
-    const int refused = write_count(fd_, count);
-    if (refused == 0) return {};
-    if (refused != EAGAIN) return add(count);
+    const long put = kernel::write_once(fd_.get(), std::as_bytes(std::span(&count, 1)));
+    if (put == sizeof(count)) return {};
+    if (put != -EAGAIN) return add(count);
     // Writable means that there is room for 1: with more, look again a little later.
     const Deadline until =
         count == 1 ? deadline : std::min(deadline, Deadline::after(std::chrono::milliseconds(1)));

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <cstddef>
 
 namespace signalbox::os::kernel {
@@ -18,7 +17,6 @@ static_assert(static_cast<long>(KernelCall::read) == SYS_read);
 static_assert(static_cast<long>(KernelCall::write) == SYS_write);
 static_assert(static_cast<long>(KernelCall::sendto) == SYS_sendto);
 static_assert(static_cast<long>(KernelCall::recvmsg) == SYS_recvmsg);
-static_assert(static_cast<long>(KernelCall::kill) == SYS_kill);
 static_assert(static_cast<long>(KernelCall::semop) == SYS_semop);
 static_assert(static_cast<long>(KernelCall::futex) == SYS_futex);
 static_assert(static_cast<long>(KernelCall::mq_timedsend) == SYS_mq_timedsend);
@@ -53,9 +51,6 @@ long enter_by_name(KernelCall call, long first, long second, long third, long fo
       break;
     case KernelCall::recvmsg:
       answer = ::recvmsg(fd, static_cast<msghdr*>(at), static_cast<int>(third));
-      break;
-    case KernelCall::kill:
-      answer = ::kill(static_cast<pid_t>(first), static_cast<int>(second));
       break;
     case KernelCall::semop:
       answer = ::semop(static_cast<int>(first), static_cast<sembuf*>(at), bytes);

@@ -287,7 +287,9 @@ Error send_failure(int refused, std::size_t bytes) {
   }
 }
 
-Error receive_failure(int refused) {
+namespace {
+
+[[gnu::cold]] Error receive_failure(int refused) {
   if (refused == EAGAIN) return not_ready("recvmsg");
   const Errc code = refused == ECONNRESET                     ? Errc::closed
                     : refused == EBADF || refused == ENOTCONN ? Errc::bad_argument
@@ -295,6 +297,8 @@ Error receive_failure(int refused) {
   return failure(refused, "recvmsg", "receive over a Unix socket", code,
                  "Close this end and connect anew.");
 }
+
+}  // namespace
 
 Result<void> send_after(long refused, const Fd& socket, std::span<const std::byte> bytes,
                         const Deadline* deadline, OnSignal on_signal,

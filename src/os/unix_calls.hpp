@@ -71,8 +71,7 @@ Result<Fd> accept_until(const Fd& listener, Deadline deadline, OnSignal on_signa
 // As sendmsg(2): with MSG_DONTWAIT and without a signal. `to` may be null.
 ssize_t send_once(int socket, std::span<const std::byte> bytes, std::span<const int> descriptors,
                   const UnixName* to) noexcept;
-[[gnu::cold]] Error receive_failure(int refused);
-Error send_failure(int refused, std::size_t bytes);
+[[gnu::cold]] Error send_failure(int refused, std::size_t bytes);
 
 struct ReceiveInto {
   std::span<std::byte> room;

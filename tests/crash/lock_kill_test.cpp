@@ -92,12 +92,7 @@ class LockKill : public ::testing::TestWithParam<Kind> {
 
   // How long after the kill somebody had the lock again.
   void note_silence(std::uint64_t before, std::int64_t since_ns) {
-    const auto taken = [this] {
-      std::uint64_t sum = 0;
-      for (const auto& worker : report_.worker) sum += worker.taken;
-      return sum;
-    };
-    if (!eventually([&] { return taken() > before; })) return;
+    if (!eventually([&] { return taken_by_all() > before; })) return;
     silences_.push_back(signalbox::monotonic_now_ns() - since_ns);
   }
   std::uint64_t taken_by_all() const {
