@@ -3,7 +3,6 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <sys/mman.h>
 #include <sys/sem.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,6 +14,7 @@
 #include <string>
 #include <utility>
 
+#include "bench/bare_call.hpp"
 #include "signalbox/lock.hpp"
 #include "signalbox/semaphore.hpp"
 
@@ -23,25 +23,6 @@ namespace bench {
 namespace {
 
 using signalbox::Deadline;
-
-template <class T>
-T* mapped() {
-  void* const at =
-      ::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (at == MAP_FAILED) throw std::runtime_error("cannot map memory for a lock");
-  return new (at) T{};
-}
-
-void must(bool is_done) {
-  if (!is_done) [[unlikely]]
-    std::abort();
-}
-
-template <class T>
-T made(signalbox::Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().text);
-  return std::move(*result);
-}
 
 // One process that takes turns alone; the follower looks on.
 class Alone : public Exchange {
@@ -67,7 +48,7 @@ class GlibcMutex final : public Alone {
   }
 
  private:
-  pthread_mutex_t* mutex_ = mapped<pthread_mutex_t>();
+  pthread_mutex_t* mutex_ = placed<pthread_mutex_t>();
 };
 
 class PosixSemaphore final : public Alone {
@@ -81,7 +62,7 @@ class PosixSemaphore final : public Alone {
   }
 
  private:
-  sem_t* semaphore_ = mapped<sem_t>();
+  sem_t* semaphore_ = placed<sem_t>();
 };
 
 class SemaphoreSet final : public Alone {
@@ -111,7 +92,7 @@ class SemaphoreSet final : public Alone {
 class OurMutex final : public Alone {
  public:
   void open(Side side) override {
-    if (side == Side::leader) mutex_ = made(signalbox::Mutex::open("bench/alone"));
+    if (side == Side::leader) mutex_ = must(signalbox::Mutex::open("bench/alone"));
   }
   void ping(std::uint64_t) override {
     for (std::uint64_t i = 0; i < turns_a_round; ++i) {
@@ -130,7 +111,7 @@ class OurSemaphore final : public Alone {
  public:
   void open(Side side) override {
     if (side == Side::leader) {
-      semaphore_ = made(signalbox::Semaphore::open("bench/units", {.units_max = 1}));
+      semaphore_ = must(signalbox::Semaphore::open("bench/units", {.units_max = 1}));
     }
   }
   void ping(std::uint64_t) override {
@@ -172,7 +153,7 @@ class Futex final : public Exchange {
       ::syscall(SYS_futex, &word, FUTEX_WAIT, seen, nullptr, nullptr, 0);
     }
   }
-  Words* words_ = mapped<Words>();
+  Words* words_ = placed<Words>();
 };
 
 // Three mutexes, of which the leader has two and the follower the third. Each round the leader
@@ -184,7 +165,7 @@ class MutexHandOver final : public Exchange {
  public:
   void open(Side side) override {
     for (int i = 0; i < 3; ++i) {
-      mutexes_[i] = made(signalbox::Mutex::open("bench/turn/" + std::to_string(i)));
+      mutexes_[i] = must(signalbox::Mutex::open("bench/turn/" + std::to_string(i)));
     }
     if (side == Side::follower) {
       take(2);
@@ -216,14 +197,14 @@ class MutexHandOver final : public Exchange {
   std::optional<signalbox::Mutex> mutexes_[3];
   signalbox::MutexGuard guards_[3];
   int next_ = 0;
-  std::atomic<bool>* is_ready_ = mapped<std::atomic<bool>>();
+  std::atomic<bool>* is_ready_ = placed<std::atomic<bool>>();
 };
 
 class SemaphoreHandOver final : public Exchange {
  public:
   void open(Side) override {
-    there_ = made(signalbox::Semaphore::open("bench/there", {.units_max = 1, .units = 0}));
-    back_ = made(signalbox::Semaphore::open("bench/back", {.units_max = 1, .units = 0}));
+    there_ = must(signalbox::Semaphore::open("bench/there", {.units_max = 1, .units = 0}));
+    back_ = must(signalbox::Semaphore::open("bench/back", {.units_max = 1, .units = 0}));
   }
   void ping(std::uint64_t) override {
     must(there_->post().has_value());

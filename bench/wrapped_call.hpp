@@ -7,14 +7,13 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdlib>
 #include <functional>
 #include <memory>
-#include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "signalbox/error.hpp"
+#include "bench/bare_call.hpp"
 
 namespace bench {
 
@@ -51,20 +50,6 @@ void use(const T& value) {
   asm volatile("" ::"r"(value));
 }
 
-// What a program does that cannot go on.
-inline void must(bool is_done) {
-  if (!is_done) [[unlikely]]
-    std::abort();
-}
-
-template <class T>
-T made(signalbox::Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().text);
-  return std::move(*result);
-}
-inline void made(signalbox::Result<void> result) {
-  if (!result) throw std::runtime_error(result.error().text);
-}
 inline int opened(int fd) {
   if (fd < 0) throw std::runtime_error("a bare call refused to open");
   return fd;

@@ -27,7 +27,7 @@ using namespace signalbox::os;
 using signalbox::Deadline;
 
 auto our_eventfd() {
-  return [event = made(EventFd::create(EventFd::Mode::counter))] {
+  return [event = must(EventFd::create(EventFd::Mode::counter))] {
     must(event.add(1).has_value());
     const auto count = event.take(Deadline::never());
     must(count.has_value());
@@ -48,7 +48,7 @@ auto bare_eventfd() {
 constexpr std::int64_t far_ns = 4'000'000'000'000'000'000;
 
 auto our_timer() {
-  return [timer = made(Timer::once(Deadline::never()))]() mutable {
+  return [timer = must(Timer::once(Deadline::never()))]() mutable {
     must(timer.set_once(Deadline::at_ns(far_ns)).has_value());
     use(timer.take());
   };
@@ -66,7 +66,7 @@ auto bare_timer() {
 }
 
 auto our_pidfd() {
-  return [process = made(Pidfd::open(static_cast<std::uint32_t>(::getpid())))] {
+  return [process = must(Pidfd::open(static_cast<std::uint32_t>(::getpid())))] {
     must(process.send_signal(0).has_value());
   };
 }
@@ -79,7 +79,7 @@ auto bare_pidfd() {
 
 // Blocked, sent to oneself and taken.
 auto our_signals() {
-  return [signals = made(Signals::block({SIGUSR1})), self = ::getpid()]() mutable {
+  return [signals = must(Signals::block({SIGUSR1})), self = ::getpid()]() mutable {
     must(send_signal(self, SIGUSR1).has_value());
     const auto signal = signals.take();
     must(signal.has_value());
@@ -106,7 +106,7 @@ auto bare_signals() {
 int nowhere() { return opened(::open("/dev/null", O_WRONLY | O_CLOEXEC)); }
 
 auto our_ring() {
-  return [ring = made(IoRing::create(8)), to = Fd(nowhere()), room = Room{}]() mutable {
+  return [ring = must(IoRing::create(8)), to = Fd(nowhere()), room = Room{}]() mutable {
     must(ring.write(to, room.bytes, 0, 7).has_value());
     const auto done = ring.wait(Deadline::never());
     must(done.has_value() && done->size() == 1);

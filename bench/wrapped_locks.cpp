@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/sem.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -30,18 +29,9 @@ namespace {
 using namespace signalbox::os;
 using signalbox::Deadline;
 
-// All zero, in shared memory that goes with the process.
-template <class T>
-T* placed() {
-  void* const at =
-      ::mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (at == MAP_FAILED) throw std::runtime_error("cannot map memory for a lock");
-  return static_cast<T*>(at);
-}
-
 auto our_semaphore() {
   return
-      [semaphore = made(PlacedSemaphore::create(*placed<PlacedSemaphore::Memory>(), 1))]() mutable {
+      [semaphore = must(PlacedSemaphore::create(*placed<PlacedSemaphore::Memory>(), 1))]() mutable {
         must(semaphore.wait(Deadline::never()).has_value());
         must(semaphore.post().has_value());
       };
@@ -59,7 +49,7 @@ auto bare_semaphore() {
 // Removed with its object: it outlives its process.
 struct OurSet {
   SemaphoreSet set =
-      made(SemaphoreSet::create(SysvKey::private_key(), std::array<std::uint16_t, 1>{1}));
+      must(SemaphoreSet::create(SysvKey::private_key(), std::array<std::uint16_t, 1>{1}));
   OurSet() = default;
   OurSet(OurSet&&) = default;
   OurSet& operator=(OurSet&&) = default;
@@ -91,7 +81,7 @@ struct BareSet {
 };
 
 auto our_mutex() {
-  return [mutex = made(RobustMutex::create(*placed<RobustMutex::Memory>()))]() mutable {
+  return [mutex = must(RobustMutex::create(*placed<RobustMutex::Memory>()))]() mutable {
     auto held = mutex.lock(Deadline::never());
     must(held.has_value());
     must(!held->owner_died());
@@ -113,7 +103,7 @@ auto bare_mutex() {
 }
 
 auto our_condition() {
-  return [condition = made(Condition::create(*placed<Condition::Memory>()))]() mutable {
+  return [condition = must(Condition::create(*placed<Condition::Memory>()))]() mutable {
     must(condition.notify_one().has_value());
     must(condition.notify_all().has_value());
   };
@@ -132,7 +122,7 @@ auto bare_condition() {
 }
 
 auto our_rwlock() {
-  return [lock = made(ReaderWriterLock::create(*placed<ReaderWriterLock::Memory>()))]() mutable {
+  return [lock = must(ReaderWriterLock::create(*placed<ReaderWriterLock::Memory>()))]() mutable {
     must(lock.lock_shared(Deadline::never()).has_value());
     must(lock.lock_exclusive(Deadline::never()).has_value());
   };
@@ -154,7 +144,7 @@ auto bare_rwlock() {
 
 // One who comes is all who are waited for.
 auto our_barrier() {
-  return [barrier = made(Barrier::create(*placed<Barrier::Memory>(), 1))]() mutable {
+  return [barrier = must(Barrier::create(*placed<Barrier::Memory>(), 1))]() mutable {
     const auto met = barrier.wait();
     must(met.has_value());
     use(*met);

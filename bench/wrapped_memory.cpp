@@ -35,7 +35,7 @@ void map_and_touch(int fd) {
 // A name of shared memory, which goes with its object.
 struct Named {
   std::string name = "/signalbox-bench-" + std::to_string(::getpid());
-  Named() { made(SharedMemory::create(name, bytes_mapped)); }
+  Named() { must(SharedMemory::create(name, bytes_mapped)); }
   Named(const Named&) = delete;
   Named& operator=(const Named&) = delete;
   ~Named() { ::shm_unlink(name.c_str()); }
@@ -83,7 +83,7 @@ auto bare_memory_file() {
 // A file that goes with its object.
 struct OnDisk {
   std::string path = "/tmp/signalbox-bench-" + std::to_string(::getpid());
-  OnDisk() { made(MappedFile::create(path, bytes_mapped, 0600, {})); }
+  OnDisk() { must(MappedFile::create(path, bytes_mapped, 0600, {})); }
   OnDisk(const OnDisk&) = delete;
   OnDisk& operator=(const OnDisk&) = delete;
   ~OnDisk() { ::unlink(path.c_str()); }

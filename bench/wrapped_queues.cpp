@@ -23,8 +23,8 @@ std::string new_queue_name() { return "/signalbox-bench-" + std::to_string(::get
 auto our_posix_queue() {
   const std::string name = new_queue_name();
   auto queue =
-      made(PosixQueue::create(name, {.messages_max = 2, .message_bytes_max = message_bytes}));
-  made(PosixQueue::unlink(name));
+      must(PosixQueue::create(name, {.messages_max = 2, .message_bytes_max = message_bytes}));
+  must(PosixQueue::unlink(name));
   return [queue = std::move(queue), room = Room{}]() mutable {
     must(queue.send(room.bytes, 1, Deadline::never()).has_value());
     const auto got = queue.receive(room.bytes, Deadline::never());
@@ -55,7 +55,7 @@ auto bare_posix_queue() {
 
 // Removed with its object: a System V queue outlives its process.
 struct OurSysvQueue {
-  SysvQueue queue = made(SysvQueue::create(SysvKey::private_key()));
+  SysvQueue queue = must(SysvQueue::create(SysvKey::private_key()));
   Room room{};
   OurSysvQueue() = default;
   OurSysvQueue(OurSysvQueue&&) = default;

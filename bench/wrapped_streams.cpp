@@ -109,15 +109,15 @@ auto bare_pipe() {
 }
 
 auto our_pipe() {
-  auto pipe = made(Pipe::create());
+  auto pipe = must(Pipe::create());
   return written_and_read(std::move(pipe.writer), std::move(pipe.reader));
 }
 
 auto our_fifo() {
   const std::string path = new_fifo_path();
-  made(Fifo::create(path));
-  auto reader = made(Fifo::try_open_reader(path));
-  auto writer = made(Fifo::try_open_writer(path));
+  must(Fifo::create(path));
+  auto reader = must(Fifo::try_open_reader(path));
+  auto writer = must(Fifo::try_open_writer(path));
   remove_fifo(path);
   return written_and_read(std::move(writer), std::move(reader));
 }
@@ -132,7 +132,7 @@ auto bare_fifo() {
 }
 
 auto our_stream() {
-  auto both = made(UnixStream::pair());
+  auto both = must(UnixStream::pair());
   return written_and_read(std::move(both.first), std::move(both.second));
 }
 
@@ -143,9 +143,9 @@ auto bare_stream() {
 }
 
 auto our_tcp() {
-  auto listener = made(TcpListener::listen("127.0.0.1", "0"));
-  auto writer = made(TcpStream::connect(made(listener.address()), Deadline::never()));
-  return written_and_read(std::move(writer), made(listener.accept(Deadline::never())));
+  auto listener = must(TcpListener::listen("127.0.0.1", "0"));
+  auto writer = must(TcpStream::connect(must(listener.address()), Deadline::never()));
+  return written_and_read(std::move(writer), must(listener.accept(Deadline::never())));
 }
 
 auto bare_tcp() {
@@ -169,9 +169,9 @@ auto bare_tcp() {
 constexpr std::size_t spliced_bytes = 4096;
 
 auto our_splice() {
-  auto pipe = made(Pipe::create());
+  auto pipe = must(Pipe::create());
   const Room all[spliced_bytes / message_bytes] = {};
-  made(pipe.writer.try_write(std::as_bytes(std::span(all))));
+  must(pipe.writer.try_write(std::as_bytes(std::span(all))));
   return [pipe = std::move(pipe), to = Fd(opened(::open("/dev/null", O_WRONLY | O_CLOEXEC)))] {
     const auto moved = splice_out(pipe.reader, to, 1, Deadline::never());
     must(moved.has_value());
@@ -195,8 +195,8 @@ auto bare_splice() {
 }  // namespace
 
 std::vector<WrappedCall> stream_calls() {
-  const auto datagram = [] { return sent_and_received(made(UnixDatagram::pair())); };
-  const auto seqpacket = [] { return sent_and_received(made(UnixSeqpacket::pair())); };
+  const auto datagram = [] { return sent_and_received(must(UnixDatagram::pair())); };
+  const auto seqpacket = [] { return sent_and_received(must(UnixSeqpacket::pair())); };
   const auto bare_datagram = [] { return bare_sent_and_received(SOCK_DGRAM); };
   const auto bare_seqpacket = [] { return bare_sent_and_received(SOCK_SEQPACKET); };
   return {

@@ -35,14 +35,16 @@ std::uint64_t seed_of_this_run() {
 }
 
 class LockKill : public ::testing::TestWithParam<Kind> {
+ public:
+  ~LockKill() override {
+    for (const pid_t pid : pids_) dismiss(pid);
+  }
+
  protected:
   LockKill() : report_(*lock_crew::map_report()), seed_(seed_of_this_run()), random_(seed_) {
     for (std::size_t i = 0; i < lock_crew::workers; ++i) {
       pids_.push_back(lock_crew::start(GetParam(), i, random_(), report_));
     }
-  }
-  ~LockKill() override {
-    for (const pid_t pid : pids_) dismiss(pid);
   }
   static void dismiss(pid_t pid) {
     if (pid <= 0) return;
@@ -167,6 +169,7 @@ std::string name_of_lock(int i) { return "many/" + std::to_string(i); }
 // Nine threads hold a hundred locks and, of one semaphore, a hundred units.
 void hold_many(const signalbox::OtherProcess::Here& here) {
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   std::atomic<int> ready{0};
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
@@ -190,6 +193,7 @@ TEST(LockKillMany, AHundredLocksOfNineThreadsComeBackOnce) {
   const signalbox::ScratchDomain domain;
   const std::uint64_t rounds = number_from_environment("SIGNALBOX_KILLS", 10) / 10 + 1;
   std::vector<signalbox::Mutex> locks;
+  locks.reserve(kLocks);
   for (int i = 0; i < kLocks; ++i) {
     locks.push_back(signalbox::Mutex::open(name_of_lock(i)).value());
   }
@@ -210,6 +214,7 @@ TEST(LockKillMany, AHundredLocksOfNineThreadsComeBackOnce) {
       static_cast<void>(std::move(*held).regardless());
     }
     std::vector<signalbox::Permit> permits;
+    permits.reserve(kLocks);
     for (int i = 0; i < kLocks; ++i) {
       permits.push_back(semaphore.acquire(Deadline::after(20s)).value());
     }

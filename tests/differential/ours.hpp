@@ -5,11 +5,9 @@
 
 #include <cerrno>
 #include <chrono>
-#include <stdexcept>
-#include <type_traits>
-#include <utility>
 
 #include "../scenarios/our_errno.hpp"
+#include "base/must.hpp"
 #include "operation.hpp"
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
@@ -29,12 +27,6 @@ inline Answer answer_or_would_block(const Result<bool>& result) {
   Answer answer = answer_of(result);
   if (result && !*result) answer.error = EAGAIN;
   return answer;
-}
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().text);
-  if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
 inline Deadline deadline_of(const Operation& operation) {

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "done.hpp"
 #include "ground.hpp"
 #include "signalbox/error.hpp"
 
@@ -35,12 +36,6 @@ struct Operation {
 
 inline std::ostream& operator<<(std::ostream& out, const Operation& operation) {
   return out << operation.name;
-}
-
-template <class T>
-Result<void> done(Result<T> result) {
-  if (!result) return std::unexpected(std::move(result.error()));
-  return {};
 }
 
 // Nobody ever satisfies the wait: that its deadline passes is what it is for.

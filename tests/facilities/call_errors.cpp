@@ -1,4 +1,5 @@
 #include "call_errors.hpp"
+#include "joined.hpp"
 
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -184,11 +185,7 @@ std::vector<Errors> of_sockets() {
 }  // namespace
 
 std::vector<Errors> call_errors() {
-  std::vector<Errors> all;
-  for (const auto& part : {of_files(), of_events(), of_queues(), of_sockets()}) {
-    all.insert(all.end(), part.begin(), part.end());
-  }
-  return all;
+  return joined<Errors>({of_files(), of_events(), of_queues(), of_sockets()});
 }
 
 }  // namespace facilities

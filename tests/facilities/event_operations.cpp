@@ -5,6 +5,7 @@
 #include <csignal>
 
 #include "attempt.hpp"
+#include "joined.hpp"
 #include "signalbox/os/event_fd.hpp"
 #include "signalbox/os/futex.hpp"
 #include "signalbox/os/io_ring.hpp"
@@ -204,11 +205,7 @@ std::vector<Operation> of_io_ring() {
 }  // namespace
 
 std::vector<Operation> event_operations() {
-  std::vector<Operation> all;
-  for (const auto& part : {of_event_fd(), of_timer(), of_signals(), of_futex(), of_io_ring()}) {
-    all.insert(all.end(), part.begin(), part.end());
-  }
-  return all;
+  return joined<Operation>({of_event_fd(), of_timer(), of_signals(), of_futex(), of_io_ring()});
 }
 
 }  // namespace facilities

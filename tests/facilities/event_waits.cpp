@@ -26,7 +26,7 @@ std::shared_ptr<EventFd> event_fd(std::uint64_t count) {
 
 Waiting taking(const Ground&) {
   auto fd = event_fd(0);
-  return {[fd](Deadline until, OnSignal how) { return waited(fd->take(until, how)); },
+  return {[fd](Deadline until, OnSignal how) { return done(fd->take(until, how)); },
           [fd] { static_cast<void>(fd->add(1)); },
           {}};
 }
@@ -44,7 +44,7 @@ Waiting adding(const Ground&) {
 
 Waiting taking_a_signal(const Ground&) {
   auto signals = std::make_shared<Signals>(Signals::block({SIGUSR2}).value());
-  return {[signals](Deadline until, OnSignal how) { return waited(signals->take(until, how)); },
+  return {[signals](Deadline until, OnSignal how) { return done(signals->take(until, how)); },
           [] { ::kill(::getpid(), SIGUSR2); },
           {}};
 }

@@ -8,7 +8,6 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +18,7 @@
 
 #include "../proof_counts.hpp"
 #include "lock_kinds.hpp"
+#include "os/test_process.hpp"
 
 namespace {
 
@@ -40,29 +40,6 @@ std::uint64_t seed() {
       proof::number_from_environment("SIGNALBOX_SEED", std::random_device{}());
   return chosen;
 }
-
-// A forked child; killed and reaped at the latest with this object.
-class Process {
- public:
-  explicit Process(const std::function<void()>& work) : pid_(::fork()) {
-    if (pid_ != 0) return;
-    work();
-    ::_exit(0);
-  }
-  ~Process() { kill(); }
-  Process(const Process&) = delete;
-  Process& operator=(const Process&) = delete;
-  pid_t pid() const { return pid_; }
-  void kill() {
-    if (pid_ <= 0) return;
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-    pid_ = -1;
-  }
-
- private:
-  pid_t pid_;
-};
 
 bool eventually(const std::function<bool()>& is_so) {
   for (const Deadline watchdog = Deadline::after(kHang); !is_so(); ::sched_yield()) {
@@ -142,8 +119,14 @@ TEST_P(HolderKilled, SurvivorsGoOn) {
   const LockKindOfKernel& kind = GetParam();
   const Site site;
   Arena& arena = site.arena();
-  Process first([&] { survive(site, kind, 0); });
-  Process second([&] { survive(site, kind, 1); });
+  test::Forked first([&] {
+    survive(site, kind, 0);
+    return 0;
+  });
+  test::Forked second([&] {
+    survive(site, kind, 1);
+    return 0;
+  });
   const std::uint64_t kills = proof::number_from_environment("SIGNALBOX_KILLS", 200);
   std::uint64_t held = 0;
   std::uint64_t told = 0;
@@ -152,12 +135,16 @@ TEST_P(HolderKilled, SurvivorsGoOn) {
     arena.marks = arena.told = 0;
     arena.held = 0;
     const bool stays = below(3) == 0;
-    Process victim([&] { be_killed(site, kind, stays); });
+    test::Forked victim([&] {
+      be_killed(site, kind, stays);
+      return 0;
+    });
     arena.killing = victim.pid();
     const std::uint64_t laps = stays ? 1 : below(4);
     ASSERT_TRUE(eventually([&] { return arena.held >= laps; })) << "seed " << seed();
     spin(below(50'000));
     victim.kill();
+    victim.wait();
     const std::int64_t died = signalbox::monotonic_now_ns();
     const std::array before{arena.progress[0].load(), arena.progress[1].load()};
     // Two laps each, because one may have begun before the death.
@@ -195,6 +182,7 @@ constexpr unsigned kThreads = 9;
 void hold_all(const Site& site, const LockKindOfKernel& kind) {
   Arena& arena = site.arena();
   std::vector<std::jthread> threads;
+  threads.reserve(kThreads);
   for (unsigned which = 0; which < kThreads; ++which) {
     threads.emplace_back([&, which] {
       std::vector<std::unique_ptr<KernelLock>> locks;
@@ -214,6 +202,7 @@ TEST_P(HolderKilled, OfAHundredLocksAndNineThreads) {
   const Site site;
   Arena& arena = site.arena();
   std::vector<std::unique_ptr<KernelLock>> ours;
+  ours.reserve(locks_max);
   for (unsigned i = 0; i < locks_max; ++i) ours.push_back(kind.open(site, i));
   const std::uint64_t kills =
       std::max<std::uint64_t>(1, proof::number_from_environment("SIGNALBOX_KILLS", 200) / 10);
@@ -221,11 +210,15 @@ TEST_P(HolderKilled, OfAHundredLocksAndNineThreads) {
   for (std::uint64_t round = 0; round < kills; ++round) {
     arena.held = 0;
     for (auto& mark : arena.inside) mark = 0;
-    Process victim([&] { hold_all(site, kind); });
+    test::Forked victim([&] {
+      hold_all(site, kind);
+      return 0;
+    });
     // Half of them hold all, the others some.
     const std::uint64_t wanted = below(2) == 0 ? locks_max : below(locks_max + 1);
     ASSERT_TRUE(eventually([&] { return arena.held >= wanted; })) << "seed " << seed();
     victim.kill();
+    victim.wait();
     for (unsigned i = 0; i < locks_max; ++i) {
       const Taken taken = ours[i]->take(Deadline::after(kHang));
       ASSERT_NE(taken, Taken::not_taken) << "lock " << i << " is not free, seed " << seed();
@@ -276,12 +269,16 @@ TEST(Units, ComeBackExactlyOnce) {
   for (std::uint64_t round = 0; round < kills; ++round) {
     arena.held = 0;
     const std::uint64_t with_seed = random();
-    Process victim([&] { take_and_give_units(site, with_seed); });
+    test::Forked victim([&] {
+      take_and_give_units(site, with_seed);
+      return 0;
+    });
     const std::uint64_t laps = random() % 50;
     ASSERT_TRUE(eventually([&] { return arena.held >= laps; })) << "seed " << seed();
-    ::kill(victim.pid(), SIGSTOP);
+    victim.kill(SIGSTOP);
     out += site.set.value(0).value() < kUnits ? 1 : 0;
     victim.kill();
+    victim.wait();
     const std::uint16_t units = site.set.value(0).value();
     if (units < kUnits) proof::count({{"lost", kUnits - units}});
     if (units > kUnits) proof::count({{"doubled", units - kUnits}});

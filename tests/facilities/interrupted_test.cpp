@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "../proof_counts.hpp"
+#include "joined.hpp"
 #include "os/signal_storm.hpp"
 #include "waits.hpp"
 
@@ -159,12 +160,8 @@ TEST_P(Interrupted, KeepsItsDeadlineWhenTheClockIsSet) {
 
 std::vector<Wait> all_waits() {
   facilities::enter_own_name_spaces();
-  std::vector<Wait> all;
-  for (const auto& part : {facilities::event_waits(), facilities::lock_waits(),
-                           facilities::queue_waits(), facilities::stream_waits()}) {
-    all.insert(all.end(), part.begin(), part.end());
-  }
-  return all;
+  return facilities::joined<Wait>({facilities::event_waits(), facilities::lock_waits(),
+                                   facilities::queue_waits(), facilities::stream_waits()});
 }
 
 INSTANTIATE_TEST_SUITE_P(Os, Interrupted,

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "attempt.hpp"
+#include "joined.hpp"
 #include "signalbox/os/barrier.hpp"
 #include "signalbox/os/condition.hpp"
 #include "signalbox/os/file_lock.hpp"
@@ -163,10 +164,7 @@ std::vector<Operation> of_placed() {
 }  // namespace
 
 std::vector<Operation> lock_operations() {
-  auto all = of_file_lock();
-  const auto more = of_placed();
-  all.insert(all.end(), more.begin(), more.end());
-  return all;
+  return joined<Operation>({of_file_lock(), of_placed()});
 }
 
 }  // namespace facilities

@@ -66,7 +66,7 @@ struct Objects {
 Waiting locking_a_mutex(const Ground&) {
   auto all = std::make_shared<Objects>();
   all->holder = std::make_unique<Holder>([&a = *all] { return a.mutex.lock(Deadline::never()); });
-  return {[all](Deadline until, OnSignal) { return waited(all->mutex.lock(until)); },
+  return {[all](Deadline until, OnSignal) { return done(all->mutex.lock(until)); },
           [all] { all->holder->let_go(); },
           {}};
 }
@@ -75,7 +75,7 @@ Waiting waiting_for_a_condition(const Ground&) {
   auto all = std::make_shared<Objects>();
   return {[all](Deadline until, OnSignal) -> Result<void> {
             auto held = all->mutex.lock(Deadline::never());
-            if (!held) return waited(std::move(held));
+            if (!held) return done(std::move(held));
             return all->condition.wait(*held, until, [&] { return all->is_ready.load(); });
           },
           [all] {
@@ -90,7 +90,7 @@ Waiting locking_to_read(const Ground&) {
   auto all = std::make_shared<Objects>();
   all->holder =
       std::make_unique<Holder>([&a = *all] { return a.lock.lock_exclusive(Deadline::never()); });
-  return {[all](Deadline until, OnSignal) { return waited(all->lock.lock_shared(until)); },
+  return {[all](Deadline until, OnSignal) { return done(all->lock.lock_shared(until)); },
           [all] { all->holder->let_go(); },
           {}};
 }
@@ -99,7 +99,7 @@ Waiting locking_to_write(const Ground&) {
   auto all = std::make_shared<Objects>();
   all->holder =
       std::make_unique<Holder>([&a = *all] { return a.lock.lock_shared(Deadline::never()); });
-  return {[all](Deadline until, OnSignal) { return waited(all->lock.lock_exclusive(until)); },
+  return {[all](Deadline until, OnSignal) { return done(all->lock.lock_exclusive(until)); },
           [all] { all->holder->let_go(); },
           {}};
 }

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "attempt.hpp"
+#include "joined.hpp"
 #include "signalbox/os/mapped_file.hpp"
 #include "signalbox/os/mapping.hpp"
 #include "signalbox/os/memory_file.hpp"
@@ -194,11 +195,7 @@ std::vector<Operation> of_mapping() {
 }  // namespace
 
 std::vector<Operation> memory_operations() {
-  std::vector<Operation> all;
-  for (const auto& part : {of_shared_memory(), of_memory_file(), of_mapped_file(), of_mapping()}) {
-    all.insert(all.end(), part.begin(), part.end());
-  }
-  return all;
+  return joined<Operation>({of_shared_memory(), of_memory_file(), of_mapped_file(), of_mapping()});
 }
 
 }  // namespace facilities

@@ -5,6 +5,7 @@
 #include <csignal>
 
 #include "attempt.hpp"
+#include "joined.hpp"
 #include "signalbox/os/posix_queue.hpp"
 #include "signalbox/os/posix_semaphore.hpp"
 
@@ -154,11 +155,7 @@ std::vector<Operation> of_semaphore() {
 }  // namespace
 
 std::vector<Operation> posix_operations() {
-  std::vector<Operation> all;
-  for (const auto& part : {of_queue(), of_waits_and_notices(), of_semaphore()}) {
-    all.insert(all.end(), part.begin(), part.end());
-  }
-  return all;
+  return joined<Operation>({of_queue(), of_waits_and_notices(), of_semaphore()});
 }
 
 }  // namespace facilities

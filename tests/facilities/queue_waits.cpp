@@ -45,7 +45,7 @@ Waiting waiting_for_zero(const Ground&) {
 Waiting entering(const Ground&) {
   auto set = set_of(0, 0);
   return {[set](Deadline until, OnSignal how) {
-            return waited(SemaphoreGuard::enter(*set, 0, until, how));
+            return done(SemaphoreGuard::enter(*set, 0, until, how));
           },
           [set] { static_cast<void>(set->try_apply({give(0)})); },
           [set] { return set->value(0).value() == 0; }};
@@ -62,7 +62,7 @@ Waiting locking_to_write(const Ground& ground) {
   auto all = std::make_shared<Locked>(ground);
   all->guard = all->lock.try_lock_shared().value();
   return {
-      [all](Deadline until, OnSignal how) { return waited(all->lock.lock_exclusive(until, how)); },
+      [all](Deadline until, OnSignal how) { return done(all->lock.lock_exclusive(until, how)); },
       [all] { static_cast<void>(all->guard.leave()); },
       // The turn was given back: another reader gets in.
       [all] { return static_cast<bool>(all->lock.try_lock_shared().value()); }};
@@ -71,7 +71,7 @@ Waiting locking_to_write(const Ground& ground) {
 Waiting locking_to_read(const Ground& ground) {
   auto all = std::make_shared<Locked>(ground);
   all->guard = all->lock.try_lock_exclusive().value();
-  return {[all](Deadline until, OnSignal how) { return waited(all->lock.lock_shared(until, how)); },
+  return {[all](Deadline until, OnSignal how) { return done(all->lock.lock_shared(until, how)); },
           [all] { static_cast<void>(all->guard.leave()); },
           {}};
 }
@@ -100,13 +100,12 @@ Waiting sending(const Ground&) {
 Waiting receiving(const Ground&) {
   auto queue = sysv_queue(64);
   static_cast<void>(queue->try_send(1, kMessage).value());
-  return {
-      [queue](Deadline until, OnSignal how) {
-        std::array<std::byte, 8> room{};
-        return waited(queue->receive(room, MessageFilter::exact(7), until, TooLong::refuse, how));
-      },
-      [queue] { static_cast<void>(queue->try_send(7, kMessage)); },
-      [queue] { return queue->facts().value().messages == 1; }};
+  return {[queue](Deadline until, OnSignal how) {
+            std::array<std::byte, 8> room{};
+            return done(queue->receive(room, MessageFilter::exact(7), until, TooLong::refuse, how));
+          },
+          [queue] { static_cast<void>(queue->try_send(7, kMessage)); },
+          [queue] { return queue->facts().value().messages == 1; }};
 }
 
 std::shared_ptr<PosixQueue> posix_queue(const Ground& ground, int messages) {
@@ -132,7 +131,7 @@ Waiting receiving_by_priority(const Ground& ground) {
   auto queue = posix_queue(ground, 0);
   return {[queue](Deadline until, OnSignal how) {
             std::array<std::byte, 8> room{};
-            return waited(queue->receive(room, until, how));
+            return done(queue->receive(room, until, how));
           },
           [queue] { static_cast<void>(queue->try_send(kMessage, 2)); },
           [queue] { return queue->facts().value().messages == 0; }};

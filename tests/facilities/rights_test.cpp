@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "../proof_counts.hpp"
+#include "done.hpp"
 #include "ground.hpp"
 #include "os/test_process.hpp"
 #include "signalbox/os/fifo.hpp"
@@ -30,17 +31,12 @@
 namespace {
 
 using namespace signalbox::os;
+using facilities::done;
 using facilities::Ground;
 using signalbox::Deadline;
 using signalbox::Errc;
 using signalbox::Result;
 using test::Forked;
-
-template <class T>
-Result<void> done(Result<T> result) {
-  if (!result) return std::unexpected(std::move(result.error()));
-  return {};
-}
 
 using Action = Result<void> (*)(const Ground&);
 

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "attempt.hpp"
+#include "joined.hpp"
 #include "signalbox/os/tcp_socket.hpp"
 #include "signalbox/os/unix_datagram.hpp"
 #include "signalbox/os/unix_listener.hpp"
@@ -186,11 +187,7 @@ std::vector<Operation> of_tcp() {
 }  // namespace
 
 std::vector<Operation> socket_operations() {
-  std::vector<Operation> all;
-  for (const auto& part : {of_listener(), of_stream(), of_seqpacket(), of_tcp()}) {
-    all.insert(all.end(), part.begin(), part.end());
-  }
-  return all;
+  return joined<Operation>({of_listener(), of_stream(), of_seqpacket(), of_tcp()});
 }
 
 }  // namespace facilities

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "attempt.hpp"
+#include "joined.hpp"
 #include "signalbox/os/fifo.hpp"
 #include "signalbox/os/pipe.hpp"
 #include "signalbox/os/zero_copy.hpp"
@@ -211,11 +212,7 @@ std::vector<Operation> of_zero_copy() {
 }  // namespace
 
 std::vector<Operation> stream_operations() {
-  std::vector<Operation> all;
-  for (const auto& part : {of_pipe(), of_fifo(), of_zero_copy()}) {
-    all.insert(all.end(), part.begin(), part.end());
-  }
-  return all;
+  return joined<Operation>({of_pipe(), of_fifo(), of_zero_copy()});
 }
 
 }  // namespace facilities

@@ -37,7 +37,7 @@ Waiting reading(const Ground&) {
   auto pipe = pipe_with(0);
   return {[pipe](Deadline until, OnSignal how) {
             Room room;
-            return waited(pipe->reader.read(room.bytes, until, how));
+            return done(pipe->reader.read(room.bytes, until, how));
           },
           [pipe] { static_cast<void>(pipe->writer.try_write(kBytes)); },
           {}};
@@ -50,11 +50,9 @@ void empty(Pipe& pipe) {
 
 Waiting writing(const Ground&) {
   auto pipe = pipe_with(kFull);
-  return {[pipe](Deadline until, OnSignal how) {
-            return waited(pipe->writer.write(kBytes, until, how));
-          },
-          [pipe] { empty(*pipe); },
-          [pipe] { return pipe->reader.readable_bytes().value() == kFull; }};
+  return {
+      [pipe](Deadline until, OnSignal how) { return done(pipe->writer.write(kBytes, until, how)); },
+      [pipe] { empty(*pipe); }, [pipe] { return pipe->reader.readable_bytes().value() == kFull; }};
 }
 
 Waiting writing_atomically(const Ground&) {
@@ -70,7 +68,7 @@ Waiting splicing(const Ground&) {
   auto from = pipe_with(0);
   auto to = pipe_with(0);
   return {[from, to](Deadline until, OnSignal how) {
-            return waited(splice_out(from->reader, to->writer.fd(), 8, until, how));
+            return done(splice_out(from->reader, to->writer.fd(), 8, until, how));
           },
           [from] { static_cast<void>(from->writer.try_write(kBytes)); },
           [to] { return to->reader.readable_bytes().value() == 0; }};
@@ -81,7 +79,7 @@ Waiting opening_to_read(const Ground& ground) {
   auto writer = std::make_shared<std::optional<PipeWriter>>();
   const std::string path = ground.path("fifo");
   return {
-      [path](Deadline until, OnSignal how) { return waited(Fifo::open_reader(path, until, how)); },
+      [path](Deadline until, OnSignal how) { return done(Fifo::open_reader(path, until, how)); },
       [path, writer] {
         if (auto opened = Fifo::open_writer(path, Deadline::never())) {
           static_cast<void>(opened->try_write(kBytes));
@@ -96,7 +94,7 @@ Waiting opening_to_write(const Ground& ground) {
   auto reader = std::make_shared<std::optional<PipeReader>>();
   const std::string path = ground.path("fifo");
   return {
-      [path](Deadline until, OnSignal how) { return waited(Fifo::open_writer(path, until, how)); },
+      [path](Deadline until, OnSignal how) { return done(Fifo::open_writer(path, until, how)); },
       [path, reader] { *reader = Fifo::try_open_reader(path).value(); },
       {}};
 }
@@ -113,10 +111,9 @@ struct Sleeper {
 
 Waiting waiting_for_a_child(const Ground&) {
   auto sleeper = std::make_shared<Sleeper>();
-  return {
-      [sleeper](Deadline until, OnSignal how) { return waited(sleeper->child.wait(until, how)); },
-      [sleeper] { static_cast<void>(sleeper->child.signal(SIGKILL)); },
-      [sleeper] { return sleeper->child.process().is_alive(); }};
+  return {[sleeper](Deadline until, OnSignal how) { return done(sleeper->child.wait(until, how)); },
+          [sleeper] { static_cast<void>(sleeper->child.signal(SIGKILL)); },
+          [sleeper] { return sleeper->child.process().is_alive(); }};
 }
 
 Waiting waiting_for_a_process(const Ground&) {
@@ -132,7 +129,7 @@ Waiting reading_a_stream(const Ground&) {
   auto ends = std::make_shared<std::pair<UnixStream, UnixStream>>(UnixStream::pair().value());
   return {[ends](Deadline until, OnSignal how) {
             Room room;
-            return waited(ends->first.read(room.bytes, until, how));
+            return done(ends->first.read(room.bytes, until, how));
           },
           [ends] { static_cast<void>(ends->second.try_write(kBytes)); },
           {}};
@@ -143,7 +140,7 @@ Waiting receiving(const Ground&) {
       std::make_shared<std::pair<UnixSeqpacket, UnixSeqpacket>>(UnixSeqpacket::pair().value());
   return {[ends](Deadline until, OnSignal how) {
             Room room;
-            return waited(ends->first.receive(room.bytes, until, how));
+            return done(ends->first.receive(room.bytes, until, how));
           },
           [ends] { static_cast<void>(ends->second.try_send(kBytes)); },
           {}};
@@ -166,7 +163,7 @@ Waiting accepting(const Ground&) {
   auto listener =
       std::make_shared<UnixListener>(UnixListener::listen(UnixAddress::chosen_by_kernel()).value());
   auto client = std::make_shared<UnixStream>();
-  return {[listener](Deadline until, OnSignal how) { return waited(listener->accept(until, how)); },
+  return {[listener](Deadline until, OnSignal how) { return done(listener->accept(until, how)); },
           [listener, client] {
             *client = UnixStream::connect(listener->address().value(), Deadline::never()).value();
           },
@@ -176,7 +173,7 @@ Waiting accepting(const Ground&) {
 Waiting accepting_tcp(const Ground&) {
   auto listener = std::make_shared<TcpListener>(TcpListener::listen("127.0.0.1", "0").value());
   auto client = std::make_shared<TcpStream>();
-  return {[listener](Deadline until, OnSignal how) { return waited(listener->accept(until, how)); },
+  return {[listener](Deadline until, OnSignal how) { return done(listener->accept(until, how)); },
           [listener, client] {
             *client = TcpStream::connect(listener->address().value(), Deadline::never()).value();
           },

@@ -6,7 +6,6 @@
 // calls down, and then once for each call and error, in a process of its own, with exactly that
 // call answered by that error. The long form also lets all later calls of the same number fail.
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -20,6 +19,8 @@
 #include "attempt.hpp"
 #include "call_errors.hpp"
 #include "ground.hpp"
+#include "joined.hpp"
+#include "os/shared_page.hpp"
 
 namespace {
 
@@ -88,16 +89,10 @@ void play(const Operation& operation, const Ground& ground, Report& report) {
 
 class OsSystemCall : public testing::TestWithParam<Operation> {
  protected:
-  OsSystemCall() {
-    kernel_boundary::also_look_at(facilities::call_errors());
-    void* const place =
-        ::mmap(nullptr, sizeof(Report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    report_ = static_cast<Report*>(place);
-  }
-  ~OsSystemCall() override { ::munmap(report_, sizeof(Report)); }
+  OsSystemCall() { kernel_boundary::also_look_at(facilities::call_errors()); }
 
   Traced run(std::optional<Fault> fault) {
-    std::memset(static_cast<void*>(report_), 0, sizeof(Report));
+    *report_ = Report{};
     return kernel_boundary::trace([&] { play(GetParam(), ground_, *report_); }, fault);
   }
 
@@ -134,7 +129,7 @@ class OsSystemCall : public testing::TestWithParam<Operation> {
   }
 
   Ground ground_;
-  Report* report_ = nullptr;
+  signalbox::os::test::Shared<Report> report_;
 };
 
 TEST_P(OsSystemCall, MayFail) {
@@ -152,16 +147,13 @@ TEST_P(OsSystemCall, MayFail) {
 }
 
 std::vector<Operation> all_operations() {
-  std::vector<Operation> all;
-  for (const auto& part : {facilities::event_operations(), facilities::memory_operations(),
-                           facilities::lock_operations(), facilities::sysv_operations(),
-                           facilities::posix_operations(), facilities::process_operations(),
-                           facilities::stream_operations(), facilities::socket_operations()}) {
-    all.insert(all.end(), part.begin(), part.end());
-  }
   // Before any test runs, so that everything counted in it is ours.
   facilities::enter_own_name_spaces();
-  return all;
+  return facilities::joined<Operation>(
+      {facilities::event_operations(), facilities::memory_operations(),
+       facilities::lock_operations(), facilities::sysv_operations(), facilities::posix_operations(),
+       facilities::process_operations(), facilities::stream_operations(),
+       facilities::socket_operations()});
 }
 
 INSTANTIATE_TEST_SUITE_P(Os, OsSystemCall, testing::ValuesIn(all_operations()),

@@ -2,6 +2,7 @@
 #include <chrono>
 
 #include "attempt.hpp"
+#include "joined.hpp"
 #include "signalbox/os/semaphore_guard.hpp"
 #include "signalbox/os/semaphore_set.hpp"
 #include "signalbox/os/set_reader_writer_lock.hpp"
@@ -241,12 +242,8 @@ std::vector<Operation> of_queue_end() {
 }  // namespace
 
 std::vector<Operation> sysv_operations() {
-  std::vector<Operation> all;
-  for (const auto& part :
-       {of_set_life(), of_set_use(), of_set_lock(), of_queue(), of_queue_end()}) {
-    all.insert(all.end(), part.begin(), part.end());
-  }
-  return all;
+  return joined<Operation>(
+      {of_set_life(), of_set_use(), of_set_lock(), of_queue(), of_queue_end()});
 }
 
 }  // namespace facilities

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "../proof_counts.hpp"
+#include "done.hpp"
 #include "ground.hpp"
 #include "os/test_process.hpp"
 #include "signalbox/os/child.hpp"
@@ -45,6 +46,7 @@
 namespace {
 
 using namespace signalbox::os;
+using facilities::done;
 using facilities::Ground;
 using signalbox::Deadline;
 using signalbox::Errc;
@@ -103,67 +105,61 @@ struct Maker {
 };
 std::ostream& operator<<(std::ostream& out, const Maker& maker) { return out << maker.name; }
 
-template <class T>
-Result<void> made(Result<T> result) {
-  if (!result) return std::unexpected(std::move(result.error()));
-  return {};
-}
-
 const std::array<std::string, 1> kTrue{"/bin/true"};
 
 std::vector<Maker> makers() {
   return {
-      {"EventFd", [](const Ground&) { return made(EventFd::create(EventFd::Mode::counter)); }},
-      {"Timer", [](const Ground&) { return made(Timer::once(Deadline::never())); }},
-      {"Signals", [](const Ground&) { return made(Signals::block({SIGUSR2})); }},
-      {"SelfPipe", [](const Ground&) { return made(SelfPipe::create()); }},
+      {"EventFd", [](const Ground&) { return done(EventFd::create(EventFd::Mode::counter)); }},
+      {"Timer", [](const Ground&) { return done(Timer::once(Deadline::never())); }},
+      {"Signals", [](const Ground&) { return done(Signals::block({SIGUSR2})); }},
+      {"SelfPipe", [](const Ground&) { return done(SelfPipe::create()); }},
       {"SharedMemory",
        [](const Ground& ground) {
-         auto result = made(SharedMemory::create(ground.name(), 4096));
+         auto result = done(SharedMemory::create(ground.name(), 4096));
          static_cast<void>(SharedMemory::unlink(ground.name()));
          return result;
        }},
-      {"MemoryFile", [](const Ground&) { return made(MemoryFile::create("proof", 4096)); }},
+      {"MemoryFile", [](const Ground&) { return done(MemoryFile::create("proof", 4096)); }},
       {"MappedFile",
        [](const Ground& ground) {
-         auto result = made(MappedFile::create(ground.path("file"), 4096, 0600, {}));
+         auto result = done(MappedFile::create(ground.path("file"), 4096, 0600, {}));
          ::unlink(ground.path("file").c_str());
          return result;
        }},
       {"PosixQueue",
        [](const Ground& ground) {
-         auto result = made(PosixQueue::create(ground.name()));
+         auto result = done(PosixQueue::create(ground.name()));
          static_cast<void>(PosixQueue::unlink(ground.name()));
          return result;
        }},
       {"NamedSemaphore",
        [](const Ground& ground) {
-         auto result = made(NamedSemaphore::create(ground.name(), 1));
+         auto result = done(NamedSemaphore::create(ground.name(), 1));
          static_cast<void>(NamedSemaphore::unlink(ground.name()));
          return result;
        }},
-      {"Pipe", [](const Ground&) { return made(Pipe::create()); }},
-      {"DuplexPipe", [](const Ground&) { return made(DuplexPipe::create()); }},
+      {"Pipe", [](const Ground&) { return done(Pipe::create()); }},
+      {"DuplexPipe", [](const Ground&) { return done(DuplexPipe::create()); }},
       {"Fifo",
-       [](const Ground& ground) { return made(Fifo::try_open_reader(ground.path("fifo"))); },
+       [](const Ground& ground) { return done(Fifo::try_open_reader(ground.path("fifo"))); },
        [](const Ground& ground) { static_cast<void>(Fifo::create(ground.path("fifo"))); }},
       {"ChildSpawn",
        [](const Ground&) -> Result<void> {
          auto child = Child::spawn(kTrue);
-         if (!child) return made(std::move(child));
-         return made(child->wait(Deadline::never()));
+         if (!child) return done(std::move(child));
+         return done(child->wait(Deadline::never()));
        }},
       {"Pidfd",
-       [](const Ground&) { return made(Pidfd::open(static_cast<std::uint32_t>(::getpid()))); }},
-      {"UnixStream", [](const Ground&) { return made(UnixStream::pair()); }},
-      {"UnixDatagram", [](const Ground&) { return made(UnixDatagram::create()); }},
+       [](const Ground&) { return done(Pidfd::open(static_cast<std::uint32_t>(::getpid()))); }},
+      {"UnixStream", [](const Ground&) { return done(UnixStream::pair()); }},
+      {"UnixDatagram", [](const Ground&) { return done(UnixDatagram::create()); }},
       {"UnixListener",
        [](const Ground& ground) {
-         auto result = made(UnixListener::listen(UnixAddress::path(ground.path("socket")).value()));
+         auto result = done(UnixListener::listen(UnixAddress::path(ground.path("socket")).value()));
          ::unlink(ground.path("socket").c_str());
          return result;
        }},
-      {"TcpListener", [](const Ground&) { return made(TcpListener::listen("127.0.0.1", "0")); }},
+      {"TcpListener", [](const Ground&) { return done(TcpListener::listen("127.0.0.1", "0")); }},
   };
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "done.hpp"
 #include "ground.hpp"
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
@@ -35,12 +36,6 @@ std::vector<Wait> event_waits();
 std::vector<Wait> lock_waits();
 std::vector<Wait> queue_waits();
 std::vector<Wait> stream_waits();
-
-template <class T>
-signalbox::Result<void> waited(signalbox::Result<T> result) {
-  if (!result) return std::unexpected(std::move(result.error()));
-  return {};
-}
 
 inline signalbox::Result<void> passed_the_deadline() {
   return std::unexpected(signalbox::Error{signalbox::Errc::timed_out, 0, {}, "timed out"});

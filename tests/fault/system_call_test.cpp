@@ -5,7 +5,6 @@
 // each call and error, in a process of its own, with exactly that call answered by that error. The
 // long form also lets all later calls of the same number fail.
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include <cerrno>
@@ -15,6 +14,7 @@
 
 #include "each_fault.hpp"
 #include "kernel_boundary.hpp"
+#include "os/shared_page.hpp"
 #include "scene.hpp"
 #include "topic/scratch_domain.hpp"
 
@@ -74,13 +74,6 @@ void play(const Operation& operation, const fs::path& root, Report& report) {
 
 class SystemCall : public testing::TestWithParam<Operation> {
  protected:
-  SystemCall() {
-    void* const place =
-        ::mmap(nullptr, sizeof(Report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    report_ = static_cast<Report*>(place);
-  }
-  ~SystemCall() override { ::munmap(report_, sizeof(Report)); }
-
   Traced run(std::optional<Fault> fault) {
     *report_ = Report{};
     return kernel_boundary::trace([&] { play(GetParam(), domain_.root(), *report_); }, fault);
@@ -124,7 +117,7 @@ class SystemCall : public testing::TestWithParam<Operation> {
   }
 
   signalbox::ScratchDomain domain_;
-  Report* report_ = nullptr;
+  signalbox::os::test::Shared<Report> report_;
 };
 
 TEST_P(SystemCall, MayFail) {
