@@ -53,13 +53,13 @@ Attempt making(std::function<Result<T>()> make, std::function<std::string(T&)> c
                std::string named = {}) {
   auto made = std::make_shared<std::optional<T>>();
   Attempt attempt;
-  attempt.act = [made, make]() -> Result<void> {
+  attempt.act = [made, make = std::move(make)]() -> Result<void> {
     auto result = make();
     if (!result) return std::unexpected(std::move(result.error()));
     *made = std::move(*result);
     return {};
   };
-  if (check) attempt.check = [made, check] { return check(**made); };
+  if (check) attempt.check = [made, check = std::move(check)] { return check(**made); };
   attempt.named = std::move(named);
   return attempt;
 }
@@ -70,8 +70,8 @@ Attempt with(T object, std::function<Result<void>(T&)> act,
              std::function<std::string(T&)> check = {}, std::string named = {}) {
   auto kept = std::make_shared<T>(std::move(object));
   Attempt attempt;
-  attempt.act = [kept, act] { return act(*kept); };
-  if (check) attempt.check = [kept, check] { return check(*kept); };
+  attempt.act = [kept, act = std::move(act)] { return act(*kept); };
+  if (check) attempt.check = [kept, check = std::move(check)] { return check(*kept); };
   attempt.named = std::move(named);
   return attempt;
 }

@@ -91,7 +91,7 @@ long enter_by_name(KernelCall call, long first, long second, long third, long fo
 #if SBX_ENTERS_BY_NAME
   return enter_by_name(call, first, second, third, fourth, sixth);
 #elif defined(__x86_64__)
-  long answer;
+  long answer = 0;
   register long r10 asm("r10") = fourth;
   register long r8 asm("r8") = 0;
   register long r9 asm("r9") = sixth;
@@ -120,7 +120,7 @@ long enter_by_name(KernelCall call, long first, long second, long third, long fo
 [[gnu::always_inline]] inline long enter(KernelCall call, long first, long second,
                                          long third) noexcept {
 #if !SBX_ENTERS_BY_NAME && defined(__x86_64__)
-  long answer;
+  long answer = 0;
   asm volatile("syscall"
                : "=a"(answer)
                : "a"(call), "D"(first), "S"(second), "d"(third)
