@@ -43,7 +43,8 @@ type WaitSet struct {
 	wakers    sync.RWMutex
 	handle    *C.sbx_wait_set // nil once closed; changed with both held
 	isClosing atomic.Bool
-	watches   map[*Watch]struct{}
+	// By the native handle: a *Watch leads back here, and Go runs no finalizer in a cycle.
+	watches map[*C.sbx_watch]struct{}
 }
 
 // Watch is one source that a set reports until End, or until the set is closed.
@@ -65,7 +66,7 @@ func NewWaitSet(watchesMax int) (*WaitSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	set := &WaitSet{handle: handle, watches: map[*Watch]struct{}{}}
+	set := &WaitSet{handle: handle, watches: map[*C.sbx_watch]struct{}{}}
 	runtime.SetFinalizer(set, (*WaitSet).Close)
 	return set, nil
 }
@@ -113,22 +114,24 @@ func (s *WaitSet) watch(begin func(out **C.sbx_watch, result *C.sbxgo_result) C.
 	if err != nil {
 		return nil, err
 	}
-	watch := &Watch{set: s, handle: handle}
-	s.watches[watch] = struct{}{}
-	return watch, nil
+	s.watches[handle] = struct{}{}
+	return &Watch{set: s, handle: handle}, nil
 }
 
 // End stops watching. Ending twice is fine.
 func (w *Watch) End() {
 	w.set.mu.Lock()
 	defer w.set.mu.Unlock()
-	w.end()
+	w.set.end(w.handle)
+	w.handle = nil // a later watch may get the same place
 }
 
-func (w *Watch) end() {
-	C.sbx_watch_end(w.handle)
-	w.handle = nil
-	delete(w.set.watches, w)
+// end needs the mutex. The watch may have ended already, for example with the set.
+func (s *WaitSet) end(handle *C.sbx_watch) {
+	if _, isWatched := s.watches[handle]; isWatched {
+		delete(s.watches, handle)
+		C.sbx_watch_end(handle)
+	}
 }
 
 // Wait sleeps until a source is ready, or the context ends; answers all that are, each once, in an
@@ -216,7 +219,7 @@ func (s *WaitSet) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for watch := range s.watches {
-		watch.end()
+		s.end(watch)
 	}
 	s.wakers.Lock()
 	defer s.wakers.Unlock()

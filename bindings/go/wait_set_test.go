@@ -3,6 +3,7 @@ package signalbox_test
 import (
 	"context"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -103,4 +104,37 @@ func TestWaitOfAWaitSetEnds(t *testing.T) {
 	set.Close()
 	expectError(t, <-ended, signalbox.ErrClosed)
 	expectNil(t, set.Close())
+}
+
+// descriptorCount is how many descriptors this process has open, one of which lists them.
+func descriptorCount(t *testing.T) int {
+	t.Helper()
+	return len(must[[]os.DirEntry](t)(os.ReadDir("/proc/self/fd")))
+}
+
+// leaveForgottenWaitSet is a function of its own so that nothing in the caller's frame reaches it.
+func leaveForgottenWaitSet(t *testing.T, source *os.File) {
+	t.Helper()
+	set := must[*signalbox.WaitSet](t)(signalbox.NewWaitSet(4))
+	must[*signalbox.Watch](t)(set.WatchDescriptor(source.Fd(), signalbox.Readable, 1, 0))
+}
+
+func TestAForgottenWaitSetGivesItsDescriptorsBack(t *testing.T) {
+	read, write, err := os.Pipe()
+	expectNil(t, err)
+	defer read.Close()
+	defer write.Close()
+	collected(t, "what other tests forgot is gone", func() bool {
+		before := descriptorCount(t)
+		runtime.GC()
+		return descriptorCount(t) == before
+	})
+	before := descriptorCount(t)
+	leaveForgottenWaitSet(t, read)
+	if descriptorCount(t) <= before {
+		t.Fatal("a wait set has descriptors")
+	}
+	collected(t, "the forgotten set's descriptors are closed", func() bool {
+		return descriptorCount(t) <= before
+	})
 }
