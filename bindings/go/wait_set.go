@@ -81,6 +81,10 @@ func (s *Subscriber[T]) watchedCore() *subscriberCore { return s.core }
 // ErrBadArgument (a period below a microsecond), ErrClosed.
 func (s *WaitSet) Watch(subscriber Watchable, key uint64, period time.Duration) (*Watch, error) {
 	core := subscriber.watchedCore()
+	// In this order: a Wait holds the set for as long as it lasts, and the subscriber's other calls
+	// are not to stand behind that.
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	core.mu.Lock()
 	defer core.mu.Unlock()
 	if core.isClosing {
@@ -96,16 +100,17 @@ func (s *WaitSet) Watch(subscriber Watchable, key uint64, period time.Duration) 
 // a period the events have to be Readable. Error besides: ErrNotSupported (a regular file, say).
 func (s *WaitSet) WatchDescriptor(fd uintptr, events Events, key uint64,
 	period time.Duration) (*Watch, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return s.watch(func(out **C.sbx_watch, result *C.sbxgo_result) C.int {
 		return C.sbx_wait_set_watch_descriptor(s.handle, C.int(fd), C.uint32_t(events),
 			C.uint64_t(key), C.int64_t(period), out, &result.error)
 	})
 }
 
+// watch needs the mutex.
 func (s *WaitSet) watch(begin func(out **C.sbx_watch, result *C.sbxgo_result) C.int,
 ) (*Watch, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.isClosing.Load() {
 		return nil, closedObject("watch with a wait set")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,6 +73,56 @@ func TestWaitSetTellsWhoIsQuiet(t *testing.T) {
 	expectError(t, err, signalbox.ErrBadArgument)
 	_, err = signalbox.NewWaitSet(-1)
 	expectError(t, err, signalbox.ErrBadArgument)
+}
+
+// goroutineIs tells whether a goroutine is in this state and inside this function.
+func goroutineIs(state, function string) bool {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	for _, stack := range strings.Split(string(stacks), "\n\n") {
+		header, _, _ := strings.Cut(stack, "\n")
+		if strings.Contains(header, "["+state) && strings.Contains(stack, function) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestWhoHasToWaitForAWaitSetKeepsNoSubscriber(t *testing.T) {
+	set := newWaitSet(t)
+	poses := openSubscriber[Pose](t, topicOf(t), signalbox.SubscriberOptions{})
+	ended := make(chan error, 2)
+	go func() {
+		_, err := set.Wait(within(t))
+		ended <- err
+	}()
+	eventually(t, "somebody sleeps in Wait", func() bool {
+		return goroutineIs("syscall", "(*WaitSet).Wait(")
+	})
+	go func() {
+		_, err := set.Watch(poses, 1, 0)
+		ended <- err
+	}()
+	eventually(t, "Watch waits for that", func() bool {
+		return goroutineIs("sync.Mutex.Lock", "(*WaitSet).Watch(")
+	})
+	taken := make(chan error)
+	go func() {
+		_, err := poses.Take()
+		taken <- err
+	}()
+	select {
+	case err := <-taken:
+		expectNil(t, err)
+	case <-time.After(watchdog / 2):
+		t.Error("Take waits for the Wait of a set")
+		set.Wake()
+		<-taken
+	}
+	set.Wake()
+	for range 2 {
+		expectNil(t, <-ended)
+	}
 }
 
 func TestWaitOfAWaitSetEnds(t *testing.T) {
