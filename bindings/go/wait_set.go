@@ -8,6 +8,7 @@ import "C"
 import (
 	"context"
 	"iter"
+	"math"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -56,7 +57,7 @@ type Watch struct {
 // NewWaitSet makes an empty set with room for so many watches, at most 65536.
 // Errors: ErrBadArgument, ErrLimitReached (descriptors).
 func NewWaitSet(watchesMax int) (*WaitSet, error) {
-	if watchesMax < 0 || watchesMax > 1<<31 {
+	if watchesMax < 0 || watchesMax > math.MaxInt32 {
 		watchesMax = 0 // which is refused
 	}
 	var handle *C.sbx_wait_set
