@@ -141,9 +141,9 @@ func (s *WaitSet) end(handle *C.sbx_watch) {
 }
 
 // Wait sleeps until a source is ready, or the context ends; answers all that are, each once, in an
-// order that changes. Empty: Wake was called. A source is reported by every Wait until it is
-// drained. Errors: ErrTimedOut and ErrInterrupted when the context ends, ErrLimitReached,
-// ErrClosed.
+// order that changes. Empty: Wake was called, or the context of an earlier Wait ended just as that
+// answered, and its wake-up came too late. A source is reported by every Wait until it is drained.
+// Errors: ErrTimedOut and ErrInterrupted when the context ends, ErrLimitReached, ErrClosed.
 //
 //	for {
 //		ready, err := set.Wait(ctx)
