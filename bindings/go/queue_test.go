@@ -59,6 +59,14 @@ func TestSysvMessagesComeByType(t *testing.T) {
 	expectError(t, same.Send(within(t), 1, nil), signalbox.ErrClosed)
 }
 
+func TestAnIDTooWideForASysvQueueIsNotCutShort(t *testing.T) {
+	queue := newSysvQueue(t)
+	_, err := signalbox.AttachSysvQueue(tooWide(queue.ID()))
+	expectError(t, err, signalbox.ErrNotFound)
+	_, err = signalbox.AttachSysvQueue(queue.ID() - tooWide(0))
+	expectError(t, err, signalbox.ErrNotFound)
+}
+
 func TestFactsOfASysvQueue(t *testing.T) {
 	queue := newSysvQueue(t)
 	expectNil(t, queue.SetCapacity(100))

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"strings"
@@ -99,7 +100,7 @@ func CreateSemaphoreSet(key int32, initial []uint16, mode uint32) (*SemaphoreSet
 // Errors: ErrNotFound, ErrBadArgument (fewer semaphores), ErrAbandoned (the creator died before).
 func OpenSemaphoreSet(key int32, count int, wait time.Duration) (*SemaphoreSet, error) {
 	return newSemaphoreSet(func(out **C.sbx_semaphore_set, result *C.sbxgo_result) C.int {
-		return C.sbxgo_set_open(C.int32_t(key), C.int32_t(count), C.int64_t(wait), out, result)
+		return C.sbxgo_set_open(C.int32_t(key), clamped(count), C.int64_t(wait), out, result)
 	})
 }
 
@@ -121,10 +122,11 @@ func OpenSemaphoreSetAsIs(key int32) (*SemaphoreSet, error) {
 	})
 }
 
-// AttachSemaphoreSet is the set of this id, for example a private one of one's parent.
+// AttachSemaphoreSet is the set of this id, for example a private one of one's parent. Error:
+// ErrNotFound.
 func AttachSemaphoreSet(id int) (*SemaphoreSet, error) {
 	return newSemaphoreSet(func(out **C.sbx_semaphore_set, result *C.sbxgo_result) C.int {
-		return C.sbx_semaphore_set_attach(C.int(id), out, &result.error)
+		return C.sbx_semaphore_set_attach(C.int(clamped(id)), out, &result.error)
 	})
 }
 
@@ -246,7 +248,7 @@ func (s *SemaphoreSet) Users(index uint16) (SemaphoreUsers, error) {
 func (s *SemaphoreSet) SetValue(index uint16, value int) error {
 	return s.use("set", func(handle *C.sbx_semaphore_set) error {
 		return try(func(result *C.sbxgo_result) C.int {
-			return C.sbx_semaphore_set_set_value(handle, C.uint16_t(index), C.int32_t(value),
+			return C.sbx_semaphore_set_set_value(handle, C.uint16_t(index), clamped(value),
 				&result.error)
 		})
 	})
@@ -348,6 +350,9 @@ func modeOf(mode uint32) C.uint32_t {
 	}
 	return C.uint32_t(mode & uint32(os.ModePerm))
 }
+
+// clamped is the number, or the one of C's that is next to it: far too much stays too much.
+func clamped(n int) C.int32_t { return C.int32_t(max(math.MinInt32, min(n, math.MaxInt32))) }
 
 // refuseZero refuses a name that C would read only as far as its 0.
 func refuseZero(name string) error {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -66,6 +67,25 @@ func TestSetOperationsAreOneStep(t *testing.T) {
 	many := make([]signalbox.SemOp, 501)
 	expectError(t, set.Apply(within(t), many...), signalbox.ErrTooLarge, "SEMOPM")
 	expectError(t, set.SetValue(0, 40000), signalbox.ErrOutOfRange)
+}
+
+// tooWide is a number whose lower half alone is `low`, as an int of half the size would see it.
+func tooWide(low int) int { return 1<<(strconv.IntSize/2) + low }
+
+func TestNumbersTooWideForASetAreNotCutShort(t *testing.T) {
+	key := must[int32](t)(signalbox.SysvKeyOf(t.TempDir(), 1))
+	set := must[*signalbox.SemaphoreSet](t)(signalbox.CreateSemaphoreSet(key, []uint16{3}, 0))
+	defer set.Close()
+	defer set.Remove()
+	expectError(t, set.SetValue(0, tooWide(5)), signalbox.ErrOutOfRange)
+	expectError(t, set.SetValue(0, 5-tooWide(0)), signalbox.ErrOutOfRange)
+	expectValue(t, set, 0, 3)
+	_, err := signalbox.OpenSemaphoreSet(key, tooWide(1), 0)
+	expectError(t, err, signalbox.ErrBadArgument)
+	_, err = signalbox.AttachSemaphoreSet(tooWide(set.ID()))
+	expectError(t, err, signalbox.ErrNotFound)
+	_, err = signalbox.AttachSemaphoreSet(set.ID() - tooWide(0))
+	expectError(t, err, signalbox.ErrNotFound)
 }
 
 func TestAllCountsOfASetAtOnce(t *testing.T) {

@@ -90,10 +90,11 @@ func OpenSysvQueue(key int32) (*SysvQueue, error) {
 	})
 }
 
-// AttachSysvQueue is the queue of this id, for example a private one of one's parent.
+// AttachSysvQueue is the queue of this id, for example a private one of one's parent. Error:
+// ErrNotFound.
 func AttachSysvQueue(id int) (*SysvQueue, error) {
 	return newSysvQueue(func(out **C.sbx_sysv_queue, result *C.sbxgo_result) C.int {
-		return C.sbx_sysv_queue_attach(C.int(id), out, &result.error)
+		return C.sbx_sysv_queue_attach(C.int(clamped(id)), out, &result.error)
 	})
 }
 
