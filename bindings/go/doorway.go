@@ -24,41 +24,53 @@ const lookAgainAfter = time.Second
 // longAgo is a deadline that has passed whatever the clock says.
 var longAgo = time.Unix(1, 0)
 
-// newDoorway takes a duplicate of the descriptor: the subscriber closes its own, os.File this one.
+// newDoorway leaves the descriptor to the subscriber, which closes it.
 func newDoorway(topic string, descriptor int) (*doorway, *Error) {
-	fd, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(descriptor),
-		syscall.F_DUPFD_CLOEXEC, 0)
-	if errno != 0 {
-		return nil, doorwayError(topic, "duplicate its descriptor", errno)
-	}
-	// Only a non-blocking descriptor is given to Go's poller.
-	if err := syscall.SetNonblock(int(fd), true); err != nil {
-		syscall.Close(int(fd))
-		return nil, doorwayError(topic, "make its descriptor non-blocking", err)
-	}
-	file := os.NewFile(fd, "signalbox:"+topic)
-	// Without the poller this fails: better now than a Receive that cannot be cancelled.
-	if err := file.SetReadDeadline(time.Time{}); err != nil {
-		file.Close()
-		return nil, doorwayError(topic, "give its descriptor to Go's poller", err)
-	}
-	raw, err := file.SyscallConn()
-	if err != nil {
-		file.Close()
-		return nil, doorwayError(topic, "reach its descriptor", err)
+	file, raw, bad := pollable(topicObject(topic), descriptor)
+	if bad != nil {
+		return nil, bad
 	}
 	return &doorway{topic: topic, file: file, raw: raw}, nil
 }
 
-func doorwayError(topic, what string, err error) *Error {
+// pollable gives a duplicate of the descriptor to Go's poller; its owner closes its own, os.File
+// this one. `object` is for the error: "topic \"robot/pose\"".
+func pollable(object string, descriptor int) (*os.File, syscall.RawConn, *Error) {
+	fd, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(descriptor),
+		syscall.F_DUPFD_CLOEXEC, 0)
+	if errno != 0 {
+		return nil, nil, pollError(object, "duplicate its descriptor", errno)
+	}
+	// Only a non-blocking descriptor is given to Go's poller.
+	if err := syscall.SetNonblock(int(fd), true); err != nil {
+		syscall.Close(int(fd))
+		return nil, nil, pollError(object, "make its descriptor non-blocking", err)
+	}
+	file := os.NewFile(fd, "signalbox: "+object)
+	// Without the poller this fails: better now than a wait that cannot be cancelled.
+	if err := file.SetDeadline(time.Time{}); err != nil {
+		file.Close()
+		return nil, nil, pollError(object, "give its descriptor to Go's poller", err)
+	}
+	raw, err := file.SyscallConn()
+	if err != nil {
+		file.Close()
+		return nil, nil, pollError(object, "reach its descriptor", err)
+	}
+	return file, raw, nil
+}
+
+func topicObject(topic string) string { return "topic " + strconv.Quote(topic) }
+
+func pollError(object, what string, err error) *Error {
 	var errno syscall.Errno
 	errors.As(err, &errno)
 	code := ErrSystem
 	if errno == syscall.EMFILE || errno == syscall.ENFILE {
 		code = ErrLimitReached
 	}
-	return &Error{Code: code, Errno: errno, Text: "cannot wait for topic " + strconv.Quote(topic) +
-		": failed to " + what + ": " + err.Error() + ". Raise the limit of open files, if it is that"}
+	return &Error{Code: code, Errno: errno, Text: "cannot wait for " + object + ": failed to " + what +
+		": " + err.Error() + ". Raise the limit of open files, if it is that"}
 }
 
 // close wakes a goroutine that is parked in wait and returns after its last call of `take`.
@@ -91,7 +103,7 @@ func (d *doorway) wait(ctx context.Context, take func() (bool, error)) error {
 		if taken, err = take(); taken || err != nil {
 			return err
 		}
-		return doorwayError(d.topic, "wait on its descriptor", parked)
+		return pollError(topicObject(d.topic), "wait on its descriptor", parked)
 	}
 }
 

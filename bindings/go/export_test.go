@@ -18,3 +18,13 @@ func DescribeWithTag(tag string) (string, error) {
 	}
 	return text, nil
 }
+
+// OpenQueueDoor opens the door of a queue of that name whose descriptor this is.
+func OpenQueueDoor(name string, descriptor int) error {
+	door, bad := newQueueDoor(name, descriptor)
+	if bad != nil {
+		return bad
+	}
+	door.close()
+	return nil
+}

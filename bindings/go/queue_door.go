@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -15,22 +16,11 @@ type queueDoor struct {
 	raw  syscall.RawConn
 }
 
-// newQueueDoor takes a duplicate of the descriptor, which does not block: the queue closes its own.
+// newQueueDoor leaves the descriptor to the queue, which closes it.
 func newQueueDoor(name string, descriptor int) (*queueDoor, *Error) {
-	fd, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(descriptor),
-		syscall.F_DUPFD_CLOEXEC, 0)
-	if errno != 0 {
-		return nil, doorwayError(name, "duplicate its descriptor", errno)
-	}
-	file := os.NewFile(fd, "signalbox:"+name)
-	if err := file.SetDeadline(time.Time{}); err != nil {
-		file.Close()
-		return nil, doorwayError(name, "give its descriptor to Go's poller", err)
-	}
-	raw, err := file.SyscallConn()
-	if err != nil {
-		file.Close()
-		return nil, doorwayError(name, "reach its descriptor", err)
+	file, raw, bad := pollable("POSIX queue "+strconv.Quote(name), descriptor)
+	if bad != nil {
+		return nil, bad
 	}
 	return &queueDoor{file, raw}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -216,4 +217,13 @@ func TestWaitsForAPosixQueueEnd(t *testing.T) {
 	}()
 	queue.Close()
 	expectError(t, <-ended, signalbox.ErrClosed)
+}
+
+func TestAQueueThatCannotBeWaitedForIsCalledWhatItIs(t *testing.T) {
+	err := signalbox.OpenQueueDoor("/jobs", -1)
+	expectError(t, err, syscall.EBADF, `cannot wait for POSIX queue "/jobs": failed to duplicate`)
+	file := must[*os.File](t)(os.Create(t.TempDir() + "/unpollable"))
+	defer file.Close()
+	err = signalbox.OpenQueueDoor("/jobs", int(file.Fd()))
+	expectError(t, err, signalbox.ErrSystem, `cannot wait for POSIX queue "/jobs"`, "Go's poller")
 }
