@@ -123,29 +123,15 @@ func (m *Mutex) TryLock(repair func() error) (*MutexGuard, error) {
 	return held.after(repair)
 }
 
-// after lets the guard out once what the dead left is whole. Also where the repair panics it stays
-// marked for the next owner.
 func (g *MutexGuard) after(repair func() error) (*MutexGuard, error) {
-	err := repairIfDied(g.OwnerDied, repair, g.Release, func() error {
-		return try(func(result *C.sbxgo_result) C.int {
-			return C.sbx_mutex_repaired(&g.native, &result.error)
-		})
+	return repairIfDied(g, g.OwnerDied, repair, func(result *C.sbxgo_result) C.int {
+		return C.sbx_mutex_repaired(&g.native, &result.error)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return g, nil
 }
 
 // Release gives the mutex back. It never waits. Releasing twice is fine.
 func (g *MutexGuard) Release() error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.native.is_held == 0 {
-		return nil
-	}
-	ordered()
-	return try(func(result *C.sbxgo_result) C.int {
+	return releaseHeld(&g.mu, &g.native.is_held, func(result *C.sbxgo_result) C.int {
 		return C.sbx_mutex_release(&g.native, &result.error)
 	})
 }
@@ -211,22 +197,41 @@ func needRepair(repair func() error, what, name string) error {
 		"dead owner left half changed; Regardless where nothing can be")
 }
 
-func repairIfDied(died bool, repair, giveBack, repaired func() error) error {
+// repairIfDied lets a guard out once what the dead left is whole. Also where the repair panics it
+// stays marked for the next owner.
+func repairIfDied[G interface{ Release() error }](held G, died bool, repair func() error,
+	repaired func(result *C.sbxgo_result) C.int) (G, error) {
+	var none G
 	ordered()
 	if !died {
-		return nil
+		return held, nil
 	}
 	isWhole := false
 	defer func() {
 		if !isWhole {
-			giveBack()
+			held.Release()
 		}
 	}()
 	if err := repair(); err != nil {
-		return err
+		return none, err
 	}
 	isWhole = true
-	return repaired()
+	if err := try(repaired); err != nil {
+		return none, err
+	}
+	return held, nil
+}
+
+// releaseHeld gives back what a guard holds, once; `mu` is the guard's own.
+func releaseHeld(mu *sync.Mutex, isHeld *C.uint32_t,
+	release func(result *C.sbxgo_result) C.int) error {
+	mu.Lock()
+	defer mu.Unlock()
+	if *isHeld == 0 {
+		return nil
+	}
+	ordered()
+	return try(release)
 }
 
 func intOf(yes bool) C.int {

@@ -142,39 +142,21 @@ func (l *ReadWriteLock) TryLockToWrite(repair func() error) (*WriteGuard, error)
 }
 
 func (g *WriteGuard) after(repair func() error) (*WriteGuard, error) {
-	err := repairIfDied(g.OwnerDied, repair, g.Release, func() error {
-		return try(func(result *C.sbxgo_result) C.int {
-			return C.sbx_write_repaired(&g.native, &result.error)
-		})
+	return repairIfDied(g, g.OwnerDied, repair, func(result *C.sbxgo_result) C.int {
+		return C.sbx_write_repaired(&g.native, &result.error)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return g, nil
 }
 
 // Release gives the lock back. It never waits. Releasing twice is fine.
 func (g *ReadGuard) Release() error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.native.is_held == 0 {
-		return nil
-	}
-	ordered()
-	return try(func(result *C.sbxgo_result) C.int {
+	return releaseHeld(&g.mu, &g.native.is_held, func(result *C.sbxgo_result) C.int {
 		return C.sbx_read_release(&g.native, &result.error)
 	})
 }
 
 // Release gives the lock back. It never waits. Releasing twice is fine.
 func (g *WriteGuard) Release() error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.native.is_held == 0 {
-		return nil
-	}
-	ordered()
-	return try(func(result *C.sbxgo_result) C.int {
+	return releaseHeld(&g.mu, &g.native.is_held, func(result *C.sbxgo_result) C.int {
 		return C.sbx_write_release(&g.native, &result.error)
 	})
 }

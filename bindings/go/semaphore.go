@@ -107,13 +107,7 @@ func (s *Semaphore) TryAcquire() (*Permit, error) {
 // Release gives the unit back. It never waits. Nothing to do where that was done, or the unit was
 // used up.
 func (p *Permit) Release() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.native.is_held == 0 {
-		return nil
-	}
-	ordered()
-	return try(func(result *C.sbxgo_result) C.int {
+	return releaseHeld(&p.mu, &p.native.is_held, func(result *C.sbxgo_result) C.int {
 		return C.sbx_permit_release(&p.native, &result.error)
 	})
 }
