@@ -75,15 +75,13 @@ static inline sbx_file_lock_options sbxgo_file_lock_options(uint32_t owner, uint
   return options;
 }
 
-/* The kernel goes on with a sleep for ever when Go's handler has run, so one that is to be ended
- * has an end far away: it is a nap again and again. */
+/* With an end that is far away it is a nap again and again, which a signal ends. */
 static inline int sbxgo_file_lock_take(int fd, int kind, uint32_t owner, uint64_t begin,
                                        uint64_t bytes, int ends, int32_t* thread,
                                        sbxgo_result* result) {
-  const int64_t day_ns = (int64_t)86400 * 1000000000;
   const sbx_file_lock_options options = sbxgo_file_lock_options(owner, begin, bytes);
   sbxgo_fall_asleep(thread);
-  const int code = sbx_file_lock_take(fd, kind, &options, ends ? sbx_now_ns() + day_ns : SBX_NEVER,
+  const int code = sbx_file_lock_take(fd, kind, &options, ends ? sbxgo_far_away() : SBX_NEVER,
                                       SBX_ON_SIGNAL_GIVE_UP, &result->error);
   sbxgo_awake(thread);
   return code;

@@ -87,14 +87,15 @@ static inline int sbxgo_named_create(const char* name, uint32_t initial, uint32_
                  : sbx_named_semaphore_create(name, initial, &options, out, &result->error);
 }
 
-/* An end far away: the kernel goes on with a wait for ever by itself when a handler has run, but
- * not with one that has an end. */
+/* The end of a wait that has none but is to be ended by a signal: the kernel goes on with a wait
+ * for ever by itself when a handler has run, but not with one that has an end. */
+static inline int64_t sbxgo_far_away(void) { return sbx_now_ns() + (int64_t)86400 * 1000000000; }
+
 static inline int sbxgo_named_wait(sbx_named_semaphore* semaphore, int32_t* thread,
                                    sbxgo_result* result) {
-  const int64_t day_ns = (int64_t)86400 * 1000000000;
   sbxgo_fall_asleep(thread);
-  const int code = sbx_named_semaphore_wait(semaphore, sbx_now_ns() + day_ns, SBX_ON_SIGNAL_GIVE_UP,
-                                            &result->error);
+  const int code =
+      sbx_named_semaphore_wait(semaphore, sbxgo_far_away(), SBX_ON_SIGNAL_GIVE_UP, &result->error);
   sbxgo_awake(thread);
   return code;
 }
