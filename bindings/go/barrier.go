@@ -50,10 +50,10 @@ func OpenBarrier(name string, parties int, domain string) (*Barrier, error) {
 // ErrInterrupted when the context ends (it is as if we had not come), ErrClosed, ErrLimitReached
 // (far more than the parties wait), ErrDamaged.
 func (b *Barrier) ArriveAndWait(ctx context.Context) error {
-	action := "meet at barrier " + strconv.Quote(b.name)
+	action := func() string { return "meet at barrier " + strconv.Quote(b.name) }
 	ordered()
 	defer ordered()
-	return b.open.use(func() string { return action }, func() error {
+	return b.open.use(action, func() error {
 		return sleepInKernel(ctx, action,
 			func(thread *C.int32_t, result *C.sbxgo_result) C.int {
 				return C.sbxgo_barrier_arrive_and_wait(b.handle, thread, result)

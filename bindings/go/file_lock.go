@@ -143,7 +143,7 @@ func takeFileLock(ctx context.Context, file *os.File, o FileLockOptions) error {
 		return err
 	}
 	return onFile(file, func(fd C.int) error {
-		return sleepInKernel(ctx, "lock file "+strconv.Quote(file.Name()),
+		return sleepInKernel(ctx, func() string { return "lock file " + strconv.Quote(file.Name()) },
 			func(thread *C.int32_t, result *C.sbxgo_result) C.int {
 				return C.sbxgo_file_lock_take(fd, kindOf(o), C.uint32_t(o.Owner),
 					C.uint64_t(o.Begin), C.uint64_t(o.Bytes), intOf(ctx.Done() != nil), thread,

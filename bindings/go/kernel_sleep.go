@@ -43,11 +43,12 @@ func try(call func(result *C.sbxgo_result) C.int) error {
 }
 
 // sleepInKernel runs `call`, which sleeps and tells its thread meanwhile, until it is done or the
-// context has ended. `what` is for the context's error: "take from semaphore set 3".
-func sleepInKernel(ctx context.Context, what string,
+// context has ended. `what` is for the context's error, "take from semaphore set 3", which seldom
+// comes: a text that is made only then.
+func sleepInKernel(ctx context.Context, what func() string,
 	call func(thread *C.int32_t, result *C.sbxgo_result) C.int) error {
 	if ctx.Err() != nil {
-		return contextErrorOf(what, ctx)
+		return contextErrorOf(what(), ctx)
 	}
 	result := results.Get().(*C.sbxgo_result)
 	defer results.Put(result)
@@ -61,7 +62,7 @@ func sleepInKernel(ctx context.Context, what string,
 		case code != C.SBX_INTERRUPTED && code != C.SBX_TIMED_OUT:
 			return failureOf(code, result)
 		case ctx.Err() != nil:
-			return contextErrorOf(what, ctx)
+			return contextErrorOf(what(), ctx)
 		}
 	}
 }

@@ -91,7 +91,7 @@ func (m *Mutex) Lock(ctx context.Context, repair func() error) (*MutexGuard, err
 	}
 	held := &MutexGuard{}
 	err := m.use("lock", func(handle *C.sbx_mutex) error {
-		return sleepInKernel(ctx, m.action("lock"),
+		return sleepInKernel(ctx, func() string { return m.action("lock") },
 			func(thread *C.int32_t, result *C.sbxgo_result) C.int {
 				code := C.sbxgo_mutex_lock(handle, thread, &held.native, result)
 				held.OwnerDied = result.done != 0

@@ -91,7 +91,7 @@ func (s *NamedSemaphore) Wait(ctx context.Context) error {
 		return err
 	}
 	return s.use("wait for", func(handle *C.sbx_named_semaphore) error {
-		return sleepInKernel(ctx, s.action("wait for"),
+		return sleepInKernel(ctx, func() string { return s.action("wait for") },
 			func(thread *C.int32_t, result *C.sbxgo_result) C.int {
 				return C.sbxgo_named_wait(handle, thread, result)
 			})

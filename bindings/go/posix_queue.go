@@ -128,8 +128,8 @@ func UnlinkPosixQueue(name string) error {
 // Errors: ErrTimedOut and ErrInterrupted when the context ends, ErrTooLarge, ErrBadArgument (a
 // priority above 32767), ErrPermissionDenied (opened to receive), ErrClosed.
 func (q *PosixQueue) Send(ctx context.Context, message []byte, priority uint32) error {
-	return waitInLine(ctx, q.action("send to"), q.sending, q.door.sleepUntilWritable,
-		func() (bool, error) { return q.TrySend(message, priority) })
+	return waitInLine(ctx, func() string { return q.action("send to") }, q.sending,
+		q.door.sleepUntilWritable, func() (bool, error) { return q.TrySend(message, priority) })
 }
 
 // TrySend is Send that never waits. False: there is no room.
@@ -157,8 +157,8 @@ type PriorityMessage struct {
 // send), ErrClosed.
 func (q *PosixQueue) Receive(ctx context.Context) (PriorityMessage, error) {
 	var message PriorityMessage
-	err := waitInLine(ctx, q.action("receive from"), q.receiving, q.door.sleepUntilReadable,
-		func() (received bool, err error) {
+	err := waitInLine(ctx, func() string { return q.action("receive from") }, q.receiving,
+		q.door.sleepUntilReadable, func() (received bool, err error) {
 			message, received, err = q.TryReceive()
 			return received, err
 		})

@@ -58,10 +58,10 @@ func sleepUntil(ctx context.Context, setEnd func(time.Time) error,
 
 // waitInLine tries until it is done, fails, or the context ends, and sleeps in between; of those
 // who have to sleep for the same there is one at a time in `line`.
-func waitInLine(ctx context.Context, what string, line chan struct{},
+func waitInLine(ctx context.Context, what func() string, line chan struct{},
 	sleep func(ctx context.Context, try func() bool), try func() (bool, error)) error {
 	if ctx.Err() != nil {
-		return contextErrorOf(what, ctx)
+		return contextErrorOf(what(), ctx)
 	}
 	done, err := try()
 	if done || err != nil {
@@ -71,7 +71,7 @@ func waitInLine(ctx context.Context, what string, line chan struct{},
 	case line <- struct{}{}:
 		defer func() { <-line }()
 	case <-ctx.Done():
-		return contextErrorOf(what, ctx)
+		return contextErrorOf(what(), ctx)
 	}
 	sleep(ctx, func() bool {
 		done, err = try()
@@ -80,5 +80,5 @@ func waitInLine(ctx context.Context, what string, line chan struct{},
 	if done || err != nil {
 		return err
 	}
-	return contextErrorOf(what, ctx)
+	return contextErrorOf(what(), ctx)
 }

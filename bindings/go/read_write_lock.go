@@ -72,7 +72,7 @@ func (l *ReadWriteLock) LockToRead(ctx context.Context) (*ReadGuard, error) {
 	}
 	held := &ReadGuard{}
 	err := l.use("lock to read", func(handle *C.sbx_read_write_lock) error {
-		return sleepInKernel(ctx, l.action("lock to read"),
+		return sleepInKernel(ctx, func() string { return l.action("lock to read") },
 			func(thread *C.int32_t, result *C.sbxgo_result) C.int {
 				return C.sbxgo_lock_to_read(handle, thread, &held.native, result)
 			})
@@ -109,7 +109,7 @@ func (l *ReadWriteLock) LockToWrite(ctx context.Context,
 	}
 	held := &WriteGuard{}
 	err := l.use("lock to write", func(handle *C.sbx_read_write_lock) error {
-		return sleepInKernel(ctx, l.action("lock to write"),
+		return sleepInKernel(ctx, func() string { return l.action("lock to write") },
 			func(thread *C.int32_t, result *C.sbxgo_result) C.int {
 				code := C.sbxgo_lock_to_write(handle, thread, &held.native, result)
 				held.OwnerDied = result.done != 0

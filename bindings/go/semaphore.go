@@ -77,7 +77,7 @@ func (s *Semaphore) Acquire(ctx context.Context) (*Permit, error) {
 	}
 	permit := &Permit{}
 	err := s.use("acquire a unit of", func(handle *C.sbx_semaphore) error {
-		return sleepInKernel(ctx, s.action("acquire a unit of"),
+		return sleepInKernel(ctx, func() string { return s.action("acquire a unit of") },
 			func(thread *C.int32_t, result *C.sbxgo_result) C.int {
 				return C.sbxgo_semaphore_acquire(handle, thread, &permit.native, result)
 			})
@@ -129,7 +129,7 @@ func (s *Semaphore) Consume(ctx context.Context) error {
 	}
 	defer ordered()
 	return s.use("consume a unit of", func(handle *C.sbx_semaphore) error {
-		return sleepInKernel(ctx, s.action("consume a unit of"),
+		return sleepInKernel(ctx, func() string { return s.action("consume a unit of") },
 			func(thread *C.int32_t, result *C.sbxgo_result) C.int {
 				return C.sbxgo_semaphore_consume(handle, thread, result)
 			})

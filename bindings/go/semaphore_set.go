@@ -142,7 +142,7 @@ func (s *SemaphoreSet) ID() int { return s.id }
 func (s *SemaphoreSet) Apply(ctx context.Context, ops ...SemOp) error {
 	native := opsOf(ops)
 	return s.use("use", func(handle *C.sbx_semaphore_set) error {
-		return sleepInKernel(ctx, s.action("apply operations to"),
+		return sleepInKernel(ctx, func() string { return s.action("apply operations to") },
 			func(thread *C.int32_t, result *C.sbxgo_result) C.int {
 				return C.sbxgo_set_apply(handle, unsafe.SliceData(native),
 					C.uint64_t(len(native)), thread, result)

@@ -106,7 +106,7 @@ func (q *SysvQueue) ID() int { return q.id }
 // ErrClosed. Whatever the error, nothing was queued.
 func (q *SysvQueue) Send(ctx context.Context, messageType int64, message []byte) error {
 	return q.use("send to", func(handle *C.sbx_sysv_queue) error {
-		return sleepInKernel(ctx, q.action("send to"),
+		return sleepInKernel(ctx, func() string { return q.action("send to") },
 			func(thread *C.int32_t, result *C.sbxgo_result) C.int {
 				return C.sbxgo_sysv_send(handle, C.int64_t(messageType),
 					(*C.uchar)(unsafe.SliceData(message)), C.uint64_t(len(message)), thread, result)
@@ -136,7 +136,7 @@ func (q *SysvQueue) Receive(ctx context.Context, buffer []byte,
 	filter MessageFilter) (SysvMessage, error) {
 	var found C.sbx_queue_message
 	err := q.use("receive from", func(handle *C.sbx_sysv_queue) error {
-		return sleepInKernel(ctx, q.action("receive from"),
+		return sleepInKernel(ctx, func() string { return q.action("receive from") },
 			func(thread *C.int32_t, result *C.sbxgo_result) C.int {
 				return C.sbxgo_sysv_receive(handle, (*C.uchar)(unsafe.SliceData(buffer)),
 					C.uint64_t(len(buffer)), C.uint32_t(filter.kind), C.int64_t(filter.of), thread,
