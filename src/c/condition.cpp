@@ -4,7 +4,6 @@
 #include <string_view>
 
 #include "c/guards.hpp"
-#include "c/lock_handle.hpp"
 #include "c/object_calls.hpp"
 #include "signalbox/condition.hpp"
 

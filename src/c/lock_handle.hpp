@@ -6,8 +6,6 @@
 //   Limits   none
 #pragma once
 
-#include <string_view>
-
 #include "signalbox/c/lock.h"
 #include "signalbox/lock.hpp"
 
@@ -15,12 +13,3 @@ struct sbx_mutex {
   signalbox::Mutex raw;
   bool any_thread;
 };
-
-namespace signalbox::c {
-
-// NULL is the empty text: that of the environment, for a domain.
-inline std::string_view text_of(const char* text) noexcept {
-  return text == nullptr ? std::string_view() : std::string_view(text);
-}
-
-}  // namespace signalbox::c

@@ -22,13 +22,9 @@ using signalbox::c::need_bytes;
 using signalbox::c::on_signal_of;
 using signalbox::c::read_first_options;
 using signalbox::c::report;
-using signalbox::os::OnSignal;
 using signalbox::os::SemaphoreSet;
 using signalbox::os::SemOp;
 using signalbox::os::SysvKey;
-
-static_assert(SBX_ON_SIGNAL_GO_ON == static_cast<int>(OnSignal::go_on));
-static_assert(SBX_ON_SIGNAL_GIVE_UP == static_cast<int>(OnSignal::give_up));
 
 struct sbx_semaphore_set {
   SemaphoreSet raw;
