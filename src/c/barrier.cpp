@@ -3,7 +3,6 @@
 
 #include <string_view>
 
-#include "c/lock_handle.hpp"
 #include "c/object_calls.hpp"
 #include "signalbox/barrier.hpp"
 

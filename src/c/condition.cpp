@@ -4,7 +4,6 @@
 #include <string_view>
 
 #include "c/guards.hpp"
-#include "c/lock_handle.hpp"
 #include "c/object_calls.hpp"
 #include "signalbox/condition.hpp"
 
@@ -62,7 +61,7 @@ int sbx_condition_wait(sbx_condition* condition, sbx_mutex_guard* guard, int64_t
     auto again = condition->raw.wait(std::move(held).regardless(), Deadline::at_ns(deadline_ns),
                                      signalbox::c::on_signal_of(on_signal));
     if (!again) return signalbox::c::report(again.error(), error);
-    signalbox::c::keep_mutex(std::move(*again), any_thread, *guard, *owner_died);
+    signalbox::c::keep(std::move(*again), any_thread, *guard, *owner_died);
     return SBX_OK;
   });
 }

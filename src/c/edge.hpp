@@ -68,8 +68,15 @@ int need(std::string_view function, std::initializer_list<Needed> all, sbx_error
 int write_facts(std::string_view function, const void* whole, std::size_t whole_size, void* facts,
                 std::size_t first_size, sbx_error* error) noexcept;
 
+// NULL is the empty text: that of the environment, for a domain.
+inline std::string_view text_of(const char* text) noexcept {
+  return text == nullptr ? std::string_view() : std::string_view(text);
+}
+
 // An sbx_on_signal; another number counts as SBX_ON_SIGNAL_GO_ON.
 inline os::OnSignal on_signal_of(int number) noexcept {
+  static_assert(SBX_ON_SIGNAL_GO_ON == static_cast<int>(os::OnSignal::go_on));
+  static_assert(SBX_ON_SIGNAL_GIVE_UP == static_cast<int>(os::OnSignal::give_up));
   return number == SBX_ON_SIGNAL_GIVE_UP ? os::OnSignal::give_up : os::OnSignal::go_on;
 }
 

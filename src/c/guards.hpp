@@ -36,6 +36,19 @@ void put_in(Kept& kept, Guard&& guard) noexcept {
   kept.is_held = 1;
 }
 
+// Keeps what was taken where the caller wants it, and by whom it has to be released.
+template <class Held, class Kept>
+void keep(Held&& taken, bool any_thread, Kept& kept) noexcept {
+  if (any_thread) taken.let_any_thread_release();
+  put_in(kept, std::forward<Held>(taken));
+  kept.thread = any_thread ? 0 : this_thread();
+}
+template <class Held, class Kept>
+void keep(Held&& taken, bool any_thread, Kept& kept, int& owner_died) noexcept {
+  owner_died = taken.owner_died() ? 1 : 0;
+  keep(std::forward<Held>(taken), any_thread, kept);
+}
+
 template <class Guard, class Kept>
 Guard take_out(Kept& kept) noexcept {
   Guard& there = inside<Guard>(kept);
@@ -61,6 +74,15 @@ int check_held(std::string_view function, const Kept* kept, std::string_view nam
                           error);
     }
   }
+  return SBX_OK;
+}
+
+// The caller says that what a dead owner left half changed is whole again.
+template <class Held, class Kept>
+int repaired(std::string_view function, Kept* kept, sbx_error* error) noexcept {
+  if (const int bad = check_held(function, kept, "guard", error)) return bad;
+  Held& held = inside<Held>(*kept);
+  held = Held(std::move(held).regardless());
   return SBX_OK;
 }
 

@@ -14,7 +14,7 @@ using signalbox::Recovered;
 using signalbox::Result;
 using signalbox::c::check_held;
 using signalbox::c::guarded;
-using signalbox::c::inside;
+using signalbox::c::keep;
 using signalbox::c::need;
 using signalbox::c::on_signal_of;
 using signalbox::c::report;
@@ -35,7 +35,7 @@ int lock(std::string_view function, sbx_mutex* mutex, sbx_mutex_guard* guard, in
     *owner_died = 0;
     Result<Held> taken = take(mutex->raw);
     if (!taken) return report(taken.error(), error);
-    signalbox::c::keep_mutex(std::move(*taken), mutex->any_thread, *guard, *owner_died);
+    keep(std::move(*taken), mutex->any_thread, *guard, *owner_died);
     return SBX_OK;
   });
 }
@@ -86,10 +86,7 @@ int sbx_mutex_try_lock(sbx_mutex* mutex, sbx_mutex_guard* guard, int* owner_died
 }
 
 int sbx_mutex_repaired(sbx_mutex_guard* guard, sbx_error* error) {
-  if (const int bad = check_held("sbx_mutex_repaired", guard, "guard", error)) return bad;
-  auto& held = inside<Held>(*guard);
-  held = Held(std::move(held).regardless());
-  return SBX_OK;
+  return signalbox::c::repaired<Held>("sbx_mutex_repaired", guard, error);
 }
 
 int sbx_mutex_release(sbx_mutex_guard* guard, sbx_error* error) {

@@ -56,10 +56,10 @@ int read_first_options(std::string_view function, const Options* given, Options&
   return read_options(function, given, &out, sizeof(out), sizeof(out), error);
 }
 
-// A pointer that must be given unless there are no bytes.
-inline int need_bytes(std::string_view function, const void* data, std::size_t bytes,
+// A pointer that must be given unless it is to nothing: to no bytes, or to no elements.
+inline int need_bytes(std::string_view function, const void* data, std::size_t count,
                       std::string_view name, sbx_error* error) noexcept {
-  return bytes == 0 ? SBX_OK : need(function, {{data, name}}, error);
+  return count == 0 ? SBX_OK : need(function, {{data, name}}, error);
 }
 inline std::span<const std::byte> bytes_of(const void* data, std::size_t bytes) noexcept {
   return {static_cast<const std::byte*>(data), bytes};

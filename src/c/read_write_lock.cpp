@@ -4,7 +4,6 @@
 #include <string_view>
 
 #include "c/guards.hpp"
-#include "c/lock_handle.hpp"
 #include "c/object_calls.hpp"
 #include "signalbox/read_write_lock.hpp"
 
@@ -17,12 +16,11 @@ using signalbox::WriteGuard;
 using signalbox::c::bad_argument;
 using signalbox::c::check_held;
 using signalbox::c::guarded;
+using signalbox::c::keep;
 using signalbox::c::need;
 using signalbox::c::on_signal_of;
-using signalbox::c::put_in;
 using signalbox::c::report;
 using signalbox::c::take_out;
-using signalbox::c::this_thread;
 
 struct sbx_read_write_lock {
   ReadWriteLock raw;
@@ -33,23 +31,16 @@ namespace {
 
 using Writing = Recovered<WriteGuard>;
 
-// Keeps what was taken where the caller wants it.
-template <class Held, class Kept>
-int keep(Result<Held> taken, const sbx_read_write_lock& lock, Kept& guard, sbx_error* error) {
-  if (!taken) return report(taken.error(), error);
-  if (lock.any_thread) taken->let_any_thread_release();
-  put_in(guard, std::move(*taken));
-  guard.thread = lock.any_thread ? 0 : this_thread();
-  return SBX_OK;
-}
-
 template <class Take>
 int lock_to_read(std::string_view function, sbx_read_write_lock* lock, sbx_read_guard* guard,
                  sbx_error* error, Take&& take) noexcept {
   return guarded(function, error, [&]() -> int {
     if (const int bad = need(function, {{lock, "lock"}, {guard, "guard"}}, error)) return bad;
     *guard = {};
-    return keep<ReadGuard>(take(lock->raw), *lock, *guard, error);
+    Result<ReadGuard> taken = take(lock->raw);
+    if (!taken) return report(taken.error(), error);
+    keep(std::move(*taken), lock->any_thread, *guard);
+    return SBX_OK;
   });
 }
 
@@ -63,8 +54,9 @@ int lock_to_write(std::string_view function, sbx_read_write_lock* lock, sbx_writ
     *guard = {};
     *owner_died = 0;
     Result<Writing> taken = take(lock->raw);
-    if (taken) *owner_died = taken->owner_died() ? 1 : 0;
-    return keep<Writing>(std::move(taken), *lock, *guard, error);
+    if (!taken) return report(taken.error(), error);
+    keep(std::move(*taken), lock->any_thread, *guard, *owner_died);
+    return SBX_OK;
   });
 }
 
@@ -122,10 +114,7 @@ int sbx_try_lock_to_write(sbx_read_write_lock* lock, sbx_write_guard* guard, int
 }
 
 int sbx_write_repaired(sbx_write_guard* guard, sbx_error* error) {
-  if (const int bad = check_held("sbx_write_repaired", guard, "guard", error)) return bad;
-  auto& held = signalbox::c::inside<Writing>(*guard);
-  held = Writing(std::move(held).regardless());
-  return SBX_OK;
+  return signalbox::c::repaired<Writing>("sbx_write_repaired", guard, error);
 }
 
 int sbx_read_release(sbx_read_guard* guard, sbx_error* error) {

@@ -5,7 +5,6 @@
 #include <string_view>
 
 #include "c/guards.hpp"
-#include "c/lock_handle.hpp"
 #include "c/object_calls.hpp"
 #include "c/semaphore_handle.hpp"
 

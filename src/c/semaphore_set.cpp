@@ -18,16 +18,13 @@ using signalbox::c::bad_argument;
 using signalbox::c::guarded;
 using signalbox::c::make;
 using signalbox::c::need;
+using signalbox::c::need_bytes;
 using signalbox::c::on_signal_of;
 using signalbox::c::read_first_options;
 using signalbox::c::report;
-using signalbox::os::OnSignal;
 using signalbox::os::SemaphoreSet;
 using signalbox::os::SemOp;
 using signalbox::os::SysvKey;
-
-static_assert(SBX_ON_SIGNAL_GO_ON == static_cast<int>(OnSignal::go_on));
-static_assert(SBX_ON_SIGNAL_GIVE_UP == static_cast<int>(OnSignal::give_up));
 
 struct sbx_semaphore_set {
   SemaphoreSet raw;
@@ -64,9 +61,7 @@ bool has_unknown_flags(const sbx_sem_op* ops, std::size_t count) noexcept {
 int check_operations(std::string_view function, const sbx_semaphore_set* set, const sbx_sem_op* ops,
                      std::size_t count, sbx_error* error) noexcept {
   if (const int bad = need(function, {{set, "set"}}, error)) return bad;
-  if (count != 0) {
-    if (const int bad = need(function, {{ops, "ops"}}, error)) return bad;
-  }
+  if (const int bad = need_bytes(function, ops, count, "ops", error)) return bad;
   if (!has_unknown_flags(ops, count)) return SBX_OK;
   return bad_argument(function, "ops[i].flags has a bit other than SBX_SEM_UNDO", error);
 }
@@ -78,9 +73,7 @@ int make_with(std::string_view function, const std::uint16_t* initial, std::size
   sbx_semaphore_set_options read{};
   sbx_semaphore_set_options_init(&read);
   if (const int bad = read_first_options(function, options, read, error)) return bad;
-  if (count != 0) {
-    if (const int bad = need(function, {{initial, "initial"}}, error)) return bad;
-  }
+  if (const int bad = need_bytes(function, initial, count, "initial", error)) return bad;
   return make(function, out, error, [&] {
     return made(std::span(initial, count), signalbox::os::SemaphoreSetOptions{.mode = read.mode});
   });
@@ -212,9 +205,7 @@ int sbx_semaphore_set_values(const sbx_semaphore_set* set, uint16_t* values, siz
   constexpr std::string_view function = "sbx_semaphore_set_values";
   return guarded(function, error, [&]() -> int {
     if (const int bad = need(function, {{set, "set"}, {count, "count"}}, error)) return bad;
-    if (room != 0) {
-      if (const int bad = need(function, {{values, "values"}}, error)) return bad;
-    }
+    if (const int bad = need_bytes(function, values, room, "values", error)) return bad;
     const auto all = set->raw.values();
     if (!all) return report(all.error(), error);
     *count = all->size();

@@ -51,13 +51,15 @@ int watch(std::string_view function, sbx_wait_set* set, const Waitable& source, 
 }
 
 template <class Handle>
-int watch_lock(std::string_view function, sbx_wait_set* set, Handle* handle, std::string_view name,
-               std::uint64_t key, sbx_watch** out, sbx_error* error) noexcept {
+int watch_handle(std::string_view function, sbx_wait_set* set, Handle* handle,
+                 std::string_view name, std::uint64_t key, std::int64_t period_ns, sbx_watch** out,
+                 sbx_error* error) noexcept {
   return guarded(function, error, [&]() -> int {
     if (const int bad = need(function, {{out, "out"}, {set, "set"}, {handle, name}}, error))
       return bad;
     *out = nullptr;
-    return watch(function, set, handle->raw.waitable(), Events::readable, key, 0, out, error);
+    return watch(function, set, handle->raw.waitable(), Events::readable, key, period_ns, out,
+                 error);
   });
 }
 
@@ -83,15 +85,8 @@ void sbx_wait_set_close(sbx_wait_set* set) { delete set; }
 
 int sbx_wait_set_watch_subscriber(sbx_wait_set* set, sbx_subscriber* subscriber, uint64_t key,
                                   int64_t period_ns, sbx_watch** out, sbx_error* error) {
-  constexpr std::string_view function = "sbx_wait_set_watch_subscriber";
-  return guarded(function, error, [&]() -> int {
-    if (const int bad =
-            need(function, {{out, "out"}, {set, "set"}, {subscriber, "subscriber"}}, error))
-      return bad;
-    *out = nullptr;
-    return watch(function, set, subscriber->raw.waitable(), Events::readable, key, period_ns, out,
-                 error);
-  });
+  return watch_handle("sbx_wait_set_watch_subscriber", set, subscriber, "subscriber", key,
+                      period_ns, out, error);
 }
 
 int sbx_wait_set_watch_descriptor(sbx_wait_set* set, int fd, uint32_t events, uint64_t key,
@@ -107,12 +102,13 @@ int sbx_wait_set_watch_descriptor(sbx_wait_set* set, int fd, uint32_t events, ui
 
 int sbx_wait_set_watch_mutex(sbx_wait_set* set, sbx_mutex* mutex, uint64_t key, sbx_watch** out,
                              sbx_error* error) {
-  return watch_lock("sbx_wait_set_watch_mutex", set, mutex, "mutex", key, out, error);
+  return watch_handle("sbx_wait_set_watch_mutex", set, mutex, "mutex", key, 0, out, error);
 }
 
 int sbx_wait_set_watch_semaphore(sbx_wait_set* set, sbx_semaphore* semaphore, uint64_t key,
                                  sbx_watch** out, sbx_error* error) {
-  return watch_lock("sbx_wait_set_watch_semaphore", set, semaphore, "semaphore", key, out, error);
+  return watch_handle("sbx_wait_set_watch_semaphore", set, semaphore, "semaphore", key, 0, out,
+                      error);
 }
 
 void sbx_watch_end(sbx_watch* watch) { delete watch; }

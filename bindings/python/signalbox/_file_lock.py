@@ -7,7 +7,7 @@ from . import _core
 
 
 class HasDescriptor(Protocol):
-    """An open file."""
+    """Open files, sockets, pipes, processes' pidfds, queues: whatever has a descriptor."""
 
     def fileno(self) -> int: ...
 

@@ -80,12 +80,13 @@ class Condition(_core.Condition):
         """Gives the mutex back, sleeps until notified or for `timeout` seconds, takes it again.
 
         It may also end for nothing, as every second in the main thread, so look at what you wait
-        for after each wait; wait_for() does. `recover` runs if an owner of the mutex died
-        meanwhile; if it raises, or the wait does, the mutex was given back. Other threads run
-        meanwhile; signal handlers run when the mutex is held again, and Ctrl-C raises
-        KeyboardInterrupt.
-        Raises: bad_argument (the mutex is not held by this thread), limit_reached (256 wait
-        already), wrong_process, damaged.
+        for after each wait; wait_for() does. Other threads run meanwhile. `recover` runs if an
+        owner of the mutex died meanwhile; if it raises, the mutex was given back. Signal handlers
+        run when the mutex is held again; what they raise, as Ctrl-C does KeyboardInterrupt, leaves
+        it held.
+        Raises: bad_argument (the mutex is not held by this thread) and closed, which change
+        nothing; limit_reached (256 wait already), wrong_process and damaged, with which the mutex
+        was given back.
         """
         _check(recover)
         self._wait(held, timeout)

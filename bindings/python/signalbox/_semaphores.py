@@ -85,6 +85,7 @@ class SemaphoreSet(_core.SemaphoreSet):
     def open(cls, key: int, count: int = 0, *, timeout: float | None = None) -> Self:
         """The set of that key, of at least `count` semaphores, once its creator has set its counts.
 
+        Other threads run meanwhile; signal handlers run, and Ctrl-C raises KeyboardInterrupt.
         Raises: not_found, bad_argument (fewer semaphores), abandoned (after `timeout` seconds: its
         creator died before; use open_as_is() and remove()).
         """

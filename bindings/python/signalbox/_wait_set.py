@@ -1,16 +1,11 @@
 """WaitSet: one sleep for many sources."""
 
 from enum import IntFlag
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from . import _core
+from ._file_lock import HasDescriptor
 from ._topics import Subscriber
-
-
-class HasDescriptor(Protocol):
-    """Sockets, pipes, processes' pidfds, queues: whatever select() takes."""
-
-    def fileno(self) -> int: ...
 
 
 class Events(IntFlag):

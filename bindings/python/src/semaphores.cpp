@@ -88,12 +88,30 @@ SemaphoreSet create_set(std::int32_t key, const std::vector<std::int64_t>& initi
   });
 }
 
-// An open may wait for the creator to finish.
+// An open may wait for the creator to finish, in naps of the library that no signal ends: in the
+// main thread they are cut, and signal handlers run in between. What a cut answers is what the
+// deadline answers, that the creator seems to be dead. `call(until)` answers a code.
+template <class Call>
+int open_in_slices(std::int64_t deadline, Call&& call) {
+  const bool is_sliced = is_main_thread() && deadline != SBX_IMMEDIATE;
+  for (;;) {
+    const std::int64_t until = is_sliced ? sleep_end(deadline, kWaitNsMax) : deadline;
+    int code;
+    {
+      nb::gil_scoped_release others_run;
+      code = call(until);
+    }
+    if (code != SBX_ABANDONED || until == deadline) return code;
+    run_signal_handlers();
+  }
+}
+
 SemaphoreSet open_set(std::int32_t key, std::int32_t count, std::optional<double> timeout) {
   const std::int64_t deadline = deadline_after(timeout);
   return make_set([&](sbx_semaphore_set** out, sbx_error* error) {
-    nb::gil_scoped_release others_run;
-    return sbx_semaphore_set_open(key, count, deadline, out, error);
+    return open_in_slices(deadline, [&](std::int64_t until) {
+      return sbx_semaphore_set_open(key, count, until, out, error);
+    });
   });
 }
 
@@ -105,9 +123,10 @@ SemaphoreSet open_or_create_set(std::int32_t key, const std::vector<std::int64_t
   sbx_semaphore_set_options_init(&options);
   options.mode = mode;
   return make_set([&](sbx_semaphore_set** out, sbx_error* error) {
-    nb::gil_scoped_release others_run;
-    return sbx_semaphore_set_open_or_create(key, counts.data(), counts.size(), deadline, &options,
-                                            out, error);
+    return open_in_slices(deadline, [&](std::int64_t until) {
+      return sbx_semaphore_set_open_or_create(key, counts.data(), counts.size(), until, &options,
+                                              out, error);
+    });
   });
 }
 

@@ -192,7 +192,10 @@ def test_signal_handlers_run_in_a_wait_for_a_condition() -> None:
             pytest.raises(LookupError, match="from the handler"),
             mutex.lock(never) as held,
         ):
-            changed.wait_for(held, lambda: False, never)
+            try:
+                changed.wait_for(held, lambda: False, never)
+            finally:
+                assert held.held
         mutex.lock(never, timeout=0).release()
 
 

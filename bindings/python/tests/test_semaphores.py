@@ -1,6 +1,7 @@
 """Semaphore sets and named semaphores: each promise that Python can break, on the kernel's own
 objects, which are private or named after the test's process."""
 
+import ctypes
 import errno
 import os
 import threading
@@ -27,6 +28,15 @@ def pair() -> Iterator[SemaphoreSet]:
     yield made
     if not made.closed:
         made.remove()
+
+
+@pytest.fixture
+def half_made() -> Iterator[int]:
+    """The key of a set whose creator never set its counts, as if it had died before."""
+    key = 0x5B200000 ^ os.getpid()
+    assert ctypes.CDLL(None, use_errno=True).semget(key, 1, 0o3600) >= 0, ctypes.get_errno()
+    yield key
+    SemaphoreSet.open_as_is(key).remove()
 
 
 @pytest.fixture
@@ -127,6 +137,13 @@ def test_others_find_it_by_key_and_by_id() -> None:
         made.remove()
 
 
+def test_half_made_set_is_abandoned_in_the_end(half_made: int) -> None:
+    with refused("abandoned"):
+        SemaphoreSet.open(half_made, timeout=0)
+    with refused("abandoned"):
+        SemaphoreSet.open_or_create(half_made, [1], timeout=0.01)
+
+
 def test_key_of_a_file(tmp_path) -> None:
     file = tmp_path / "key"
     with refused("not_found"):
@@ -202,8 +219,9 @@ def test_signal_handlers_run_during_a_wait(pair: SemaphoreSet) -> None:
 
 
 WAITING_CHILD = """
-import os, signalbox
+import os, sys
 from signalbox import *
+half_made = int(sys.argv[1])
 set = SemaphoreSet.create(PRIVATE_KEY, [0])
 name = f"/sbx-python-child-{{os.getpid()}}"
 semaphore = NamedSemaphore.create(name, 0)
@@ -226,10 +244,13 @@ finally:
         "set.guard(0).__enter__()",
         "semaphore.wait()",
         "semaphore.wait(3600)",
+        "SemaphoreSet.open(half_made)",
+        "SemaphoreSet.open(half_made, timeout=3600)",
+        "SemaphoreSet.open_or_create(half_made, [0])",
     ],
 )
-def test_ctrl_c_ends_a_wait(call: str) -> None:
-    with start_python("-c", WAITING_CHILD.format(call=call)) as child:
+def test_ctrl_c_ends_a_wait(call: str, half_made: int) -> None:
+    with start_python("-c", WAITING_CHILD.format(call=call), str(half_made)) as child:
         assert interrupt(child) == "interrupted 0 0\n"
 
 
