@@ -1,7 +1,7 @@
 """Mutex and Semaphore: the compiled handles with Python's ways to make and hold."""
 
 from collections.abc import Callable
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from . import _core
 from ._core import MutexGuard, WriteGuard
@@ -76,12 +76,6 @@ class Mutex(_core.Mutex):
         guard = self._try_lock()
         return None if guard is None else _recovered(guard, recover)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.close()
-
 
 def _check(recover: Recover) -> None:
     if not callable(recover):
@@ -126,9 +120,3 @@ class Semaphore(_core.Semaphore):
         super().__init__(
             _core.open_semaphore(name, units_max, units, domain, first_come_first_served)
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.close()

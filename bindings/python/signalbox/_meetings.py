@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from typing import Self
 
 from . import _core
 from ._core import MutexGuard, WriteGuard
@@ -48,12 +47,6 @@ class ReadWriteLock(_core.ReadWriteLock):
         _check(recover)
         guard = self._try_lock_to_write()
         return None if guard is None else _recovered(guard, recover)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.close()
 
 
 class Condition(_core.Condition):
@@ -109,12 +102,6 @@ class Condition(_core.Condition):
             self.wait(held, recover, left)
         return True
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.close()
-
 
 class Barrier(_core.Barrier):
     """A place between processes, found by its name, where so many must have arrived before any goes
@@ -133,9 +120,3 @@ class Barrier(_core.Barrier):
         Raises: bad_argument (parties not within 1 and 256), else as Mutex.
         """
         super().__init__(_core.open_barrier(name, parties, domain))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.close()

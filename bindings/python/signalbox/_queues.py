@@ -113,12 +113,6 @@ class SysvQueue(_core.SysvQueue):
         id, *rest = self._facts()
         return SysvQueueFacts(id, SysvAccess(*rest[:6]), *rest[6:])
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.close()
-
 
 class PriorityMessage(NamedTuple):
     """A message of a POSIX queue."""
@@ -194,12 +188,6 @@ class PosixQueue(_core.PosixQueue):
     def facts(self) -> PosixQueueFacts:
         """How large it is and how many messages wait in it."""
         return PosixQueueFacts(*self._facts())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.close()
 
 
 def _filter(only: int | None, up_to: int | None, all_but: int | None) -> tuple[int, int]:

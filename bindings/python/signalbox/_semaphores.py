@@ -140,12 +140,6 @@ class SemaphoreSet(_core.SemaphoreSet):
         id, *access, count, last_operation, last_change = self._facts()
         return SemaphoreSetFacts(id, SysvAccess(*access), count, last_operation, last_change)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.close()
-
 
 class NamedSemaphore(_core.NamedSemaphore):
     """A POSIX semaphore: one count, which others find by a name such as "/printer".
@@ -188,9 +182,3 @@ class NamedSemaphore(_core.NamedSemaphore):
             yield
         finally:
             self.post()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.close()

@@ -71,6 +71,9 @@ nanobind::class_<Object> bind_object(nanobind::module_& module, const char* name
           nb::arg("made"))
       .def("close", &Object::close, "Closes this handle; the object stays as it is.")
       .def_prop_ro("closed", &Object::is_closed, "True after close().")
+      .def("__enter__", [](nb::object self) { return self; })
+      // Python's own classes may close in a way of their own.
+      .def("__exit__", [](nb::handle self, const nb::args&) { self.attr("close")(); })
       .def("__repr__", &Object::repr);
 }
 

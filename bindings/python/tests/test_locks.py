@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 from observing import WATCHDOG_S, refused, run_python, start_python
 from signalbox import (
+    Barrier,
+    Condition,
     FileLock,
     Mutex,
+    ReadWriteLock,
     Semaphore,
     SignalboxTimeoutError,
     regardless,
@@ -62,6 +65,29 @@ LOCKS_ARM = "held = signalbox.Mutex('arm').lock(signalbox.regardless)"
 
 def never() -> None:
     raise AssertionError("nobody died")
+
+
+def test_with_gives_the_object_itself_and_closes_it() -> None:
+    class Counted(Mutex):
+        closes = 0
+
+        def close(self) -> None:
+            self.closes += 1
+            super().close()
+
+    counted = Counted("counted")
+    for made in (
+        counted,
+        Semaphore("printers", 3),
+        ReadWriteLock("table"),
+        Condition("changed"),
+        Barrier("start", 2),
+    ):
+        with pytest.raises(LookupError), made as inside:
+            assert inside is made and not made.closed
+            raise LookupError
+        assert made.closed
+    assert counted.closes == 1
 
 
 def test_mutex_has_one_owner() -> None:
