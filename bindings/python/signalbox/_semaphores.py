@@ -173,12 +173,15 @@ class NamedSemaphore(_core.NamedSemaphore):
     @contextmanager
     def guard(self, *, timeout: float | None = None) -> Iterator[None]:
         """Holds one unit during a `with`. A process that dies inside never gives it back: where
-        that matters use SemaphoreSet.guard(). Raises SignalboxTimeoutError."""
+        that matters use SemaphoreSet.guard(). A forked child gives nothing back. Raises
+        SignalboxTimeoutError."""
         if not self.wait(timeout):
             raise SignalboxTimeoutError(
                 f"no unit of the {self!r} was free within {timeout} s", "timed_out"
             )
+        holder = os.getpid()
         try:
             yield
         finally:
-            self.post()
+            if os.getpid() == holder:
+                self.post()

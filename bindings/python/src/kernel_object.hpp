@@ -77,22 +77,6 @@ nanobind::class_<Object> bind_object(nanobind::module_& module, const char* name
       .def("__repr__", &Object::repr);
 }
 
-// The contiguous bytes of a Python object while it lives.
-class Bytes {
- public:
-  explicit Bytes(nanobind::handle object) {
-    if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE) != 0) throw nanobind::python_error();
-  }
-  Bytes(const Bytes&) = delete;
-  Bytes& operator=(const Bytes&) = delete;
-  ~Bytes() { PyBuffer_Release(&view_); }
-  const void* data() const noexcept { return view_.buf; }
-  std::size_t size() const noexcept { return static_cast<std::size_t>(view_.len); }
-
- private:
-  Py_buffer view_{};
-};
-
 void bind_semaphores(nanobind::module_& module);
 void bind_queues(nanobind::module_& module);
 void bind_locks(nanobind::module_& module);

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "bytes.hpp"
 #include "clock.hpp"
 #include "docs.hpp"
 #include "failure.hpp"
@@ -18,24 +19,6 @@ namespace {
 
 // What a slot has room for; a message up to here without a tail needs no loan.
 constexpr std::size_t kSlotBytes = sizeof(sbx_sample::inline_);
-
-// The bytes of any Python object that offers them in one piece.
-class Bytes {
- public:
-  explicit Bytes(nb::handle object) {
-    if (object.is_none()) return;
-    if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE) != 0) throw nb::python_error();
-  }
-  Bytes(const Bytes&) = delete;
-  Bytes& operator=(const Bytes&) = delete;
-  ~Bytes() { PyBuffer_Release(&view_); }
-
-  const void* data() const noexcept { return view_.buf; }
-  std::size_t size() const noexcept { return static_cast<std::size_t>(view_.len); }
-
- private:
-  Py_buffer view_{};
-};
 
 void copy(void* target, const void* source, std::size_t bytes) {
   if (bytes == 0) return;
@@ -286,7 +269,7 @@ std::uint64_t Publisher::send(nb::handle value, nb::handle tail, std::optional<d
     if (!tail.is_none()) throw nb::type_error("send: give plain bytes once, as value or as tail");
     tail = value;
   }
-  const Bytes tail_part(tail);
+  const Bytes tail_part = Bytes::unless_none(tail);
   const auto block = std::make_shared<LoanBlock>(handle(), tail_part.size());
   copy(block->raw().data, fixed_part, fixed_bytes_);
   copy(block->raw().tail, tail_part.data(), tail_part.size());

@@ -9,6 +9,7 @@
 #include <string>
 #include <tuple>
 
+#include "bytes.hpp"
 #include "kernel_object.hpp"
 #include "object_docs.hpp"
 #include "signalbox/c/posix_queue.h"

@@ -279,6 +279,17 @@ def test_named_semaphore_counts(name: str) -> None:
         assert other.value() == 1
 
 
+def test_a_forked_child_gives_no_unit_back(name: str) -> None:
+    with NamedSemaphore.create(name, 1) as semaphore:
+        child = -1
+        with semaphore.guard(timeout=WATCHDOG_S):
+            child = os.fork()
+        if child == 0:
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert semaphore.value() == 1
+
+
 def test_named_semaphore_wakes_another_process(name: str) -> None:
     code = (
         "import signalbox, sys\n"
