@@ -20,6 +20,7 @@
 namespace signalbox::os {
 
 std::atomic<unsigned> detail::fork_generation_word{0};
+thread_local constinit std::uint32_t detail::known_thread_number = 0;
 
 namespace {
 
@@ -61,6 +62,7 @@ void after_fork_in_child() {
   for (const Word& word : registry().words) std::memset(word.at, 0, word.bytes);
   registry().origin.reset();
   detail::fork_generation_word.fetch_add(1);
+  detail::known_thread_number = 0;  // a child's first thread begins with its maker's
   registry().mutex.unlock();
 }
 
@@ -170,18 +172,9 @@ Identity identity_of_this_process() {
           .program = origin.program};
 }
 
-std::uint32_t thread_number() noexcept {
-  // A child's first thread begins with its maker's copy.
-  struct Known {
-    std::uint32_t number;
-    unsigned generation;
-  };
-  // Near the thread's pointer, where a lock's fast path finds it in one instruction.
-  __attribute__((tls_model("initial-exec"))) static thread_local Known known{};
-  if (known.number == 0 || known.generation != fork_generation()) {
-    known = {static_cast<std::uint32_t>(::syscall(SYS_gettid)), fork_generation()};
-  }
-  return known.number;
+std::uint32_t detail::ask_for_thread_number() noexcept {
+  known_thread_number = static_cast<std::uint32_t>(::syscall(SYS_gettid));
+  return known_thread_number;
 }
 
 Result<std::uint64_t> random_word() {
