@@ -15,6 +15,9 @@ namespace bench {
 
 namespace {
 
+// Several, so that what the function around them does at its begin and end weighs as in any loop.
+constexpr std::uint64_t sends_a_run = 12;
+
 Steps publish_steps(std::size_t subscribers) {
   return count_steps([&]() -> std::function<void()> {
     const std::string name = "bench/steps/" + std::to_string(subscribers);
@@ -26,9 +29,15 @@ Steps publish_steps(std::size_t subscribers) {
     }
     static const Payload payload = payload_of(1);
     return [] {
-      if (!publisher.send(payload)) std::abort();
+      for (std::uint64_t left = sends_a_run; left != 0; --left) {
+        if (!publisher.send(payload)) std::abort();
+      }
     };
   });
+}
+
+double of_one(std::uint64_t instructions) {
+  return static_cast<double>(instructions) / static_cast<double>(sends_a_run);
 }
 
 double in_us(const timeval& time) {
@@ -41,11 +50,11 @@ std::vector<Row> publish_rows(bool smoke) {
   const Steps one = publish_steps(1);
   const Steps many = publish_steps(smoke ? 4 : 256);
   return {
-      counted("publish, instructions", static_cast<double>(one.in_library), 40, 1.0,
-              "40 in the library"),
+      counted("publish, instructions", of_one(one.instructions), 40, 1.0,
+              "40, the caller's among them"),
       counted("publish, system calls", static_cast<double>(one.system_calls), 0, 0.0, "none"),
-      counted("publish, 256 subscribers", static_cast<double>(many.instructions),
-              static_cast<double>(one.instructions), 1.0, "all, with one subscriber"),
+      counted("publish, 256 subscribers", of_one(many.instructions), of_one(one.instructions), 1.0,
+              "with one subscriber"),
   };
 }
 

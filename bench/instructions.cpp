@@ -11,9 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <fstream>
 #include <stdexcept>
-#include <string>
 
 namespace bench {
 
@@ -75,31 +73,11 @@ bool is_system_call(pid_t child, std::uint64_t place) {
   return static_cast<std::uint16_t>(word) == kSyscall;
 }
 
-struct Range {
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
-  bool holds(std::uint64_t place) const { return begin <= place && place < end; }
-};
-
-// Where the library's code is mapped: the same in a forked child.
-Range library_code() {
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; std::getline(maps, line);) {
-    if (line.find("r-xp") == std::string::npos) continue;
-    if (line.find("libsignalbox.so") == std::string::npos) continue;
-    Range range;
-    if (std::sscanf(line.c_str(), "%lx-%lx", &range.begin, &range.end) == 2) return range;
-  }
-  return {};
-}
-
 Steps step_to_breakpoint(pid_t child) {
-  static const Range library = library_code();
   Steps steps{};
   for (;;) {
     const std::uint64_t place = place_of(child);
     steps.system_calls += is_system_call(child, place) ? 1 : 0;
-    steps.in_library += library.holds(place) ? 1 : 0;
     ::ptrace(PTRACE_SINGLESTEP, child, nullptr, nullptr);
     if (!stopped(child)) throw std::runtime_error("the traced child ended early");
     if (at_breakpoint(child)) return steps;
@@ -122,7 +100,6 @@ Steps count_steps(const std::function<std::function<void()>()>& prepare) {
   ::waitpid(child, nullptr, 0);
   // What calling through std::function costs is not the work's.
   return {counted[1].instructions - counted[0].instructions,
-          counted[1].in_library - counted[0].in_library,
           counted[1].system_calls - counted[0].system_calls};
 }
 

@@ -9,7 +9,6 @@ namespace bench {
 
 struct Steps {
   std::uint64_t instructions;  // in user space; a system call counts as one
-  std::uint64_t in_library;    // of these, in libsignalbox.so; the others are the caller's side
   std::uint64_t system_calls;
 };
 

@@ -23,14 +23,16 @@ TAG = re.compile(
 COMMENT = re.compile(r"^\s*//\s?")
 AS_ABOVE = re.compile(r"^as above\.?$", re.IGNORECASE)
 
+PLACES = ["src/*.hpp", "src/*.cpp", "include/*.hpp"]
 HEAD = """\
-<!-- Written by tools/memory_model.py from the comments in src/; `./dev docs` writes it anew. -->
+<!-- Written by tools/memory_model.py from comments in the sources; `./dev docs` writes it anew. -->
 # Which store meets which load
 
-Orders of atomics are stated only in `src/shm`, and every one of them carries a tag. A `sync` tag is
-a pair: what stands before its release end is visible behind its acquire end, once the second has
-seen what the first wrote. A `relaxed` tag says why no order is needed. `./dev check` refuses a tag
-with one end; [`tests/model`](../tests/model/README.md) weakens them and shows what breaks.
+Orders of atomics are stated only in `src/shm` and `include/signalbox/shm`, and every one of them
+carries a tag. A `sync` tag is a pair: what stands before its release end is visible behind its
+acquire end, once the second has seen what the first wrote. A `relaxed` tag says why no order is
+needed. `./dev check` refuses a tag with one end; [`tests/model`](../tests/model/README.md) weakens
+them and shows what breaks.
 """
 
 
@@ -103,7 +105,7 @@ def tables(uses) -> list[str]:
 
 def sources(root: Path) -> list[str]:
     listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "src/*.hpp", "src/*.cpp"],
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *PLACES],
         cwd=root,
         check=True,
         capture_output=True,

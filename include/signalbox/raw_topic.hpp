@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,101 +15,14 @@
 #include <utility>
 
 #include "signalbox/deadline.hpp"
+#include "signalbox/describe.hpp"
 #include "signalbox/error.hpp"
+#include "signalbox/shm/send_lane.hpp"
+#include "signalbox/shm/take_lane.hpp"
+#include "signalbox/topic_options.hpp"
 #include "signalbox/waitable.hpp"
 
 namespace signalbox {
-
-inline constexpr std::uint32_t depth_max = 65536;       // slots in one publisher's ring
-inline constexpr std::uint32_t loans_max = 64;          // loans a publisher may have open
-inline constexpr std::uint32_t pins_max = 64;           // large samples a subscriber may hold
-inline constexpr std::uint32_t publishers_max = 64;     // publishers one topic may have at once
-inline constexpr std::uint32_t subscribers_max = 1024;  // subscribers one topic may have at once
-// A message of a type up to here, if it has no tail, travels in its slot and is copied there and
-// back; up to 48 bytes a slot is one cache line. A larger one is filled and read where it lies.
-inline constexpr std::size_t inline_bytes_max = 480;
-inline constexpr std::size_t one_line_bytes_max = 48;
-// How many bytes are copied of one that travels in its slot.
-constexpr std::size_t padded_bytes(std::size_t fixed_bytes) noexcept {
-  return fixed_bytes <= one_line_bytes_max ? one_line_bytes_max : (fixed_bytes + 15) / 16 * 16;
-}
-
-// What a topic carries: a name for people and the canonical description (grammar: signalbox.h).
-struct TypeDescription {
-  std::string name;
-  std::string text;
-};
-
-// What publish() does when a reliable subscriber is a whole ring behind.
-enum class WhenBehind : std::uint8_t {
-  wait,  // for it, until the deadline: error timed_out, or would_block if the deadline has passed
-  drop_new,  // gives this message up at once, for all: error would_block, counted in
-             // dropped_count()
-  evict,  // leaves the subscriber behind: it is told evicted, and takes no more of this publisher
-};
-
-// Does a publish wake those who sleep?
-enum class WakeSleepers : std::uint8_t {
-  yes,
-  // publish() never enters the kernel; whoever sleeps finds the message when he next looks by
-  // himself, after at most 100 ms. What else needs the kernel (who joined, which frames are free)
-  // is done by loan() and by send(). A reliable subscriber that joins between a loan and its
-  // publish may count as lost what was overwritten meanwhile.
-  no
-};
-
-// What others map of a participant, and how they come to it. All users of a topic ask for the same;
-// SECURITY.md says what each protects from.
-enum class Tier : std::uint8_t {
-  plain,  // files that whoever may write the domain can open
-  // Memory sealed by the kernel, so that nobody can shorten it or write another's, which the
-  // participants hand each other over sockets when they have checked who they are. A thread of the
-  // library answers newcomers while a participant is open. What was published dies with its
-  // publisher, but for subscribers that were there when it was opened.
-  hardened
-};
-
-struct PublisherOptions {
-  std::uint32_t depth = 16;          // messages kept for slow and late subscribers; power of two
-  std::uint32_t loans_max = 1;       // messages being filled at once
-  std::uint32_t held_max = 4;        // frames subscribers may hold, all together, beyond the ring
-  std::uint64_t tail_bytes_max = 0;  // largest tail with memory of its own; the type must have one
-  // Largest tail at all. Above tail_bytes_max: a loan() that asks for a longer one makes room for
-  // it then, enters the kernel, and fails with no_space if there is none. What was made once stays
-  // until the publisher closes. 0: nothing is made after open.
-  std::uint64_t grown_tail_bytes_max = 0;
-  std::string domain{};  // empty: $SIGNALBOX_DIR, else $SIGNALBOX_DOMAIN, "default"
-  WhenBehind when_behind = WhenBehind::wait;
-  WakeSleepers wake = WakeSleepers::yes;
-  Tier tier = Tier::plain;
-};
-
-// Where a subscriber begins.
-class Start {
- public:
-  static const Start next;    // only what is published from now on
-  static const Start latest;  // the newest message there is, then all that follow
-  static const Start oldest;  // everything still kept
-  static constexpr Start back(std::uint64_t count) noexcept { return Start{count}; }
-  constexpr std::uint64_t messages_back() const noexcept { return back_; }
-
- private:
-  constexpr explicit Start(std::uint64_t back) noexcept : back_(back) {}
-  std::uint64_t back_;
-};
-inline constexpr Start Start::next{0};
-inline constexpr Start Start::latest{1};
-inline constexpr Start Start::oldest{UINT64_MAX};
-
-struct SubscriberOptions {
-  Start start = Start::latest;
-  bool reliable = false;  // publishers wait for this subscriber instead of overwriting
-  std::string domain{};
-  // How long wait() may look again and again before it sleeps; it looks less long where that does
-  // not pay. 0: it sleeps at once, which saves power and costs a wake-up's latency.
-  std::chrono::nanoseconds spin_max = std::chrono::microseconds(30);
-  Tier tier = Tier::plain;
-};
 
 // How a wait ended. None of these is an error.
 enum class Wake : int { ready = 0, timed_out = 1, interrupted = 2 };
@@ -162,8 +76,25 @@ class RawPublisher {
   // there is and a Result travels through memory.
   static constexpr std::uint64_t no_position = UINT64_MAX;
   std::uint64_t send_in_place(const std::byte* padded, Deadline deadline) noexcept;
-  // The same for `count` messages, each of the type's own size and right behind the one before.
-  // Sleepers are woken once. Answers how many were published; fewer than asked: why() says why.
+  // The same for a message that is at hand as a T: in line, where it fits one line.
+  template <class T>
+  std::uint64_t send_value(const T& value, Deadline deadline) noexcept {
+    if constexpr (sizeof(T) <= one_line_bytes_max) {
+      std::uint64_t position = 0;
+      const shm::Shown shown = lane_->show(value, position);
+      if (shown == shm::Shown::to_sleepers) [[unlikely]]
+        wake_sleepers();
+      if (shown != shm::Shown::no) [[likely]]
+        return position;
+    }
+    // A copy even where it fills the slot: a value whose address goes nowhere is in registers.
+    alignas(16) std::byte padded[padded_bytes(sizeof(T))]{};
+    std::memcpy(padded, &value, sizeof(T));
+    return send_in_place(padded, deadline);
+  }
+  // send_in_place() for `count` messages, each of the type's own size and right behind the one
+  // before. Sleepers are woken once. Answers how many were published; fewer than asked: why()
+  // says why.
   std::size_t send_batch(const std::byte* messages, std::size_t count, Deadline deadline) noexcept;
   Error why() const noexcept;
   std::uint32_t subscriber_count();
@@ -172,7 +103,9 @@ class RawPublisher {
 
  private:
   explicit RawPublisher(std::unique_ptr<struct PublisherCore> core) noexcept;
+  void wake_sleepers() noexcept;
   std::unique_ptr<struct PublisherCore> core_;
+  shm::SendLane<shm::RealAtomics>* lane_;  // of the core
 };
 
 class RawSample {
@@ -217,6 +150,25 @@ class RawSubscriber {
   // Fill `sample`, releasing what it held; false: nothing new, or status() says why not. Filling
   // in place, because a sample of 48 bytes is dear to move three times at this speed.
   bool take(RawSample& sample) noexcept;
+  // The same into a sample that is empty, for messages of type T: in line, where they fit one line.
+  template <class T>
+  bool take_value(RawSample& sample) noexcept {
+    if constexpr (has_tail<T> || sizeof(T) > one_line_bytes_max) {
+      return take(sample);
+    } else {
+      shm::TakeLink<shm::RealAtomics>* from = nullptr;
+      const shm::Taken taken = lane_->take(sample.in_place_, from);
+      if (taken == shm::Taken::no) return false;
+      if (taken == shm::Taken::otherwise) [[unlikely]]
+        return take(sample);
+      sample.data_bytes_ = sizeof(T);
+      sample.position_ = from->position - 1;
+      sample.publisher_ = from->incarnation;
+      if (taken == shm::Taken::from_sleeper) [[unlikely]]
+        wake_publisher(*from);
+      return true;
+    }
+  }
   bool take_latest(RawSample& sample) noexcept;
   // Copies the fixed parts of up to `room` messages, one behind the other, and answers how many.
   // A reliable subscriber's progress is told once, at the end.
@@ -231,7 +183,9 @@ class RawSubscriber {
 
  private:
   explicit RawSubscriber(std::unique_ptr<struct SubscriberCore> core) noexcept;
+  static void wake_publisher(const shm::TakeLink<shm::RealAtomics>& link) noexcept;
   std::unique_ptr<struct SubscriberCore> core_;
+  shm::TakeLane<shm::RealAtomics>* lane_;  // of the core
 };
 
 }  // namespace signalbox

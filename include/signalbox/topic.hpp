@@ -138,21 +138,16 @@ class Publisher {
     return published;
   }
 
-  // loan, copy, publish, for messages that are at hand as a value. Up to inline_bytes_max bytes it
-  // is the fastest way. Errors as loan() and publish().
+  // loan, copy, publish, for messages at hand as a value: the fastest way up to inline_bytes_max
+  // bytes. Errors as loan() and publish().
   Result<std::uint64_t> send(const T& value, Deadline deadline = Deadline::immediate()) {
     if constexpr (has_tail<T> || sizeof(T) > inline_bytes_max) {
       RawLoan loan;
       if (!raw_.lend(loan, 0)) return std::unexpected(raw_.why());
       std::memcpy(loan.data().data(), &value, sizeof(T));
       return raw_.publish(loan, deadline);
-    } else if constexpr (sizeof(T) == padded_bytes(sizeof(T))) {
-      return sent(raw_.send_in_place(reinterpret_cast<const std::byte*>(&value), deadline));
     } else {
-      alignas(16) std::byte padded[padded_bytes(sizeof(T))];
-      std::memset(padded + sizeof(T), 0, sizeof(padded) - sizeof(T));
-      std::memcpy(padded, &value, sizeof(T));
-      return sent(raw_.send_in_place(padded, deadline));
+      return sent(raw_.send_value(value, deadline));
     }
   }
 
@@ -212,7 +207,7 @@ class Subscriber {
   // Enters the kernel only when somebody joined or left, or to arm the descriptor again.
   [[nodiscard]] Sample<T> take() noexcept {
     Sample<T> sample;
-    raw_.take(sample.raw_);
+    raw_.template take_value<T>(sample.raw_);
     return sample;
   }
   // As take(), but skips to the newest message; those passed over are counted as skipped.

@@ -1,7 +1,7 @@
 // Goal: a publisher makes sense of any cursor, and a slot given back is not read any more.
 // Method: the clamp against a table, then a writer that waits for its reader in real threads, over
 // a slot of plain bytes that ThreadSanitizer watches.
-#include "shm/cursors.hpp"
+#include "signalbox/shm/cursors.hpp"
 
 #include <gtest/gtest.h>
 

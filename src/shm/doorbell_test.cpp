@@ -1,7 +1,7 @@
 // Goal: whoever announces that it sleeps is woken by the next message, and nobody else costs a
 // wake. Method: the bell in one thread, then publishers against sleepers that really sleep; a lost
 // wake-up hangs until the test's watchdog.
-#include "shm/doorbell.hpp"
+#include "signalbox/shm/doorbell.hpp"
 
 #include <gtest/gtest.h>
 

@@ -17,7 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "shm/atomics.hpp"
+#include "signalbox/shm/atomics.hpp"
 
 namespace signalbox::shm {
 

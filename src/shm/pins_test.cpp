@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "shm/frame_pool.hpp"
-#include "shm/ring.hpp"
+#include "signalbox/shm/ring.hpp"
 
 namespace signalbox::shm {
 namespace {

@@ -1,7 +1,7 @@
 // Goal: a reader of the ring gets whole messages in order and counts exactly what it lost.
 // Method: each answer of the reader in one thread, then one writer against readers in real threads;
 // the tsan preset runs the same.
-#include "shm/ring.hpp"
+#include "signalbox/shm/ring.hpp"
 
 #include <gtest/gtest.h>
 

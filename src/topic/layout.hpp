@@ -17,12 +17,12 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "shm/atomics.hpp"
-#include "shm/cursors.hpp"
-#include "shm/doorbell.hpp"
 #include "shm/pins.hpp"
-#include "shm/ring.hpp"
 #include "signalbox/raw_topic.hpp"
+#include "signalbox/shm/atomics.hpp"
+#include "signalbox/shm/cursors.hpp"
+#include "signalbox/shm/doorbell.hpp"
+#include "signalbox/shm/ring.hpp"
 
 namespace signalbox::topic {
 
@@ -213,6 +213,7 @@ enum class SlotKind : std::uint8_t { in_place = 1, frame = 2 };
 constexpr std::uint64_t slot_meta(SlotKind kind, std::uint64_t tail_bytes) noexcept {
   return static_cast<std::uint64_t>(kind) | tail_bytes << 8;
 }
+static_assert(slot_meta(SlotKind::in_place, 0) == shm::meta_of_message_in_slot);
 constexpr SlotKind slot_kind(std::uint64_t meta) noexcept {
   return static_cast<SlotKind>(meta & 0xff);
 }

@@ -58,7 +58,7 @@ Result<void> PublisherCore::grow(std::uint32_t number) {
       return std::unexpected(std::move(error));
     }
     pool_.add_arena(number);
-    fresh->mapping.raise_when_lost(bell_.epoch);
+    fresh->mapping.raise_when_lost(lane_.bell->epoch);
     arena = {.file = std::move(fresh->file),
              .mapping = std::move(fresh->mapping),
              .frame_bytes = plan.frame_bytes,

@@ -16,11 +16,12 @@
 #include <optional>
 #include <vector>
 
-#include "shm/doorbell.hpp"
 #include "shm/frame_pool.hpp"
 #include "shm/prefetch.hpp"
-#include "shm/ring.hpp"
 #include "signalbox/raw_topic.hpp"
+#include "signalbox/shm/doorbell.hpp"
+#include "signalbox/shm/ring.hpp"
+#include "signalbox/shm/send_lane.hpp"
 #include "topic/directory.hpp"
 #include "topic/layout.hpp"
 #include "topic/ticket_sleep.hpp"
@@ -88,6 +89,8 @@ struct PublisherCore {
   std::uint64_t dropped_count() const noexcept { return page_->dropped.load(); }
   std::uint64_t evicted_count() const noexcept { return page_->evicted.load(); }
   const Error& why() const noexcept { return why_; }
+  shm::SendLane<topic::Atomics>& lane() noexcept { return lane_; }
+  void wake_sleepers() noexcept;
   bool is_foreign() const noexcept { return generation_ != os::fork_generation(); }
   // Publishes without entering the kernel: looks at who joined when it lends instead.
   bool is_silent() const noexcept { return options_.wake == WakeSleepers::no; }
@@ -102,7 +105,7 @@ struct PublisherCore {
   void pass_full_fences_if_needed() noexcept;
   void forget_the_dead() noexcept;
   // Publishing.
-  bool is_fast() const noexcept;
+  bool is_fast() const noexcept { return lane_.is_fast(); }
   void order_before_bell() const noexcept;
   void ring_the_bell() noexcept;
   std::uint64_t wake_and_answer(std::uint64_t position) noexcept;
@@ -135,24 +138,19 @@ struct PublisherCore {
   Error behind(Errc code, const SubscriberLink& who, std::string_view what) const;
   void sleep_for_room(const SubscriberLink& behind, Deadline deadline) noexcept;
   // Sleepers.
-  void wake_sleepers() noexcept;
   void signal_descriptors() noexcept;
   bool signal_all();
 
   Error refuse(Errc code, std::string_view text) const noexcept;
   Error refuse_foreigner() const noexcept;
 
-  // What every publish() looks at comes first, on one cache line.
-  shm::RingWriter<topic::Atomics> ring_;
-  // Positions below this need no look at the cursors, nor at who we are: 0 in a forked child.
-  std::uint64_t room_until_ = 0;
-  std::uint64_t known_epoch_ = 0;
-  shm::Bell<topic::Atomics>& bell_;
+  // What every publish() looks at comes first.
+  shm::SendLane<topic::Atomics> lane_;
   bool asymmetric_;  // sleepers pass the heavy half of the barrier
   bool is_plain_;    // neither frames nor tails: what send_in_place() takes for granted
   bool is_short_;    // plain, of one line, and asymmetric: goes the shortest way
   unsigned generation_;
-  os::ZeroedInChild room_in_child_{room_until_};
+  os::ZeroedInChild room_in_child_{lane_.room_until};
 
   topic::TopicDirectory directory_;
   topic::OwnSegment segment_;
@@ -171,12 +169,6 @@ struct PublisherCore {
 
 // ---- the fast path ------------------------------------------------------------------------------
 
-// True while a message can be shown at once: nobody came or went, nobody to wait for, and no fork.
-// The bell comes last: a forked child has no mapping of it.
-inline bool PublisherCore::is_fast() const noexcept {
-  return ring_.next() < room_until_ && bell_.epoch.load() == known_epoch_;
-}
-
 // Our half of the barrier between a message and the look at the bell.
 inline void PublisherCore::order_before_bell() const noexcept {
   if (asymmetric_) [[likely]] {
@@ -188,20 +180,20 @@ inline void PublisherCore::order_before_bell() const noexcept {
 
 inline void PublisherCore::ring_the_bell() noexcept {
   order_before_bell();
-  if (shm::somebody_sleeps(bell_)) [[unlikely]]
+  if (shm::somebody_sleeps(*lane_.bell)) [[unlikely]]
     wake_sleepers();
 }
 
-// Forty instructions from the caller's call to its next instruction, counted by bench_core; so all
-// that is rare is the last thing done, and needs no stack frame here.
+// For whoever cannot send in line (send_lane.hpp): other languages, and types known at run time.
+// All that is rare is the last thing done, and needs no stack frame here.
 inline std::uint64_t PublisherCore::send_in_place(const std::byte* padded,
                                                   Deadline deadline) noexcept {
   if (!is_short_ || !is_fast()) [[unlikely]]
     return send_otherwise(padded, deadline);
-  const std::uint64_t position = ring_.next();
-  ring_.publish(topic::slot_meta(topic::SlotKind::in_place, 0), padded);
+  const std::uint64_t position = lane_.ring.next();
+  lane_.ring.publish(topic::slot_meta(topic::SlotKind::in_place, 0), padded);
   topic::Atomics::compiler_fence();  // as order_before_bell(): is_short_ says asymmetric_
-  if (shm::somebody_sleeps(bell_)) [[unlikely]]
+  if (shm::somebody_sleeps(*lane_.bell)) [[unlikely]]
     return wake_and_answer(position);
   return position;
 }
@@ -210,9 +202,9 @@ inline std::uint64_t PublisherCore::send_in_place(const std::byte* padded,
 inline void PublisherCore::fill_slot(std::uint64_t tail_bytes, const std::byte* padded) noexcept {
   const std::uint64_t meta = topic::slot_meta(topic::SlotKind::in_place, tail_bytes);
   if (shape_.slot_lines == 1) {
-    ring_.publish(meta, padded);
+    lane_.ring.publish(meta, padded);
   } else {
-    ring_.publish_long(meta, padded, topic::words_of(shape_.fixed_bytes));
+    lane_.ring.publish_long(meta, padded, topic::words_of(shape_.fixed_bytes));
   }
 }
 
@@ -262,18 +254,18 @@ inline Result<std::uint64_t> PublisherCore::publish(RawLoan& loan, Deadline dead
 
 // The frame becomes the next message.
 inline void PublisherCore::fill_with_frame(RawLoan& loan) noexcept {
-  const std::uint64_t slot = ring_.slot_index();
+  const std::uint64_t slot = lane_.ring.slot_index();
   const std::uint64_t words[shm::slot_words] = {topic::frame_word(loan.arena_, loan.chunk_),
                                                 loan.tail_bytes_};
-  ring_.publish(topic::slot_meta(topic::SlotKind::frame, 0),
-                reinterpret_cast<const std::byte*>(words));
+  lane_.ring.publish(topic::slot_meta(topic::SlotKind::frame, 0),
+                     reinterpret_cast<const std::byte*>(words));
   pool_.show(slot, loan.chunk_);
   loan.owner_ = nullptr;
   --loans_open_;
 }
 
 inline std::uint64_t PublisherCore::show(RawLoan& loan) noexcept {
-  const std::uint64_t position = ring_.next();
+  const std::uint64_t position = lane_.ring.next();
   fill_with_frame(loan);
   ring_the_bell();
   prepare_next_frame();
@@ -281,7 +273,7 @@ inline std::uint64_t PublisherCore::show(RawLoan& loan) noexcept {
 }
 
 inline void PublisherCore::fill_with_copy(RawLoan& loan) noexcept {
-  const std::uint64_t slot = ring_.slot_index();
+  const std::uint64_t slot = lane_.ring.slot_index();
   fill_slot(loan.tail_bytes_, loan.in_place_);
   if (shape_.arena_frames != 0) pool_.show(slot, shm::FramePool::none);
   loan.owner_ = nullptr;
@@ -289,7 +281,7 @@ inline void PublisherCore::fill_with_copy(RawLoan& loan) noexcept {
 }
 
 inline std::uint64_t PublisherCore::show_in_place(RawLoan& loan) noexcept {
-  const std::uint64_t position = ring_.next();
+  const std::uint64_t position = lane_.ring.next();
   fill_with_copy(loan);
   ring_the_bell();
   prepare_next_slot();
@@ -300,7 +292,7 @@ inline std::uint64_t PublisherCore::show_in_place(RawLoan& loan) noexcept {
 // fetched from those who read them last.
 inline void PublisherCore::prepare_next_slot() noexcept {
   if (shape_.slot_lines == 1) return;
-  shm::prefetch_to_write(ring_.next_slot() + topic::cache_line,
+  shm::prefetch_to_write(lane_.ring.next_slot() + topic::cache_line,
                          (shape_.slot_lines - 1) * topic::cache_line);
 }
 

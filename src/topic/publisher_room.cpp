@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "shm/cursors.hpp"
 #include "signalbox/os/futex.hpp"
+#include "signalbox/shm/cursors.hpp"
 #include "topic/publisher_core.hpp"
 
 namespace signalbox {
@@ -11,13 +11,13 @@ namespace signalbox {
 // The reliable subscriber that is furthest behind, and its position.
 SubscriberLink* PublisherCore::slowest(std::uint64_t& position) noexcept {
   SubscriberLink* last = nullptr;
-  position = ring_.next();
+  position = lane_.ring.next();
   for (SubscriberLink& link : links_) {
     if (link.page->reliable == 0 || link.is_evicted || !link.is_ready()) continue;
     // One that is ready but has no entry for us yet has taken nothing of ours.
     std::uint64_t at = 0;
     if (link.cursor < shm::cursor_slots) at = shm::cursor_position(link.page->cursors[link.cursor]);
-    at = shm::clamp_cursor(at, ring_.next(), options_.depth);
+    at = shm::clamp_cursor(at, lane_.ring.next(), options_.depth);
     if (last == nullptr || at < position) {
       last = &link;
       position = at;
@@ -28,8 +28,8 @@ SubscriberLink* PublisherCore::slowest(std::uint64_t& position) noexcept {
 
 bool PublisherCore::has_room() noexcept {
   std::uint64_t position = 0;
-  room_until_ = slowest(position) == nullptr ? UINT64_MAX : position + options_.depth;
-  return ring_.next() < room_until_;
+  lane_.room_until = slowest(position) == nullptr ? UINT64_MAX : position + options_.depth;
+  return lane_.ring.next() < lane_.room_until;
 }
 
 Error PublisherCore::behind(Errc code, const SubscriberLink& who, std::string_view what) const {
@@ -74,7 +74,7 @@ Result<void> PublisherCore::wait_for_room(Deadline deadline) {
       return std::unexpected(behind(tried ? Errc::timed_out : Errc::would_block, *slow,
                                     "let it take, or wait longer."));
     }
-    if (bell_.epoch.load() != known_epoch_) {
+    if (lane_.bell->epoch.load() != lane_.known_epoch) {
       static_cast<void>(refresh());
       if (auto whole = look_whether_whole(); !whole) return whole;
       continue;
@@ -94,8 +94,8 @@ Result<void> PublisherCore::wait_for_room(Deadline deadline) {
 void PublisherCore::sleep_for_room(const SubscriberLink& behind, Deadline deadline) noexcept {
   const bool has_met_us = behind.cursor < shm::cursor_slots;
   const auto& word =
-      has_met_us ? behind.page->cursors[behind.cursor].position : std::as_const(bell_.epoch);
-  const auto seen = static_cast<std::uint32_t>(has_met_us ? word.load() : known_epoch_);
+      has_met_us ? behind.page->cursors[behind.cursor].position : std::as_const(lane_.bell->epoch);
+  const auto seen = static_cast<std::uint32_t>(has_met_us ? word.load() : lane_.known_epoch);
   if (has_room()) return;
   const os::FutexWord sleep_on{&word, seen};
   const Deadline bounded =

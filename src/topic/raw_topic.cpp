@@ -74,7 +74,8 @@ Result<RawPublisher> RawPublisher::open(std::string_view topic, const TypeDescri
   });
 }
 
-RawPublisher::RawPublisher(std::unique_ptr<PublisherCore> core) noexcept : core_(std::move(core)) {}
+RawPublisher::RawPublisher(std::unique_ptr<PublisherCore> core) noexcept
+    : core_(std::move(core)), lane_(&core_->lane()) {}
 RawPublisher::RawPublisher(RawPublisher&&) noexcept = default;
 RawPublisher& RawPublisher::operator=(RawPublisher&&) noexcept = default;
 RawPublisher::~RawPublisher() = default;
@@ -96,6 +97,7 @@ std::size_t RawPublisher::send_batch(const std::byte* messages, std::size_t coun
                                      Deadline deadline) noexcept {
   return core_->send_batch(messages, count, deadline);
 }
+void RawPublisher::wake_sleepers() noexcept { core_->wake_sleepers(); }
 Error RawPublisher::why() const noexcept {
   return detail::explained(core_->why().code, [this] { return core_->why(); });
 }
@@ -152,12 +154,15 @@ Result<RawSubscriber> RawSubscriber::open(std::string_view topic, const TypeDesc
 }
 
 RawSubscriber::RawSubscriber(std::unique_ptr<SubscriberCore> core) noexcept
-    : core_(std::move(core)) {}
+    : core_(std::move(core)), lane_(&core_->lane()) {}
 RawSubscriber::RawSubscriber(RawSubscriber&&) noexcept = default;
 RawSubscriber& RawSubscriber::operator=(RawSubscriber&&) noexcept = default;
 RawSubscriber::~RawSubscriber() = default;
 
 bool RawSubscriber::take(RawSample& sample) noexcept { return core_->take(sample); }
+void RawSubscriber::wake_publisher(const shm::TakeLink<shm::RealAtomics>& link) noexcept {
+  os::futex_wake_all(&link.progress->position);
+}
 bool RawSubscriber::take_latest(RawSample& sample) noexcept { return core_->take_latest(sample); }
 std::size_t RawSubscriber::take_batch(std::byte* messages, std::size_t room) noexcept {
   return core_->take_batch(messages, room);

@@ -45,7 +45,7 @@ Result<void> SubscriberCore::map_arena(PublisherLink& link, std::uint32_t number
                            " contradicts itself or its publisher; stop its owner (pid " +
                            std::to_string(link.pid) + ")."));
   }
-  segment->mapping.raise_when_lost(bell_.epoch);
+  segment->mapping.raise_when_lost(lane_.bell->epoch);
   if (link.arenas.size() < number) link.arenas.resize(number);
   link.arenas[number - 1] = {
       .view = std::make_shared<PublisherView>(presence_, std::move(segment->mapping)),

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "shm/cursors.hpp"
-#include "shm/doorbell.hpp"
 #include "shm/pins.hpp"
+#include "signalbox/shm/cursors.hpp"
+#include "signalbox/shm/doorbell.hpp"
 #include "topic/footprint.hpp"
 
 namespace signalbox {
@@ -86,11 +86,11 @@ Result<std::unique_ptr<SubscriberCore>> SubscriberCore::open(std::string_view to
 
 SubscriberCore::SubscriberCore(std::shared_ptr<SubscriberPresence> presence,
                                const SubscriberOptions& options)
-    : bell_(presence->directory.bell()),
+    : lane_{.bell = &presence->directory.bell(),
+            .tells_asymmetric = presence->page->asymmetric != 0},
       in_place_bytes_(in_place_bytes(presence->directory.type())),
       long_words_(lines_of(presence->directory.type()) == 1 ? 0 : topic::words_of(in_place_bytes_)),
       is_reliable_(options.reliable),
-      tells_asymmetric_(presence->page->asymmetric != 0),
       generation_(presence->generation),
       fixed_bytes_(presence->directory.type().fixed_bytes),
       presence_(std::move(presence)),
@@ -167,8 +167,8 @@ Result<void> SubscriberCore::refresh() noexcept {
 
 // Thrown out in the middle it has met some of them, and does not believe that it has met all.
 Result<void> SubscriberCore::meet_everyone() {
-  quick_ = nullptr;
-  const std::uint64_t epoch = bell_.epoch.load();
+  lane_.turn = nullptr;
+  const std::uint64_t epoch = lane_.bell->epoch.load();
   if (auto whole = look_whether_whole(); !whole) return whole;
   auto everyone = presence_->directory.participants();
   if (!everyone) return std::unexpected(std::move(everyone.error()));
@@ -185,12 +185,12 @@ Result<void> SubscriberCore::meet_everyone() {
     if (!linked) return std::unexpected(std::move(linked.error()));
     met_somebody = met_somebody || *linked;
   }
-  known_epoch_ = epoch;
+  lane_.known_epoch = epoch;
   // A publisher that waits for a reliable subscriber learns of its new cursor by the epoch. Our own
   // step is not news to us.
-  if (met_somebody && options_.reliable && bell_.epoch.fetch_add(1) == epoch) {
-    known_epoch_ = epoch + 1;
-    os::futex_wake_all(&bell_.epoch);
+  if (met_somebody && options_.reliable && lane_.bell->epoch.fetch_add(1) == epoch) {
+    lane_.known_epoch = epoch + 1;
+    os::futex_wake_all(&lane_.bell->epoch);
   }
   return {};
 }
@@ -243,21 +243,22 @@ Result<bool> SubscriberCore::link(const topic::Participant& who) {
     if (segment.error().code == Errc::not_found) return false;
     return std::unexpected(std::move(segment.error()));
   }
-  segment->mapping.raise_when_lost(bell_.epoch);
+  segment->mapping.raise_when_lost(lane_.bell->epoch);
   const auto* page = segment->mapping.at<const PublisherPage>(0);
   auto shape = shape_of(*page, segment->mapping.size(), path);
   if (!shape) return std::unexpected(std::move(shape.error()));
   const auto* slots = segment->mapping.at<const topic::Slot>(shape->ring_offset);
   auto view = std::make_shared<PublisherView>(presence_, std::move(segment->mapping));
-  PublisherLink link{.ring = {slots, shape->depth, shape->slot_lines},
-                     .incarnation = who.incarnation,
-                     .pid = page->header.pid,
-                     .who = who,
-                     .pid_namespace = page->header.pid_namespace,
-                     .shape = *shape,
-                     .view = std::move(view),
-                     .page = page,
-                     .file = std::move(segment->file)};
+  PublisherLink link{{{slots, shape->depth, shape->slot_lines}}};
+  link.incarnation = who.incarnation;
+  link.wanted = &page->wanted;
+  link.pid = page->header.pid;
+  link.who = who;
+  link.pid_namespace = page->header.pid_namespace;
+  link.shape = *shape;
+  link.view = std::move(view);
+  link.page = page;
+  link.file = std::move(segment->file);
   link.gone = page->stage.load() == Stage::closed || !topic::is_alive(link.file);
   // One that came after us is read from its first message; for the others we chose where to begin.
   if (!is_open_) {
@@ -318,6 +319,7 @@ bool SubscriberCore::begin_cursor(PublisherLink& link) noexcept {
     shm::begin_cursor(page_->cursors[i], link.who.incarnation, link.position);
     if (link.arenas_mapped != 0) shm::say_mapped(page_->cursors[i], link.arenas_mapped);
     link.cursor = i;
+    link.progress = is_reliable_ ? &page_->cursors[i] : nullptr;
     return true;
   }
   return false;
@@ -337,7 +339,7 @@ void SubscriberCore::look_for_the_dead() noexcept {
     if (link.gone || topic::is_alive(link.file)) continue;
     link.gone = true;
     link.pidfd.reset();
-    quick_ = nullptr;
+    lane_.turn = nullptr;
   }
 }
 
@@ -363,7 +365,7 @@ void SubscriberCore::finish(std::size_t index) noexcept {
 
 std::uint32_t SubscriberCore::publisher_count() {
   if (!check_process()) return 0;
-  if (bell_.epoch.load() != known_epoch_) look_who_is_there();
+  if (lane_.bell->epoch.load() != lane_.known_epoch) look_who_is_there();
   look_for_the_dead_if_due(monotonic_now_ns());
   return static_cast<std::uint32_t>(std::ranges::count(links_, false, &PublisherLink::gone));
 }

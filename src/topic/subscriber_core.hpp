@@ -15,11 +15,12 @@
 #include <vector>
 
 #include "os/event_descriptor.hpp"
-#include "shm/cursors.hpp"
-#include "shm/doorbell.hpp"
-#include "shm/ring.hpp"
 #include "signalbox/os/futex.hpp"
 #include "signalbox/raw_topic.hpp"
+#include "signalbox/shm/cursors.hpp"
+#include "signalbox/shm/doorbell.hpp"
+#include "signalbox/shm/ring.hpp"
+#include "signalbox/shm/take_lane.hpp"
 #include "topic/directory.hpp"
 #include "topic/layout.hpp"
 #include "topic/ticket_sleep.hpp"
@@ -70,27 +71,22 @@ struct ArenaView {
   os::Fd file{};  // hardened: none, its length cannot change
 };
 
-struct PublisherLink {
-  // What every take() looks at comes first, on one cache line.
-  shm::RingReader<topic::Atomics> ring;
-  std::uint64_t position = 0;     // the next message to take
-  std::uint64_t incarnation = 0;  // who.incarnation
-  bool drained = false;           // gone, and all taken: only its file is left
-  bool gone = false;              // it left or died: what it published is still taken
-  bool has_file = true;           // its segment still has a name
+struct PublisherLink : shm::TakeLink<topic::Atomics> {
+  bool drained = false;  // gone, and all taken: only its file is left
+  bool gone = false;     // it left or died: what it published is still taken
+  bool has_file = true;  // its segment still has a name
   // It went on without us, or its file was shortened: nothing of it is taken any more.
   bool is_evicted = false;
   std::uint32_t pid = 0;
-  PublisherLink* next = nullptr;           // whose turn comes after this one's
   std::size_t cursor = shm::cursor_slots;  // our entry for it: says that we have met
   std::uint64_t counts_from = 0;           // losing a message before this is not our loss
 
-  topic::Participant who;
-  std::uint64_t pid_namespace;
-  PublisherShape shape;
-  std::shared_ptr<const PublisherView> view;
-  const topic::PublisherPage* page;
-  os::Fd file;
+  topic::Participant who{};
+  std::uint64_t pid_namespace = 0;
+  PublisherShape shape{};
+  std::shared_ptr<const PublisherView> view{};
+  const topic::PublisherPage* page = nullptr;
+  os::Fd file{};
   os::Fd pidfd{};
   std::vector<ArenaView> arenas{};  // by number, from 1; those without a view are not mapped
   std::uint32_t arenas_mapped = 0;  // a bit for each
@@ -121,7 +117,8 @@ struct SubscriberCore {
 
   // For those who sleep until it has something: ticket_sleep.cpp, wait_set.cpp.
   bool anything_ready() noexcept;
-  shm::Bell<topic::Atomics>& bell() noexcept { return bell_; }
+  shm::Bell<topic::Atomics>& bell() noexcept { return *lane_.bell; }
+  shm::TakeLane<topic::Atomics>& lane() noexcept { return lane_; }
   bool meets_asymmetric_publisher() const noexcept;
   void look_for_the_dead_if_due(std::int64_t now_ns) noexcept;
   bool arm_again() noexcept;
@@ -186,7 +183,7 @@ struct SubscriberCore {
   void note_eviction(PublisherLink& link) noexcept;
   void skip_to_latest(PublisherLink& link) noexcept;
   void advance(PublisherLink& link) noexcept;
-  void tell_reliable_progress(const PublisherLink& link) noexcept;
+  PublisherLink* in_turn() const noexcept { return static_cast<PublisherLink*>(lane_.turn); }
 
   // Sleeping.
   Result<Wake> wait_for_message(Deadline deadline);
@@ -197,21 +194,16 @@ struct SubscriberCore {
   Result<void> watch_process_of(PublisherLink& link);
   void look_ten_times_a_second() noexcept;
 
-  // What every take() looks at comes first, on one cache line.
-  // The publisher in turn while take() has nothing else to look after: all publishers live, there
-  // is no trouble to tell and no descriptor to arm. Null in a forked child.
-  PublisherLink* quick_ = nullptr;
-  shm::Bell<topic::Atomics>& bell_;
-  std::uint64_t known_epoch_ = 0;
+  // What every take() looks at comes first, on one cache line. It is closed in a forked child.
+  shm::TakeLane<topic::Atomics> lane_;
   std::uint64_t in_place_bytes_;  // of a message in its slot; 0: they are not, or are all tail
   std::size_t long_words_;        // to copy of a message in a slot of several lines, else 0
   bool is_reliable_;
-  bool tells_asymmetric_;  // publishers pass the heavy half of the barrier before they sleep
   unsigned generation_;
   std::size_t turn_ = 0;
   std::uint64_t fixed_bytes_;
   std::vector<PublisherLink> links_;
-  os::ZeroedInChild quick_in_child_{quick_};
+  os::ZeroedInChild turn_in_child_{lane_.turn};
   std::optional<Error> status_;
   // The last take() left a message where it is, which could not be taken; status_ says why.
   bool held_back_ = false;
@@ -234,33 +226,19 @@ struct SubscriberCore {
 // ---- the fast path ------------------------------------------------------------------------------
 
 inline void SubscriberCore::advance(PublisherLink& link) noexcept {
-  ++link.position;
-  if (is_reliable_) tell_reliable_progress(link);
-}
-
-inline void SubscriberCore::tell_reliable_progress(const PublisherLink& link) noexcept {
-  auto& cursor = page_->cursors[link.cursor];
-  shm::advance_cursor(cursor, link.position);
-  if (tells_asymmetric_) {
-    topic::Atomics::compiler_fence();  // the publisher passes the heavy half before it sleeps
-  } else {
-    topic::Atomics::full_fence();
-  }
-  const std::uint64_t wanted = link.page->wanted.load();
-  if (wanted != 0 && link.position >= wanted) [[unlikely]]
-    os::futex_wake_all(&cursor.position);
+  if (lane_.pass(link)) [[unlikely]]
+    os::futex_wake_all(&link.progress->position);
 }
 
 // A message in its slot, from the publisher in turn. All else, and all that is rare, is slow.
 inline bool SubscriberCore::take(RawSample& sample) noexcept {
-  PublisherLink* const link = quick_;
-  if (link == nullptr || sample || bell_.epoch.load() != known_epoch_) [[unlikely]] {
+  if (sample || !lane_.is_open()) [[unlikely]]
     return take_slowly(sample, false);
-  }
+  PublisherLink* const link = in_turn();
   if (long_words_ != 0) return take_long(*link, sample);
   std::uint64_t meta = 0;
   const shm::Read outcome = link->ring.read(link->position, meta, sample.in_place_);
-  if (outcome == shm::Read::nothing && link->next == link && !event_.is_open()) return false;
+  if (outcome == shm::Read::nothing && lane_.is_alone) return false;
   if (outcome != shm::Read::ready) [[unlikely]]
     return take_slowly(sample, false);
   if (meta != topic::slot_meta(topic::SlotKind::in_place, 0) || in_place_bytes_ == 0) {
@@ -274,7 +252,7 @@ inline bool SubscriberCore::take(RawSample& sample) noexcept {
 inline bool SubscriberCore::take_long(PublisherLink& link, RawSample& sample) noexcept {
   std::uint64_t meta = 0;
   const shm::Read outcome = link.ring.read_long(link.position, meta, sample.in_place_, long_words_);
-  if (outcome == shm::Read::nothing && link.next == &link && !event_.is_open()) return false;
+  if (outcome == shm::Read::nothing && lane_.is_alone) return false;
   if (outcome != shm::Read::ready || meta != topic::slot_meta(topic::SlotKind::in_place, 0))
       [[unlikely]] {
     return take_slowly(sample, false);
@@ -290,7 +268,7 @@ inline void SubscriberCore::fill_quickly(PublisherLink& link, RawSample& sample)
   sample.tail_bytes_ = 0;
   sample.position_ = link.position;
   sample.publisher_ = link.incarnation;
-  quick_ = link.next;
+  lane_.turn = link.next;
   advance(link);
 }
 

@@ -15,10 +15,10 @@ bool SubscriberCore::take_slowly(RawSample& sample, bool latest) noexcept {
   if (!check_process()) return false;
   if (sample) sample.release();
   held_back_ = false;
-  if (quick_ != nullptr) turn_ = static_cast<std::size_t>(quick_ - links_.data());
-  quick_ = nullptr;
+  if (lane_.turn != nullptr) turn_ = static_cast<std::size_t>(in_turn() - links_.data());
+  lane_.turn = nullptr;
   for (;;) {
-    if (bell_.epoch.load() != known_epoch_) look_who_is_there();
+    if (lane_.bell->epoch.load() != lane_.known_epoch) look_who_is_there();
     // Told once, before anything else is taken, or it would never be seen beside a busy publisher.
     if (loss_) [[unlikely]] {
       status_ = std::exchange(loss_, std::nullopt);
@@ -50,9 +50,8 @@ std::size_t SubscriberCore::take_batch(std::byte* messages, std::size_t room) no
 
 // Messages in their slots, one after the other, of the only publisher there is.
 std::size_t SubscriberCore::take_run(std::byte* messages, std::size_t room) noexcept {
-  PublisherLink* const link = quick_;
-  if (link == nullptr || link->next != link || in_place_bytes_ == 0) return 0;
-  if (bell_.epoch.load() != known_epoch_) return 0;
+  PublisherLink* const link = in_turn();
+  if (!lane_.is_open() || link->next != link || in_place_bytes_ == 0) return 0;
   std::size_t taken = 0;
   alignas(16) std::byte padded[inline_bytes_max];
   const bool is_whole_slot = fixed_bytes_ == padded_bytes(fixed_bytes_);
@@ -77,7 +76,9 @@ std::size_t SubscriberCore::take_run(std::byte* messages, std::size_t room) noex
     });
   }
   link->position += taken;
-  if (is_reliable_ && taken != 0) tell_reliable_progress(*link);
+  if (is_reliable_ && taken != 0 && lane_.tell(*link)) {
+    os::futex_wake_all(&link->progress->position);
+  }
   return taken;
 }
 
@@ -88,12 +89,12 @@ bool SubscriberCore::take_frame(PublisherLink& link, std::uint64_t meta,
   const Filled filled = pin_frame(link, meta, sample);
   if (filled == Filled::lapped) return take_slowly(sample, false);
   if (filled == Filled::refused) {
-    quick_ = nullptr;  // status() tells why, until the next one is taken
+    lane_.turn = nullptr;  // status() tells why, until the next one is taken
     return false;
   }
   sample.position_ = link.position;
   sample.publisher_ = link.incarnation;
-  quick_ = link.next;
+  lane_.turn = link.next;
   advance(link);
   return true;
 }
@@ -108,7 +109,8 @@ void SubscriberCore::find_quick() noexcept {
     link->next = next;
     next = &*link;
   }
-  quick_ = &links_[turn_ < links_.size() ? turn_ : 0];
+  lane_.turn = &links_[turn_ < links_.size() ? turn_ : 0];
+  lane_.is_alone = links_.size() == 1 && !event_.is_open();
 }
 
 // One look at each publisher, beginning with the one after the last that had something.
@@ -243,7 +245,7 @@ void SubscriberCore::skip_lapped(PublisherLink& link) noexcept {
 // take nothing of it. Others are not concerned, or a hostile one could cut us off from all.
 void SubscriberCore::note_eviction(PublisherLink& link) noexcept {
   link.is_evicted = true;
-  quick_ = nullptr;
+  lane_.turn = nullptr;
   const std::uint64_t next = link.ring.find_next();
   lost_ += next > link.position ? next - link.position : 0;
   const auto explain = [&] {
@@ -274,7 +276,7 @@ void SubscriberCore::skip_to_latest(PublisherLink& link) noexcept {
 }
 
 bool SubscriberCore::anything_ready() noexcept {
-  if (bell_.epoch.load() != known_epoch_) look_who_is_there();
+  if (lane_.bell->epoch.load() != lane_.known_epoch) look_who_is_there();
   if (loss_) return true;  // there is something to tell
   return std::ranges::any_of(links_, [](const PublisherLink& link) {
     return !link.drained && !link.is_evicted &&

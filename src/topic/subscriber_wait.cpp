@@ -4,8 +4,8 @@
 #include <optional>
 #include <utility>
 
-#include "shm/doorbell.hpp"
 #include "signalbox/os/pidfd.hpp"
+#include "signalbox/shm/doorbell.hpp"
 #include "topic/subscriber_core.hpp"
 
 namespace signalbox {
@@ -58,7 +58,7 @@ Result<int> SubscriberCore::descriptor() {
                                            presence_->directory.sharing().files);
   if (!event) return std::unexpected(std::move(event.error()));
   event_ = std::move(*event);
-  quick_ = nullptr;  // take() arms the descriptor again from here on
+  lane_.turn = nullptr;  // take() arms the descriptor again from here on
   for (PublisherLink& link : links_) {
     if (link.gone) continue;
     if (auto watched = watch_death_of(link); !watched) {
@@ -101,10 +101,10 @@ void SubscriberCore::arm() noexcept {
   std::uint32_t next = page_->armed.load() + 1;
   if (next == 0) next = 1;
   page_->armed.store(next);
-  shm::announce(bell_, shm::sleepers_on_descriptors);
+  shm::announce(*lane_.bell, shm::sleepers_on_descriptors);
   topic::Atomics::full_fence();
   // One that joined after this look finds our descriptor armed and passes full fences itself.
-  if (bell_.epoch.load() != known_epoch_) look_who_is_there();
+  if (lane_.bell->epoch.load() != lane_.known_epoch) look_who_is_there();
   // The others do so from their next publish on, and until then rely on our heavy barrier. Where
   // it is refused a wake may be missed; then its owner looks ten times a second.
   if (meets_asymmetric_publisher() && !os::heavy_barrier()) look_ten_times_a_second();

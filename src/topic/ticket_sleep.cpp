@@ -1,6 +1,6 @@
 #include "topic/ticket_sleep.hpp"
 
-#include "shm/doorbell.hpp"
+#include "signalbox/shm/doorbell.hpp"
 #include "topic/subscriber_core.hpp"
 
 namespace signalbox {

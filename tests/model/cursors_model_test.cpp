@@ -9,9 +9,9 @@
 #include <algorithm>
 #include <array>
 
-#include "shm/cursors.hpp"
-#include "shm/doorbell.hpp"
-#include "shm/ring.hpp"
+#include "signalbox/shm/cursors.hpp"
+#include "signalbox/shm/doorbell.hpp"
+#include "signalbox/shm/ring.hpp"
 
 namespace signalbox::model {
 namespace {

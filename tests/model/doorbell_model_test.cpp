@@ -7,8 +7,8 @@
 
 #include <array>
 
-#include "shm/doorbell.hpp"
-#include "shm/ring.hpp"
+#include "signalbox/shm/doorbell.hpp"
+#include "signalbox/shm/ring.hpp"
 
 namespace signalbox::model {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "shm/frame_pool.hpp"
 #include "shm/pins.hpp"
-#include "shm/ring.hpp"
+#include "signalbox/shm/ring.hpp"
 
 namespace signalbox::model {
 namespace {

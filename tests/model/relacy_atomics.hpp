@@ -31,7 +31,7 @@
 #include <relacy/var.hpp>
 #undef $
 
-#include "shm/atomics.hpp"
+#include "signalbox/shm/atomics.hpp"
 
 namespace signalbox::model {
 

@@ -5,7 +5,7 @@
 
 #include <array>
 
-#include "shm/ring.hpp"
+#include "signalbox/shm/ring.hpp"
 
 namespace signalbox::model {
 namespace {

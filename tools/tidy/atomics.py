@@ -13,7 +13,8 @@ from collections.abc import Iterator
 
 from .tree import File, Finding, Tree
 
-HOME = "src/shm"
+# The lock-free structures: those that are in line in programs are public.
+HOME = ("src/shm", "include/signalbox/shm")
 ALSO_ALLOWED = ("tests", "bench")
 CODE_LINES_BETWEEN_MAX = 3
 
@@ -44,9 +45,10 @@ def check_place(file: File) -> Iterator[Finding]:
     for number, line in enumerate(file.bare_lines, 1):
         if not ANY_ORDER.search(line):
             continue
-        if not file.under(HOME, *ALSO_ALLOWED):
-            yield file.finding("atomics", number, f"orders of atomics are stated only in {HOME}/")
-        elif file.under(HOME) and not file.is_test:
+        if not file.under(*HOME, *ALSO_ALLOWED):
+            places = " and ".join(f"{home}/" for home in HOME)
+            yield file.finding("atomics", number, f"orders of atomics are stated only in {places}")
+        elif file.under(*HOME) and not file.is_test:
             yield from check_tags(file, number, line)
 
 

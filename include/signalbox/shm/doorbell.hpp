@@ -16,7 +16,7 @@
 
 #include <cstdint>
 
-#include "shm/atomics.hpp"
+#include "signalbox/shm/atomics.hpp"
 
 namespace signalbox::shm {
 

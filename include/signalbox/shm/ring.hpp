@@ -1,25 +1,8 @@
 // ring.hpp: the broadcast ring of one publisher. One writer, any number of readers, no shared
 // index.
 //
-// A slot is one cache line, or a few for larger messages. Its first word tells everything:
-//
-//      0        8        16                                     64 * lines - 16
-//      +--------+--------+------------------- - - - - ---------+--------+--------+
-//      |sequence|  meta  |  words: a message, or its frame     | unused |  mark  |
-//      +--------+--------+------------------- - - - - ---------+--------+--------+
-//      sequence: 2p+2 once message p is ready; 0 never used
-//      mark:     2p+1 from before message p is written. A slot of one line has no mark of its own:
-//                its sequence is 2p+1 while message p is written, and the words fill the line.
-//
-// Only the first line of a larger slot is looked at by those who wait, so its mark is in the last
-// one: it would take the line away from them, and they from the writer, in the middle of a message.
-//
-// Successive messages lie slot_step slots apart: where they lie side by side, the processor fetches
-// the next slot for the writer while its reader looks at it.
-//
 // A reader looks at the slot it expects next, copies it and looks at the mark: unchanged means
-// whole, larger means the writer has lapped it by a countable amount. The sequence has 64
-// bits, so it never comes round again.
+// whole, larger means that the writer has lapped it. The sequence never comes round: 64 bits.
 //
 //   Threads  one writer thread; each reader thread has its own RingReader
 //   Crash    a writer that dies inside publish() leaves 2p+1 behind: that message was never there
@@ -31,65 +14,9 @@
 #include <cstdint>
 #include <cstring>
 
-#include "shm/atomics.hpp"
+#include "signalbox/shm/slot.hpp"
 
 namespace signalbox::shm {
-
-inline constexpr std::size_t slot_words = 6;  // in a slot of one line
-inline constexpr std::uint32_t slot_lines_max = 8;
-inline constexpr std::uint64_t slot_step = 5;  // odd, so that every slot has its turn
-
-// The words of a message that a slot has room for. Both counts are even: words travel in pairs.
-constexpr std::size_t words_in(std::uint32_t lines) noexcept {
-  return lines == 1 ? slot_words : std::size_t{8} * lines - 4;
-}
-
-template <class P>
-struct alignas(64) Slot {
-  typename P::template atomic<std::uint64_t> sequence;
-  typename P::template atomic<std::uint64_t> meta;
-  typename P::template atomic<std::uint64_t> words[slot_words];
-};
-static_assert(sizeof(Slot<RealAtomics>) == 64 && alignof(Slot<RealAtomics>) == 64);
-
-// A private copy of a slot's content.
-struct SlotImage {
-  std::uint64_t meta;
-  std::uint64_t words[slot_words];
-};
-
-constexpr std::uint64_t writing(std::uint64_t position) noexcept { return 2 * position + 1; }
-constexpr std::uint64_t ready(std::uint64_t position) noexcept { return 2 * position + 2; }
-// The position that a sequence other than 0 speaks of.
-constexpr std::uint64_t position_of(std::uint64_t sequence) noexcept { return (sequence - 1) / 2; }
-
-// Where the slots of a ring are.
-template <class AnySlot>
-class SlotArray {
- public:
-  SlotArray(AnySlot* slots, std::uint64_t depth, std::uint32_t lines) noexcept
-      : slots_(slots), mask_(depth - 1), lines_(lines) {}
-
-  std::uint64_t depth() const noexcept { return mask_ + 1; }
-  std::uint64_t mask() const noexcept { return mask_; }
-  // Of message `position`, where slots have one line.
-  AnySlot& one_line(std::uint64_t position) const noexcept {
-    return slots_[position * slot_step & mask_];
-  }
-  // The first line, however many there are.
-  AnySlot& first_line(std::uint64_t position) const noexcept {
-    return slots_[(position * slot_step & mask_) * lines_];
-  }
-  // The word that is marked before a message is written.
-  auto& mark(AnySlot& first) const noexcept {
-    return lines_ == 1 ? first.sequence : (&first)[lines_ - 1].words[slot_words - 1];
-  }
-
- private:
-  AnySlot* slots_;
-  std::uint64_t mask_;
-  std::uint32_t lines_;
-};
 
 template <class P>
 class RingWriter {
@@ -102,27 +29,39 @@ class RingWriter {
   std::uint64_t slot_index() const noexcept { return next_ & slots_.mask(); }
   // The word sleepers wait on for the message that was published last.
   const void* last_sequence() const noexcept { return &slots_.first_line(next_ - 1).sequence; }
-  // The slot of the message that will come next.
-  const std::byte* next_slot() const noexcept {
-    return reinterpret_cast<const std::byte*>(&slots_.first_line(next_));
+  // The slot of the message that will come next, or `ahead` messages after that.
+  const std::byte* next_slot(std::uint64_t ahead = 0) const noexcept {
+    return reinterpret_cast<const std::byte*>(&slots_.first_line(next_ + ahead));
   }
 
-  // Makes these 48 bytes message number next() and counts on. For slots of one line.
+  // Makes these 48 bytes message next() and counts on. For slots of one line.
   void publish(std::uint64_t meta, const std::byte* bytes) noexcept {
     Slot<P>& slot = slots_.one_line(next_);
-    write(slot, slot.sequence, meta, [&] { P::store_words(slot.words, bytes); });
+    write(next_, slot, slot.sequence, meta, [&] { P::store_words(slot.words, bytes); });
+  }
+  // The same out of registers, for who has asked for next() already.
+  void publish_at(std::uint64_t next, std::uint64_t meta,
+                  const std::uint64_t (&words)[slot_words]) noexcept {
+    Slot<P>& slot = slots_.one_line(next);
+    write(next, slot, slot.sequence, meta, [&] {
+#pragma GCC unroll 6
+      for (std::size_t i = 0; i < slot_words; ++i) {
+        // relaxed[ring.words]: published by the ready store, guarded by the mark.
+        slot.words[i].store(words[i], std::memory_order_relaxed);
+      }
+    });
   }
   // The same for slots of several lines, and `words` words: an even count.
   void publish_long(std::uint64_t meta, const std::byte* bytes, std::size_t words) noexcept {
     Slot<P>& first = slots_.first_line(next_);
-    write(first, slots_.mark(first), meta, [&] { P::store_lines(&first, bytes, words); });
+    write(next_, first, slots_.mark(first), meta, [&] { P::store_lines(&first, bytes, words); });
   }
 
  private:
   template <class Store>
-  void write(Slot<P>& slot, typename P::template atomic<std::uint64_t>& mark, std::uint64_t meta,
+  void write(std::uint64_t position, Slot<P>& slot,
+             typename P::template atomic<std::uint64_t>& mark, std::uint64_t meta,
              Store store) noexcept {
-    const std::uint64_t position = next_;  // the compiler cannot know that no slot overlaps it
     // relaxed[ring.mark]: the fence below orders it before the words.
     mark.store(writing(position), std::memory_order_relaxed);
     // sync[ring.mark] release: whoever sees one of the new words also sees the mark, and so
