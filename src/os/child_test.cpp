@@ -262,6 +262,7 @@ TEST(Child, ManyThreadsMaySpawnAtOnce) {
   const std::size_t before = test::open_descriptors();
   {
     std::vector<std::jthread> threads;
+    threads.reserve(4);
     for (int i = 0; i < 4; ++i) {
       threads.emplace_back([i] {
         for (int turn = 0; turn < 10; ++turn) {

@@ -145,6 +145,7 @@ TEST_F(SetReaderWriterLockTest, WritersNeverOverlapAnybody) {
   const ScratchKey second;
   auto watch = SemaphoreSet::create(second.key(), Values{0, 0}).value();
   std::vector<std::unique_ptr<Forked>> workers;
+  workers.reserve(4);
   for (int i = 0; i < 4; ++i) {
     workers.push_back(std::make_unique<Forked>([&, i] {
       const std::uint16_t mine = i == 0 ? 0 : 1;  // writers and readers inside

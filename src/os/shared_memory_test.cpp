@@ -147,7 +147,7 @@ TEST_F(SharedMemoryTest, IsResizedWithItsNewBytesReservedAndZero) {
   EXPECT_EQ(*whole.at<char>(1 << 19), 0);
   EXPECT_TRUE(whole.is_lost());
   const auto view = must(SharedMemory::open(name, Access::read));
-  for (const std::uint64_t bytes : {1, 8192}) {
+  for (const std::uint64_t bytes : {1U, 8192U}) {
     EXPECT_EQ(SharedMemory(must(SharedMemory::open(name, Access::read))).resize(bytes).error().code,
               Errc::permission_denied);
   }
@@ -202,6 +202,7 @@ TEST_F(SharedMemoryTest, OfManyThatComeAtOnceOneCreatesAndNobodyFindsItHalfMade)
   std::atomic<int> half_made{0};
   for (int round = 0; round < rounds; ++round) {
     std::vector<std::thread> comers;
+    comers.reserve(4);
     std::atomic<int> ready{0};
     for (int i = 0; i < 4; ++i) {
       comers.emplace_back([&] {

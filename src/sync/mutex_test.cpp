@@ -65,6 +65,7 @@ TEST_F(MutexTest, OneOwnerAtATime) {
   auto mutex = open_mutex();
   std::uint64_t counted = 0;  // not atomic: the lock orders it
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
       auto own = open_mutex();
@@ -151,6 +152,7 @@ TEST_F(MutexTest, SleepersAreCalledWhenTheHolderDiesAndIsNotReaped) {
   auto mutex = open_mutex();
   std::atomic<int> told{0};
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
       auto held = mutex.lock(watchdog());
@@ -273,6 +275,7 @@ TEST_F(MutexTest, FirstComeFirstServed) {
   auto mutex = open_mutex("fair", fair);
   std::uint64_t counted = 0;
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
       for (int k = 0; k < 500; ++k) {

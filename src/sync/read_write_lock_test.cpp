@@ -155,6 +155,7 @@ TEST_F(ReadWriteLockTest, TheNextWriterLearnsOnceThatTheLastDied) {
 TEST_F(ReadWriteLockTest, MoreReadersThanSlotsWaitInLine) {
   auto lock = open_lock();
   std::vector<ReadGuard> guards;
+  guards.reserve(128);
   for (int i = 0; i < 128; ++i) guards.push_back(lock.lock_to_read(watchdog()).value());
   EXPECT_EQ(lock.try_lock_to_read().error().code, Errc::would_block);
   std::thread reader([&] { EXPECT_TRUE(lock.lock_to_read(watchdog())); });

@@ -34,6 +34,7 @@ TEST_F(SemaphoreTest, NoMoreAreHeldThanThereAre) {
   std::atomic<int> inside{0};
   std::atomic<int> most{0};
   std::vector<std::thread> threads;
+  threads.reserve(6);
   for (int i = 0; i < 6; ++i) {
     threads.emplace_back([&] {
       for (int k = 0; k < 1000; ++k) {
@@ -65,6 +66,7 @@ TEST_F(SemaphoreTest, UnitsOfTheDeadComeBackOnce) {
     EXPECT_EQ(semaphore.value(), 1U);
     holder.kill();
     std::vector<Permit> permits;
+    permits.reserve(3);
     for (int i = 0; i < 3; ++i) permits.push_back(semaphore.acquire(watchdog()).value());
     EXPECT_EQ(semaphore.try_acquire().error().code, Errc::would_block);
     EXPECT_EQ(semaphore.acquire(Deadline::after(1ms)).error().code, Errc::timed_out);
@@ -110,6 +112,7 @@ TEST_F(SemaphoreTest, OnePostWakesOneOfSixtyFour) {
   std::atomic<int> woken{0};
   std::atomic<long> slept{0};
   std::vector<std::thread> threads;
+  threads.reserve(kWaiters);
   for (int i = 0; i < kWaiters; ++i) {
     threads.emplace_back([&] {
       const long before = sleeps();
@@ -144,8 +147,10 @@ TEST_F(SemaphoreTest, WhoWaitsIsNotWokenForNothing) {
 TEST_F(SemaphoreTest, ManyTakenAtOnceWakeMany) {
   auto semaphore = open_semaphore({.units_max = 8});
   std::vector<std::thread> threads;
+  threads.reserve(8);
   {
     std::vector<Permit> permits;
+    permits.reserve(8);
     for (int i = 0; i < 8; ++i) permits.push_back(semaphore.acquire(watchdog()).value());
     for (int i = 0; i < 8; ++i) {
       threads.emplace_back([&] {
