@@ -66,8 +66,8 @@ int need(std::string_view function, std::initializer_list<Needed> all, sbx_error
     char* at = problem.data();
     *at++ = '\'';
     const std::size_t length = std::min(one.name.size(), problem.size() - is_null.size() - 1);
-    at = std::copy_n(one.name.data(), length, at);
-    at = std::copy_n(is_null.data(), is_null.size(), at);
+    at = std::copy_n(one.name.begin(), length, at);
+    at = std::copy_n(is_null.begin(), is_null.size(), at);
     return bad_argument(function, {problem.data(), at}, error);
   }
   return SBX_OK;

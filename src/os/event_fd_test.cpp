@@ -55,7 +55,7 @@ TEST(EventFd, OverflowIsToldAndNothingIsAdded) {
 }
 
 TEST(EventFd, WhoAddsWaitsForRoom) {
-  for (const std::uint64_t count : {1, 5}) {
+  for (const std::uint64_t count : {1U, 5U}) {
     const auto event = must(EventFd::create(Mode::counter, EventFd::count_max));
     std::thread adder([&] { must(event.add(count, Deadline::never())); });
     EXPECT_EQ(must(event.take(Deadline::never())), EventFd::count_max);

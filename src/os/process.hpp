@@ -46,6 +46,7 @@ class LifeFd {
 class ZeroedInChild {
  public:
   template <class Word>
+  // NOLINTNEXTLINE(bugprone-sizeof-expression): the word may be a pointer, which is zeroed itself.
   explicit ZeroedInChild(Word& word) : ZeroedInChild(static_cast<void*>(&word), sizeof(Word)) {}
   ZeroedInChild(const ZeroedInChild&) = delete;
   ZeroedInChild& operator=(const ZeroedInChild&) = delete;

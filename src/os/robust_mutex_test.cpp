@@ -21,7 +21,7 @@
 
 // ThreadSanitizer of GCC 12 does not know pthread_mutex_clocklock(), and takes what was locked so
 // for unlocked. Races are still reported.
-extern "C" const char* __tsan_default_options();
+// NOLINTNEXTLINE(readability-identifier-naming): the name that ThreadSanitizer looks for.
 extern "C" const char* __tsan_default_options() { return "report_mutex_bugs=0"; }
 
 namespace signalbox::os {

@@ -38,7 +38,7 @@ bool is_shared_anonymous(const Call& call) {
 
 // Waking nobody goes wrong on no machine, and the C library does not look.
 bool sleeps(const Call& call) {
-  const std::uint64_t command = call.arguments[1] & FUTEX_CMD_MASK;
+  const int command = static_cast<int>(call.arguments[1]) & FUTEX_CMD_MASK;
   return command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET;
 }
 

@@ -18,10 +18,8 @@ namespace {
 
 using signalbox::Deadline;
 using signalbox::Errc;
-using signalbox::Publisher;
 using signalbox::PublisherOptions;
 using signalbox::Start;
-using signalbox::Subscriber;
 using signalbox::SubscriberOptions;
 using namespace std::chrono_literals;
 

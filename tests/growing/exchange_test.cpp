@@ -144,7 +144,7 @@ TEST_P(GrowingExchange, WhatTheKilledHadPublishedIsTaken) {
     Participant out([&] {
       auto publisher = open_publisher(tier);
       for (std::uint64_t number = 0; publisher && number < 5; ++number) {
-        auto loan = publisher->loan(3000 << number);
+        auto loan = publisher->loan(std::size_t{3000} << number);
         if (!loan) return 1;
         write(loan, number);
         if (!publisher->publish(std::move(loan))) return 2;

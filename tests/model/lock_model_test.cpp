@@ -63,6 +63,10 @@ struct Mortals : rl::test_suite<Derived, 3> {
     kernel.futex_wait({futex_word(line.places[place].call, 0)});
     return shm::Turn::not_yet;
   }
+
+ private:
+  Mortals() = default;
+  friend Derived;
 };
 
 // ---- the mutex

@@ -29,7 +29,6 @@
 #include <relacy/test_suite.hpp>
 #include <relacy/thread_local.hpp>
 #include <relacy/var.hpp>
-#undef $
 
 #include "signalbox/shm/atomics.hpp"
 
