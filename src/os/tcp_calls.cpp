@@ -100,9 +100,13 @@ Result<std::vector<TcpAddress>> resolve_tcp(const std::string& host, const std::
     name.bytes = one->ai_addrlen;
     all.push_back(name.address());
   }
-  // [::] takes IPv4 as well, and so comes first.
+  // [::] takes IPv4 as well, and so comes first. Not by stable_partition(), whose scratch memory
+  // comes from a deprecated function in libstdc++.
   if (listens && host.empty()) {
-    std::ranges::stable_partition(all, [](const TcpAddress& one) { return one.is_v6(); });
+    auto v6_end = all.begin();
+    for (auto one = all.begin(); one != all.end(); ++one) {
+      if (one->is_v6()) v6_end = std::rotate(v6_end, one, one + 1);
+    }
   }
   return all;
 }

@@ -47,9 +47,9 @@ Result<UnixAddress> UnixAddress::abstract(std::string_view name) {
 
 Result<UnixAddress> UnixAddress::in(const Fd& directory, std::string_view name) {
   char path[bytes_max + 2];
-  const int length =
-      std::snprintf(path, sizeof(path), "/proc/self/fd/%d/%.*s", directory.get(),
-                    static_cast<int>(std::min<std::size_t>(name.size(), 256)), name.data());
+  const std::string_view start = name.substr(0, 256);  // enough to be too long
+  const int length = std::snprintf(path, sizeof(path), "/proc/self/fd/%d/%.*s", directory.get(),
+                                   static_cast<int>(start.size()), start.data());
   if (length < 0 || static_cast<std::size_t>(length) > bytes_max) {
     return std::unexpected(bad_name(name,
                                     "with its directory's descriptor it is longer than 107 "

@@ -157,6 +157,7 @@ TEST(UnixListener, OfManyStartersOneWins) {
   for (int round = 0; round < 20; ++round) {
     test::Milestone over;
     std::vector<std::unique_ptr<test::Forked>> starters;
+    starters.reserve(8);
     int ends[2];
     ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
     for (int i = 0; i < 8; ++i) {

@@ -19,9 +19,8 @@ struct FieldFacts {
 };
 
 // The macro exists because only it can turn a field into its own name.
-// NOLINTNEXTLINE(bugprone-macro-parentheses): types and members cannot stand in parentheses
 #define SBX_FACTS(type, field) \
-  FieldFacts { #type "." #field, offsetof(type, field), sizeof(std::declval<type&>().field) }
+  FieldFacts { #type "." #field, offsetof(type, field), sizeof(type::field) }
 
 const FieldFacts kFields[] = {
     SBX_FACTS(SegmentHeader, magic),
