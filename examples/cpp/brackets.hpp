@@ -9,7 +9,8 @@
 
 class Brackets {
  public:
-  Brackets() { std::setbuf(stdout, nullptr); }  // each bracket goes to the terminal at once
+  // Each bracket goes to the terminal at once.
+  Brackets() { std::setvbuf(stdout, nullptr, _IONBF, 0); }
   ~Brackets() { static_cast<void>(inside_.remove()); }
   Brackets(const Brackets&) = delete;
   Brackets& operator=(const Brackets&) = delete;

@@ -9,7 +9,7 @@
 namespace os = signalbox::os;
 
 int main() {
-  std::setbuf(stdout, nullptr);  // each bracket goes to the terminal at once
+  std::setvbuf(stdout, nullptr, _IONBF, 0);  // each bracket goes to the terminal at once
   const auto memory =
       os::Mapping::anonymous(os::page_bytes(), {.access = os::Access::read_write}).value();
   auto* const room = os::Barrier::Memory::in(memory.writable_bytes()).value();

@@ -26,23 +26,23 @@ int main() {
 
   std::string greeting = read_settings();
   std::ofstream log = open_log();
-  std::cout << "ready" << std::endl;
+  std::cout << "ready\n" << std::flush;
 
   for (;;) {
     static_cast<void>(set.wait(sbx::Deadline::never()).value());
     while (const auto signal = signals.take()) {
-      log << "signal " << signal->number << " from process " << signal->pid << std::endl;
+      log << "signal " << signal->number << " from process " << signal->pid << "\n" << std::flush;
       switch (signal->number) {
         case SIGHUP:
           greeting = read_settings();
-          std::cout << "the greeting is " << greeting << std::endl;
+          std::cout << "the greeting is " << greeting << "\n" << std::flush;
           break;
         case SIGUSR1:
           log = open_log();
-          std::cout << "the log is a new one" << std::endl;
+          std::cout << "the log is a new one\n" << std::flush;
           break;
         default:  // all of main()'s objects are destroyed, as at any other end
-          std::cout << "good bye" << std::endl;
+          std::cout << "good bye\n" << std::flush;
           return 0;
       }
     }

@@ -13,7 +13,7 @@ using signalbox::Deadline;
 
 // The child could be any program that reads lines and answers each at once.
 int answer_squares() {
-  for (int number = 0; std::cin >> number;) std::cout << number * number << std::endl;
+  for (int number = 0; std::cin >> number;) std::cout << number * number << "\n" << std::flush;
   return std::cin.eof() ? 0 : 1;
 }
 

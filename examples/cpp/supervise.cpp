@@ -14,7 +14,7 @@ struct Daemon {
   os::PipeReader output;
   os::Child child;
 
-  explicit Daemon(std::initializer_list<std::string> argv) {
+  Daemon(std::initializer_list<std::string> argv) {
     auto pipe = os::Pipe::create().value();
     output = std::move(pipe.reader);
     // SIGKILL also when this process is killed: a daemon without its supervisor must not stay.
@@ -36,7 +36,7 @@ struct Daemon {
 
 int main(int words, char* word[]) {
   if (words != 2) return std::cerr << "usage: supervise DAEMON\n", 2;
-  Daemon daemon({word[1]});
+  Daemon daemon{word[1]};
   std::ofstream("daemon.conf") << "welcome\n";
   daemon.child.signal(SIGHUP).value();
   daemon.tell_what_it_says();
@@ -44,11 +44,12 @@ int main(int words, char* word[]) {
   if (std::rename("daemon.log", "daemon.log.1") != 0) return std::perror("daemon.log"), 1;
   daemon.child.signal(SIGUSR1).value();
   daemon.tell_what_it_says();
-  std::cout << (std::ifstream("daemon.log") ? "there are two logs" : "one log") << std::endl;
+  std::cout << (std::ifstream("daemon.log") ? "there are two logs" : "one log") << "\n"
+            << std::flush;
 
   daemon.end(std::chrono::seconds(30));
   daemon.tell_what_it_says();
 
-  Daemon stubborn({"sh", "-c", "trap '' TERM; echo I stay; exec sleep infinity"});
+  Daemon stubborn{"sh", "-c", "trap '' TERM; echo I stay; exec sleep infinity"};
   stubborn.end(std::chrono::milliseconds(50));
 }
