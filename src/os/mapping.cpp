@@ -287,7 +287,7 @@ Result<void> Mapping::lock(Part part) const {
   const auto [begin, bytes] = pages_of(*this, part);
   if (::mlock(begin, bytes) == 0) return {};
   const int refused = errno;
-  return signalbox::detail::or_out_of_memory([&, bytes = bytes]() -> Result<void> {
+  return signalbox::detail::or_out_of_memory([&]() -> Result<void> {
     const std::string tried = "keep " + std::to_string(bytes) + " bytes in memory";
     // The kernel says ENOMEM for an unprivileged process that is over its limit, EPERM for one
     // whose limit is 0, and EAGAIN where the pages could not be brought in.

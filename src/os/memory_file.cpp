@@ -104,7 +104,7 @@ Result<void> MemoryFile::resize(std::uint64_t bytes) {
   if (!before) return std::unexpected(before.error());
   const auto [refused, call] = set_size(fd_, *before, bytes);
   if (refused == 0) return {};
-  return or_out_of_memory([&, refused = refused, call = call]() -> Result<void> {
+  return or_out_of_memory([&]() -> Result<void> {
     std::string tried =
         "give " + std::to_string(bytes) + " bytes to memory that has " + std::to_string(*before);
     if (refused != EPERM) return std::unexpected(failure(refused, call, std::move(tried)));
