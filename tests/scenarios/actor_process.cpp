@@ -14,6 +14,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <utility>
 
 namespace signalbox::scenarios {
@@ -50,6 +51,7 @@ ActorProcess::ActorProcess(const std::vector<std::string>& command) {
   socket_ = os::Fd(ends[0]);
   const os::Fd theirs(ends[1]);
   std::vector<char*> arguments;
+  arguments.reserve(command.size() + 1);
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   pid_ = ::fork();
@@ -77,8 +79,9 @@ ActorProcess::~ActorProcess() {
   if (pid_ <= 0) return;
   try {
     kill();
-  } catch (const Mismatch&) {
-    // It was told so where it mattered; nothing may leave here.
+  } catch (const Mismatch& mismatch) {
+    // Nothing may leave here, and what was expected of the actor has been checked before.
+    std::cerr << "an actor was left behind: " << mismatch.what << "\n";
   }
 }
 

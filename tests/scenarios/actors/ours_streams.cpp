@@ -191,7 +191,7 @@ Result<std::size_t> receive_into(End& end, std::span<std::byte> room, bool waits
 std::string receive(const Words& words, bool waits) {
   std::string room(static_cast<std::size_t>(words.number(1)), '\0');
   std::vector<os::Fd> descriptors;
-  const std::string text =
+  std::string text =
       text_of(receive_into(ends.at(words[0]), std::as_writable_bytes(std::span(room)), waits,
                            words.has(2) ? &descriptors : nullptr),
               room);

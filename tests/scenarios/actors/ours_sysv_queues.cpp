@@ -19,7 +19,7 @@ os::SysvKey key_of(const std::string& word) {
 }
 
 std::string create(const Words& words) {
-  const std::string answer = keep(queues, words[0], os::SysvQueue::create(key_of(words[1])));
+  std::string answer = keep(queues, words[0], os::SysvQueue::create(key_of(words[1])));
   if (!words.has(2) || answer != "ok") return answer;
   return answer_of(queue_of(words).set_capacity(static_cast<std::uint64_t>(words.number(2))));
 }

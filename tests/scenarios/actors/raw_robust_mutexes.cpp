@@ -83,7 +83,7 @@ void* hold_for_ever(void* argument) {
 std::string cancel_holder(const Words& words) {
   Victim victim;
   for (std::size_t i = 0; i < words.count(); ++i) victim.mutexes.push_back(mutexes.at(words[i]));
-  pthread_t thread;
+  pthread_t thread{};
   if (::pthread_create(&thread, nullptr, hold_for_ever, &victim) != 0) return "EAGAIN";
   while (!victim.holds_all) ::sched_yield();
   ::pthread_cancel(thread);
