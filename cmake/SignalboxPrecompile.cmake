@@ -20,14 +20,19 @@ if(SIGNALBOX_PRECOMPILE)
   set_target_properties(signalbox_standard_headers PROPERTIES CXX_VISIBILITY_PRESET default)
   target_precompile_headers(signalbox_standard_headers PRIVATE ${SIGNALBOX_STANDARD_HEADERS})
 endif()
+# Tests are compiled in two ways: see SIGNALBOX_PLAIN_TESTS.
+function(signalbox_add_test_headers target)
+  add_library(${target} OBJECT EXCLUDE_FROM_ALL "${PROJECT_BINARY_DIR}/precompiled.cpp")
+  set_target_properties(${target} PROPERTIES CXX_VISIBILITY_PRESET default
+                                             POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${target} PRIVATE -fPIE ${ARGN})
+  target_link_libraries(${target} PRIVATE GTest::gmock GTest::gtest)
+  target_precompile_headers(${target} PRIVATE <gmock/gmock.h> <gtest/gtest.h> <filesystem>
+                            ${SIGNALBOX_STANDARD_HEADERS})
+endfunction()
 if(SIGNALBOX_PRECOMPILE AND SIGNALBOX_TESTS)
-  add_library(signalbox_test_headers OBJECT "${PROJECT_BINARY_DIR}/precompiled.cpp")
-  set_target_properties(signalbox_test_headers PROPERTIES CXX_VISIBILITY_PRESET default
-                                                          POSITION_INDEPENDENT_CODE OFF)
-  target_compile_options(signalbox_test_headers PRIVATE -fPIE)
-  target_link_libraries(signalbox_test_headers PRIVATE GTest::gmock GTest::gtest)
-  target_precompile_headers(signalbox_test_headers PRIVATE <gmock/gmock.h> <gtest/gtest.h>
-                            <filesystem> ${SIGNALBOX_STANDARD_HEADERS})
+  signalbox_add_test_headers(signalbox_optimised_test_headers)
+  signalbox_add_test_headers(signalbox_plain_test_headers -O0)
 endif()
 
 # A static library of C++ that is visible from outside by default, as those of src are.
@@ -37,9 +42,9 @@ function(signalbox_precompile_library target)
   endif()
 endfunction()
 
-# A program that links GoogleTest.
-function(signalbox_precompile_test target)
+# A program that links GoogleTest, compiled in this way: plain or optimised.
+function(signalbox_precompile_test target way)
   if(SIGNALBOX_PRECOMPILE)
-    target_precompile_headers(${target} REUSE_FROM signalbox_test_headers)
+    target_precompile_headers(${target} REUSE_FROM signalbox_${way}_test_headers)
   endif()
 endfunction()

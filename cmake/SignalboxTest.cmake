@@ -1,20 +1,39 @@
-# signalbox_add_test(NAME <name> SOURCES <file>... [LINK <target>...] [LABEL <label>] [TIMEOUT <s>]
-#                    [LONG])
-#
-# A GoogleTest program. All its cases run as one ctest entry per case, under the given label (unit,
-# conformance, crash, model, e2e; unit when absent). The timeout is a watchdog against hangs, not a
-# limit on speed. LONG: its cases begin before others, so that the last of them does not run alone.
+# Tests that only ask the library, whose own sources stay optimised, take half the time to compile
+# when they themselves are not; those that run the library's lock-free templates, single-step or
+# count millions of turns say OPTIMISED. In a release build, which measures and runs the proofs, all
+# are optimised, and a build with sanitizers decides for all of them as well.
+if(CMAKE_BUILD_TYPE STREQUAL "Release" OR SIGNALBOX_SANITIZE)
+  set(plain OFF)
+else()
+  set(plain ON)
+endif()
+option(SIGNALBOX_PLAIN_TESTS "Compile tests without optimisation" ${plain})
+
+# For what stands beside tests: a folder whose programs are only looked at for whether they work.
+function(signalbox_compile_plainly)
+  if(SIGNALBOX_PLAIN_TESTS)
+    set_property(DIRECTORY APPEND PROPERTY COMPILE_OPTIONS -O0)
+  endif()
+endfunction()
+
 if(SIGNALBOX_TESTS)
   enable_testing()
   find_package(GTest REQUIRED)
   include(GoogleTest)
 endif()
 
+# signalbox_add_test(NAME <name> SOURCES <file>... [LINK <target>...] [LABEL <label>] [TIMEOUT <s>]
+#                    [LONG] [OPTIMISED])
+#
+# A GoogleTest program. All its cases run as one ctest entry per case, under the given label (unit,
+# conformance, crash, model, e2e; unit when absent). The timeout is a watchdog against hangs, not a
+# limit on speed. LONG: its cases begin before others, so that the last of them does not run alone.
+# OPTIMISED: compiled as the library is, see SIGNALBOX_PLAIN_TESTS.
 function(signalbox_add_test)
   if(NOT SIGNALBOX_TESTS)
     return()
   endif()
-  cmake_parse_arguments(ARG "LONG" "NAME;LABEL;TIMEOUT" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "LONG;OPTIMISED" "NAME;LABEL;TIMEOUT" "SOURCES;LINK" ${ARGN})
   if(NOT ARG_LABEL)
     set(ARG_LABEL unit)
   endif()
@@ -29,7 +48,12 @@ function(signalbox_add_test)
   target_link_libraries(${ARG_NAME} PRIVATE ${ARG_LINK} GTest::gmock GTest::gtest_main)
   # A program exports nothing, and its types may hold the system's.
   set_target_properties(${ARG_NAME} PROPERTIES CXX_VISIBILITY_PRESET default)
-  signalbox_precompile_test(${ARG_NAME})
+  if(SIGNALBOX_PLAIN_TESTS AND NOT ARG_OPTIMISED)
+    target_compile_options(${ARG_NAME} PRIVATE -O0)
+    signalbox_precompile_test(${ARG_NAME} plain)
+  else()
+    signalbox_precompile_test(${ARG_NAME} optimised)
+  endif()
   # Discovery runs the program before ctest starts, not while building: a test that crashes on start
   # must be a failed test, not a failed build.
   gtest_discover_tests(${ARG_NAME} DISCOVERY_MODE PRE_TEST

@@ -180,13 +180,14 @@ def cmake_build(preset: str, *targets: str) -> Stage:
 
 
 def ctest(preset: str, folder: str = ".") -> Stage:
-    """The tests of one folder of a build, or of all."""
+    """The tests of one folder of a build, or of all. Many of them sleep for most of their time, so
+    one more runs than there are cores."""
     name = f"ctest-{preset}"
     return Stage(
         name,
         ["ctest", "--test-dir", f"build/{preset}/{folder}"]
         + ["--output-on-failure", "--no-tests=ignore"]
-        + ["-j", str(os.cpu_count() or 1), "--timeout", "300"]
+        + ["-j", str((os.cpu_count() or 1) + 1), "--timeout", "300"]
         + ["--output-junit", str(LOGS / f"{name}.xml")],
         count=count_junit,
     )

@@ -1,11 +1,12 @@
 // What a System V semaphore set tells about itself, and the machine about all of them.
+#include "signalbox/os/semaphore_set.hpp"
+
 #include <sys/sem.h>
 
 #include <cerrno>
 
 #include "os/failure.hpp"
 #include "os/semaphore_set_error.hpp"
-#include "signalbox/os/semaphore_set.hpp"
 
 namespace signalbox::os {
 

@@ -1,11 +1,12 @@
 // What a System V message queue tells about itself, and the machine about all of them.
+#include "signalbox/os/sysv_queue.hpp"
+
 #include <sys/msg.h>
 
 #include <cerrno>
 
 #include "os/failure.hpp"
 #include "os/sysv_queue_error.hpp"
-#include "signalbox/os/sysv_queue.hpp"
 
 namespace signalbox::os {
 

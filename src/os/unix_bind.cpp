@@ -1,5 +1,7 @@
 // How a Unix socket gets the file that is its name, takes over one that a dead socket left, and
 // removes its own and no other.
+#include "os/unix_calls.hpp"
+
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -11,7 +13,6 @@
 
 #include "os/failure.hpp"
 #include "os/readiness.hpp"
-#include "os/unix_calls.hpp"
 
 namespace signalbox::os {
 

@@ -12,7 +12,7 @@ namespace signalbox::topic {
 namespace {
 
 // How long one who lives may take to answer, as when a publisher is opened.
-constexpr auto kAnswerPatience = std::chrono::seconds(2);
+constexpr auto kHandOverPatience = std::chrono::seconds(2);
 
 }  // namespace
 
@@ -49,7 +49,7 @@ Result<void> TopicDirectory::show_arena(const OwnSegment& own, std::uint32_t num
 }
 
 Result<void> TopicDirectory::hand_to_all(const OwnSegment& own, int arena) {
-  const Deadline deadline = Deadline::after(kAnswerPatience);
+  const Deadline deadline = Deadline::after(kHandOverPatience);
   const auto everyone = participants();
   if (!everyone) return std::unexpected(everyone.error());
   for (const Participant& who : *everyone) {

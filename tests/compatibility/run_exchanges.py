@@ -5,8 +5,8 @@ the library's unit tests for arm64.
 
 The builds: gcc optimised and not, clang, gcc with AddressSanitizer, gcc for 32 bits, and gcc for
 arm64, whose programs qemu runs. The short form takes the pairs between gcc's 64 bits, its 32 bits,
-clang and arm64; the long form takes all builds in all ordered pairs. Small and large messages,
-reliable and lossy.
+clang and arm64, optimised less; the long form takes all builds in all ordered pairs. Small and
+large messages, reliable and lossy.
 """
 
 import argparse
@@ -103,7 +103,7 @@ def main() -> int:
     is_long = arguments.long or os.environ.get("SBX_PROOF_LONG", "") not in ("", "0")
 
     builds = list(BUILDS) if is_long else list(SHORT)
-    if not build(builds):
+    if not build(builds, is_long):
         return 1
     messages = 0
     tries, failed = (0, 0) if arguments.only else run_unit_tests()
