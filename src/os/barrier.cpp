@@ -33,11 +33,9 @@ Result<Barrier> Barrier::open(Memory& memory) {
   return Barrier(memory);
 }
 
-Result<bool> Barrier::wait() {
-  if (memory_ == nullptr) return std::unexpected(object_closed_error(Placed::barrier));
-  const int part = ::pthread_barrier_wait(native_in<pthread_barrier_t>(*memory_));
-  return part == PTHREAD_BARRIER_SERIAL_THREAD;
-}
+static_assert(PTHREAD_BARRIER_SERIAL_THREAD == -1, "wait() says so");
+
+Result<bool> Barrier::empty() { return std::unexpected(object_closed_error(Placed::barrier)); }
 
 Result<void> Barrier::destroy() {
   if (memory_ == nullptr) return std::unexpected(object_closed_error(Placed::barrier));

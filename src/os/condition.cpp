@@ -89,17 +89,7 @@ Result<void> Condition::wait(RobustMutex::Held& held, Deadline deadline) {
       wait_error(answer, forever ? "pthread_cond_wait" : "pthread_cond_clockwait"));
 }
 
-Result<void> Condition::notify_one() {
-  if (memory_ == nullptr) return std::unexpected(object_closed_error(Placed::condition));
-  ::pthread_cond_signal(native_in<pthread_cond_t>(*memory_));
-  return {};
-}
-
-Result<void> Condition::notify_all() {
-  if (memory_ == nullptr) return std::unexpected(object_closed_error(Placed::condition));
-  ::pthread_cond_broadcast(native_in<pthread_cond_t>(*memory_));
-  return {};
-}
+Result<void> Condition::empty() { return std::unexpected(object_closed_error(Placed::condition)); }
 
 Result<void> Condition::destroy() {
   if (memory_ == nullptr) return std::unexpected(object_closed_error(Placed::condition));

@@ -33,6 +33,11 @@ struct flock record_of(short type, const ByteRange& range) noexcept {
 
 short type_of(LockKind kind) noexcept { return kind == LockKind::shared ? F_RDLCK : F_WRLCK; }
 
+static_assert(F_RDLCK == static_cast<int>(kernel::LockChange::shared) &&
+              F_WRLCK == static_cast<int>(kernel::LockChange::exclusive) &&
+              F_UNLCK == static_cast<int>(kernel::LockChange::none));
+static_assert((LOCK_SH | LOCK_NB) == 5 && (LOCK_EX | LOCK_NB) == 6 && LOCK_UN == 8);
+
 enum class Patience { none, endless };
 
 std::string_view call_of(LockOwner owner, Patience patience) noexcept {
@@ -48,20 +53,17 @@ std::string_view call_of(LockOwner owner, Patience patience) noexcept {
   return "flock";
 }
 
-// Answers as the kernel does.
-int ask(int file, LockKind kind, const LockOptions& options, Patience patience) noexcept {
-  const bool waits = patience == Patience::endless;
+// Sleeps until it can be had. Answers as the kernel does.
+int ask_for(int file, LockKind kind, const LockOptions& options) noexcept {
   if (options.owner == LockOwner::flock) {
     if (options.range != ByteRange{}) {
       errno = EINVAL;
       return -1;
     }
-    return ::flock(file, (kind == LockKind::shared ? LOCK_SH : LOCK_EX) | (waits ? 0 : LOCK_NB));
+    return ::flock(file, kind == LockKind::shared ? LOCK_SH : LOCK_EX);
   }
   struct flock lock = record_of(type_of(kind), options.range);
-  const bool is_of_process = options.owner == LockOwner::process;
-  if (waits) return ::fcntl(file, is_of_process ? F_SETLKW : F_OFD_SETLKW, &lock);
-  return ::fcntl(file, is_of_process ? F_SETLK : F_OFD_SETLK, &lock);
+  return ::fcntl(file, options.owner == LockOwner::process ? F_SETLKW : F_OFD_SETLKW, &lock);
 }
 
 bool is_in_the_way(int refused) noexcept { return refused == EAGAIN || refused == EACCES; }
@@ -111,13 +113,9 @@ Error given_up(Errc code, int like, LockKind kind, const LockOptions& options) {
 }
 
 Result<bool> try_number(int file, LockKind kind, const LockOptions& options) {
-  const auto call = [&] { return ask(file, kind, options, Patience::none); };
-  if (retried(call) == 0) return true;
-  const int refused = errno;
-  if (is_in_the_way(refused)) return false;
-  return or_out_of_memory([&]() -> Result<bool> {
-    return std::unexpected(refusal(refused, call_of(options.owner, Patience::none), kind, options));
-  });
+  const long answer = kernel::try_once(file, kind, options);
+  if (answer == 0) return true;
+  return kernel::try_lock_after(answer, file, kind, options);
 }
 
 // ---- the sleep between two looks
@@ -156,7 +154,7 @@ Result<void> lock_number(int file, LockKind kind, const LockOptions& options, De
     return or_out_of_memory([&] { return lock_until(file, kind, options, deadline, on_signal); });
   }
   for (;;) {
-    if (ask(file, kind, options, Patience::endless) == 0) return {};
+    if (ask_for(file, kind, options) == 0) return {};
     const int refused = errno;
     if (refused == EINTR && on_signal == OnSignal::go_on) continue;
     return or_out_of_memory([&]() -> Result<void> {
@@ -167,16 +165,6 @@ Result<void> lock_number(int file, LockKind kind, const LockOptions& options, De
           refusal(refused, call_of(options.owner, Patience::endless), kind, options));
     });
   }
-}
-
-void unlock_number(int file, const LockOptions& options) noexcept {
-  if (options.owner == LockOwner::flock) {
-    ::flock(file, LOCK_UN);
-    return;
-  }
-  struct flock lock = record_of(F_UNLCK, options.range);
-  const int call = options.owner == LockOwner::process ? F_SETLK : F_OFD_SETLK;
-  retried([&] { return ::fcntl(file, call, &lock); });
 }
 
 // ---- who holds a flock
@@ -214,17 +202,25 @@ Result<std::optional<LockHolder>> flock_holder(const Fd& file, LockKind kind) {
 
 }  // namespace
 
-Result<bool> try_lock(const Fd& file, LockKind kind, const LockOptions& options) {
-  return try_number(file.get(), kind, options);
-}
-
 Result<void> lock(const Fd& file, LockKind kind, const LockOptions& options, Deadline deadline,
                   OnSignal on_signal) {
   return lock_number(file.get(), kind, options, deadline, on_signal);
 }
 
-void unlock(const Fd& file, const LockOptions& options) noexcept {
-  unlock_number(file.get(), options);
+void kernel::unlock_again(int file, const LockOptions& options) noexcept {
+  while (change_record_lock(file, LockChange::none, options) == -EINTR) {
+  }
+}
+
+Result<bool> kernel::try_lock_after(long refused, int file, LockKind kind,
+                                    const LockOptions& options) {
+  while (refused == -EINTR) refused = try_once(file, kind, options);
+  if (refused == 0) return true;
+  const int like = static_cast<int>(-refused);
+  if (is_in_the_way(like)) return false;
+  return or_out_of_memory([&]() -> Result<bool> {
+    return std::unexpected(refusal(like, call_of(options.owner, Patience::none), kind, options));
+  });
 }
 
 Result<std::optional<LockHolder>> holder_of(const Fd& file, LockKind kind,
@@ -310,7 +306,7 @@ Result<void> FileLock::try_convert(LockKind kind) {
 void FileLock::release() noexcept {
   const int file = std::exchange(file_, -1);
   if (file < 0 || generation_ != fork_generation()) return;
-  unlock_number(file, options_);
+  kernel::drop_lock(file, options_);
 }
 
 }  // namespace signalbox::os

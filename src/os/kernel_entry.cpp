@@ -1,13 +1,19 @@
 #include "signalbox/os/kernel_entry.hpp"
 
+#include <fcntl.h>
 #include <mqueue.h>
+#include <sys/file.h>
+#include <sys/msg.h>
 #include <sys/sem.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstddef>
 
 namespace signalbox::os::kernel {
@@ -15,14 +21,28 @@ namespace signalbox::os::kernel {
 #if !SBX_ENTERS_BY_NAME
 static_assert(static_cast<long>(KernelCall::read) == SYS_read);
 static_assert(static_cast<long>(KernelCall::write) == SYS_write);
+static_assert(static_cast<long>(KernelCall::lseek) == SYS_lseek);
 static_assert(static_cast<long>(KernelCall::sendto) == SYS_sendto);
 static_assert(static_cast<long>(KernelCall::recvmsg) == SYS_recvmsg);
+static_assert(static_cast<long>(KernelCall::kill) == SYS_kill);
 static_assert(static_cast<long>(KernelCall::semop) == SYS_semop);
+static_assert(static_cast<long>(KernelCall::msgsnd) == SYS_msgsnd);
+static_assert(static_cast<long>(KernelCall::msgrcv) == SYS_msgrcv);
+static_assert(static_cast<long>(KernelCall::fcntl) == SYS_fcntl);
+static_assert(static_cast<long>(KernelCall::flock) == SYS_flock);
 static_assert(static_cast<long>(KernelCall::futex) == SYS_futex);
 static_assert(static_cast<long>(KernelCall::mq_timedsend) == SYS_mq_timedsend);
 static_assert(static_cast<long>(KernelCall::mq_timedreceive) == SYS_mq_timedreceive);
-static_assert(static_cast<long>(KernelCall::pidfd_send_signal) == SYS_pidfd_send_signal);
+static_assert(static_cast<long>(KernelCall::splice) == SYS_splice);
+static_assert(static_cast<long>(KernelCall::timerfd_settime) == SYS_timerfd_settime);
 static_assert(static_cast<long>(KernelCall::pwritev2) == SYS_pwritev2);
+static_assert(static_cast<long>(KernelCall::pidfd_send_signal) == SYS_pidfd_send_signal);
+static_assert(sizeof(RecordLock) == sizeof(struct flock) &&
+              offsetof(RecordLock, begin) == offsetof(struct flock, l_start) &&
+              offsetof(RecordLock, bytes) == offsetof(struct flock, l_len));
+static_assert(sizeof(TimerSetting) == sizeof(itimerspec) &&
+              offsetof(TimerSetting, first) == offsetof(itimerspec, it_value));
+static_assert(F_SETLK == set_lock && F_OFD_SETLK == set_file_lock);
 #endif
 static_assert(send_flags == (MSG_NOSIGNAL | MSG_DONTWAIT));
 static_assert((MSG_CMSG_CLOEXEC | MSG_DONTWAIT | MSG_TRUNC) == 0x40000060 && MSG_CTRUNC == 0x8);
@@ -30,49 +50,93 @@ static_assert(sizeof(MessageHeader) == sizeof(msghdr) && sizeof(MessagePart) == 
 static_assert(offsetof(MessageHeader, parts) == offsetof(msghdr, msg_iov) &&
               offsetof(MessageHeader, control) == offsetof(msghdr, msg_control) &&
               offsetof(MessageHeader, flags) == offsetof(msghdr, msg_flags));
+static_assert(sizeof(SignalRecord) == sizeof(signalfd_siginfo) &&
+              offsetof(SignalRecord, code) == offsetof(signalfd_siginfo, ssi_code) &&
+              offsetof(SignalRecord, pid) == offsetof(signalfd_siginfo, ssi_pid) &&
+              offsetof(SignalRecord, uid) == offsetof(signalfd_siginfo, ssi_uid) &&
+              offsetof(SignalRecord, value) == offsetof(signalfd_siginfo, ssi_int));
 static_assert(sizeof(SetOperation) == sizeof(sembuf) &&
               offsetof(SetOperation, flags) == offsetof(sembuf, sem_flg) && SEM_UNDO == 0x1000);
 
-long enter_by_name(KernelCall call, long first, long second, long third, long fourth,
-                   long sixth) noexcept {
+namespace {
+
+template <class T>
+T* pointer(long at) noexcept {
+  return reinterpret_cast<T*>(static_cast<std::uintptr_t>(at));
+}
+
+timespec time_of(const TimerSetting::Time& time) noexcept {
+  return {.tv_sec = static_cast<time_t>(time.seconds),
+          .tv_nsec = static_cast<long>(time.nanoseconds)};
+}
+
+int set_timer(int fd, int flags, const TimerSetting& setting) noexcept {
+  const itimerspec when{.it_interval = time_of(setting.period), .it_value = time_of(setting.first)};
+  return ::timerfd_settime(fd, flags, &when, nullptr);
+}
+
+int change_lock(int fd, long command, const RecordLock& wanted) noexcept {
+  struct flock lock{};
+  lock.l_type = wanted.type;
+  lock.l_whence = wanted.whence;
+  lock.l_start = static_cast<off_t>(wanted.begin);
+  lock.l_len = static_cast<off_t>(wanted.bytes);
+  return ::fcntl(fd, command == set_lock ? F_SETLK : F_OFD_SETLK, &lock);
+}
+
+ssize_t call_by_name(KernelCall call, long first, long second, long third, long fourth, long fifth,
+                     long sixth) noexcept {
   const auto fd = static_cast<int>(first);
-  auto* const at = reinterpret_cast<void*>(static_cast<std::uintptr_t>(second));
+  auto* const at = pointer<void>(second);
   const auto bytes = static_cast<std::size_t>(third);
-  ssize_t answer = -1;
   switch (call) {
     case KernelCall::read:
-      answer = ::read(fd, at, bytes);
-      break;
+      return ::read(fd, at, bytes);
     case KernelCall::write:
-      answer = ::write(fd, at, bytes);
-      break;
+      return ::write(fd, at, bytes);
+    case KernelCall::lseek:
+      return ::lseek(fd, second, static_cast<int>(third)) < 0 ? -1 : 0;
     case KernelCall::sendto:
-      answer = ::send(fd, at, bytes, static_cast<int>(fourth));
-      break;
+      return ::send(fd, at, bytes, static_cast<int>(fourth));
     case KernelCall::recvmsg:
-      answer = ::recvmsg(fd, static_cast<msghdr*>(at), static_cast<int>(third));
-      break;
+      return ::recvmsg(fd, static_cast<msghdr*>(at), static_cast<int>(third));
+    case KernelCall::kill:
+      return ::kill(static_cast<pid_t>(first), static_cast<int>(second));
     case KernelCall::semop:
-      answer = ::semop(static_cast<int>(first), static_cast<sembuf*>(at), bytes);
-      break;
+      return ::semop(fd, static_cast<sembuf*>(at), bytes);
+    case KernelCall::msgsnd:
+      return ::msgsnd(fd, at, bytes, static_cast<int>(fourth));
+    case KernelCall::msgrcv:
+      return ::msgrcv(fd, at, bytes, fourth, static_cast<int>(fifth));
+    case KernelCall::fcntl:
+      return change_lock(fd, second, *pointer<const RecordLock>(third));
+    case KernelCall::flock:
+      return ::flock(fd, static_cast<int>(second));
     case KernelCall::futex:
-      answer = ::syscall(SYS_futex, first, second, third, fourth, nullptr, sixth);
-      break;
+      return ::syscall(SYS_futex, first, second, third, fourth, nullptr, sixth);
     case KernelCall::mq_timedsend:
-      answer = ::mq_send(fd, static_cast<const char*>(at), bytes, static_cast<unsigned>(fourth));
-      break;
+      return ::mq_send(fd, static_cast<const char*>(at), bytes, static_cast<unsigned>(fourth));
     case KernelCall::mq_timedreceive:
-      answer = ::mq_receive(fd, static_cast<char*>(at), bytes,
-                            reinterpret_cast<unsigned*>(static_cast<std::uintptr_t>(fourth)));
-      break;
+      return ::mq_receive(fd, static_cast<char*>(at), bytes, pointer<unsigned>(fourth));
+    case KernelCall::splice:
+      return ::splice(fd, nullptr, static_cast<int>(third), nullptr,
+                      static_cast<std::size_t>(fifth), static_cast<unsigned>(sixth));
+    case KernelCall::timerfd_settime:
+      return set_timer(fd, static_cast<int>(second), *pointer<const TimerSetting>(third));
     case KernelCall::pidfd_send_signal:
-      answer = ::syscall(SYS_pidfd_send_signal, first, second, nullptr, 0);
-      break;
+      return ::syscall(SYS_pidfd_send_signal, first, second, nullptr, 0);
     case KernelCall::pwritev2:
-      answer = ::pwritev2(fd, static_cast<const iovec*>(at), static_cast<int>(third), fourth,
-                          static_cast<int>(sixth));
-      break;
+      return ::pwritev2(fd, static_cast<const iovec*>(at), static_cast<int>(third), fourth,
+                        static_cast<int>(sixth));
   }
+  return -1;
+}
+
+}  // namespace
+
+long enter_by_name(KernelCall call, long first, long second, long third, long fourth, long fifth,
+                   long sixth) noexcept {
+  const ssize_t answer = call_by_name(call, first, second, third, fourth, fifth, sixth);
   return answer < 0 ? -errno : answer;
 }
 

@@ -108,8 +108,11 @@ Result<PipeReader> PipeReader::adopt(Fd end) {
 }
 
 Result<std::size_t> PipeReader::read_after(long refused, std::span<std::byte> room,
-                                           const Deadline* deadline, OnSignal on_signal) {
-  return os::read_after(refused, fd_, room, deadline, on_signal, kRead);
+                                           Deadline deadline, OnSignal on_signal) {
+  return os::read_after(refused, fd_, room, &deadline, on_signal, kRead);
+}
+Result<std::size_t> PipeReader::try_read_after(long refused, std::span<std::byte> room) {
+  return os::read_after(refused, fd_, room, nullptr, OnSignal::go_on, kRead);
 }
 Result<void> PipeReader::read_all(std::span<std::byte>& rest, Deadline deadline,
                                   OnSignal on_signal) {
@@ -126,8 +129,18 @@ Result<PipeWriter> PipeWriter::adopt(Fd end) {
 }
 
 Result<std::size_t> PipeWriter::write_after(long refused, std::span<const std::byte> bytes,
-                                            const Deadline* deadline, OnSignal on_signal) {
-  return os::write_after(refused, fd_, bytes, write_quietly, deadline, on_signal, kWrite);
+                                            Deadline deadline, OnSignal on_signal) {
+  return os::write_after(refused, fd_, bytes, write_quietly, &deadline, on_signal, kWrite);
+}
+Result<std::size_t> PipeWriter::try_write_after(long refused, std::span<const std::byte> bytes) {
+  return os::write_after(refused, fd_, bytes, write_quietly, nullptr, OnSignal::go_on, kWrite);
+}
+Result<std::size_t> PipeWriter::write_unflagged(std::span<const std::byte> bytes, Deadline deadline,
+                                                OnSignal on_signal) {
+  return write_after(-EOPNOTSUPP, bytes, deadline, on_signal);
+}
+Result<std::size_t> PipeWriter::try_write_unflagged(std::span<const std::byte> bytes) {
+  return try_write_after(-EOPNOTSUPP, bytes);
 }
 Result<void> PipeWriter::write_all(std::span<const std::byte>& rest, Deadline deadline,
                                    OnSignal on_signal) {

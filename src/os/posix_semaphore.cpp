@@ -115,7 +115,7 @@ int set_exact_mode(const std::string& name, std::uint32_t mode) {
 
 }  // namespace
 
-Result<void> PosixSemaphore::wait(Deadline deadline, OnSignal on_signal) {
+Result<void> PosixSemaphore::wait_slowly(Deadline deadline, OnSignal on_signal) {
   if (native_ == nullptr) return std::unexpected(object_closed_error(Placed::semaphore));
   const timespec until = absolute(deadline);
   for (;;) {
@@ -137,10 +137,10 @@ Result<bool> PosixSemaphore::try_wait() {
   }
 }
 
-Result<void> PosixSemaphore::post() {
+Result<void> PosixSemaphore::not_posted() const {
+  const int refused = errno;
   if (native_ == nullptr) return std::unexpected(object_closed_error(Placed::semaphore));
-  if (::sem_post(sem(native_)) == 0) return {};
-  return std::unexpected(use_error(errno, "sem_post"));
+  return std::unexpected(use_error(refused, "sem_post"));
 }
 
 Result<std::int32_t> PosixSemaphore::value() const {

@@ -8,22 +8,14 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
 #include "os/file.hpp"
+#include "signalbox/os/fork_generation.hpp"
 
 namespace signalbox::os {
-
-namespace detail {
-// Defined where the handlers are that count it, so that who asks has linked them as well.
-extern std::atomic<unsigned> fork_generation_word;
-}  // namespace detail
-
-// Grows by one in every forked child: a handle that remembers another value belongs to the parent.
-inline unsigned fork_generation() noexcept { return detail::fork_generation_word.load(); }
 
 // A descriptor that a forked child loses: its open-file-description lock is this process's life.
 class LifeFd {

@@ -7,7 +7,6 @@
 #include "os/failure.hpp"
 #include "os/monotonic.hpp"
 #include "os/placed_object.hpp"
-#include "os/process.hpp"
 
 namespace signalbox::os {
 
@@ -48,9 +47,6 @@ Error lock_error(int error_number, std::string_view call) noexcept {
 
 }  // namespace
 
-ReaderWriterLock::Held::Held(void* native) noexcept
-    : native_(native), generation_(fork_generation()) {}
-
 Result<ReaderWriterLock> ReaderWriterLock::create(Memory& memory, ReaderWriterLockOptions options) {
   auto made =
       place<pthread_rwlock_t>(memory, Placed::reader_writer_lock, "pthread_rwlock_init",
@@ -71,7 +67,7 @@ Result<ReaderWriterLock::Held> ReaderWriterLock::held(int answer, void* native, 
   return std::unexpected(lock_error(answer, call));
 }
 
-Result<ReaderWriterLock::Held> ReaderWriterLock::lock_shared(Deadline deadline) {
+Result<ReaderWriterLock::Held> ReaderWriterLock::lock_shared_slowly(Deadline deadline) {
   if (memory_ == nullptr) return std::unexpected(object_closed_error(Placed::reader_writer_lock));
   auto* const native = native_in<pthread_rwlock_t>(*memory_);
   if (deadline.is_never()) {
@@ -82,7 +78,7 @@ Result<ReaderWriterLock::Held> ReaderWriterLock::lock_shared(Deadline deadline) 
               "pthread_rwlock_clockrdlock");
 }
 
-Result<ReaderWriterLock::Held> ReaderWriterLock::lock_exclusive(Deadline deadline) {
+Result<ReaderWriterLock::Held> ReaderWriterLock::lock_exclusive_slowly(Deadline deadline) {
   if (memory_ == nullptr) return std::unexpected(object_closed_error(Placed::reader_writer_lock));
   auto* const native = native_in<pthread_rwlock_t>(*memory_);
   if (deadline.is_never()) {
@@ -116,21 +112,14 @@ Result<void> ReaderWriterLock::destroy() {
   return {};
 }
 
-Result<void> ReaderWriterLock::Held::unlock() {
-  void* const native = std::exchange(native_, nullptr);
-  if (native == nullptr) return {};
-  if (generation_ != fork_generation()) {
-    return std::unexpected(signalbox::detail::explained(Errc::wrong_process, [] {
-      return Error{Errc::wrong_process,
-                   0,
-                   {},
-                   "cannot unlock a reader/writer lock: it was locked before fork() and belongs to "
-                   "the parent, who unlocks it."};
-    }));
-  }
-  // It checks nothing, so there is nothing that it could answer.
-  ::pthread_rwlock_unlock(static_cast<pthread_rwlock_t*>(native));
-  return {};
+Result<void> ReaderWriterLock::Held::of_the_parent() {
+  return std::unexpected(signalbox::detail::explained(Errc::wrong_process, [] {
+    return Error{Errc::wrong_process,
+                 0,
+                 {},
+                 "cannot unlock a reader/writer lock: it was locked before fork() and belongs to "
+                 "the parent, who unlocks it."};
+  }));
 }
 
 }  // namespace signalbox::os

@@ -77,13 +77,14 @@ Result<RobustMutex> RobustMutex::open(Memory& memory) {
   return RobustMutex(memory);
 }
 
-Result<RobustMutex::Held> RobustMutex::lock(Deadline deadline) {
+Result<RobustMutex::Held> RobustMutex::lock_after(int answer, Deadline deadline) {
   if (memory_ == nullptr) return std::unexpected(object_closed_error(Placed::robust_mutex));
   auto* const native = native_in<pthread_mutex_t>(*memory_);
   const bool forever = deadline.is_never();
-  const timespec until = absolute(deadline);
-  const int answer = forever ? ::pthread_mutex_lock(native)
-                             : ::pthread_mutex_clocklock(native, CLOCK_MONOTONIC, &until);
+  if (!forever) {
+    const timespec until = absolute(deadline);
+    answer = ::pthread_mutex_clocklock(native, CLOCK_MONOTONIC, &until);
+  }
   if (answer == 0 || answer == EOWNERDEAD) return Held(native, answer == EOWNERDEAD);
   return std::unexpected(
       lock_error(answer, forever ? "pthread_mutex_lock" : "pthread_mutex_clocklock"));
@@ -123,11 +124,7 @@ Result<void> RobustMutex::Held::mark_consistent() {
   return {};
 }
 
-Result<void> RobustMutex::Held::unlock() {
-  if (native_ == nullptr) return {};
-  owner_died_ = false;
-  const int refused = ::pthread_mutex_unlock(mutex(std::exchange(native_, nullptr)));
-  if (refused == 0) return {};
+Result<void> RobustMutex::Held::not_unlocked(int refused) {
   return std::unexpected(held_error(refused, "pthread_mutex_unlock", "unlock a robust mutex"));
 }
 

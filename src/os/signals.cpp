@@ -34,17 +34,8 @@ Result<Signals> Signals::block(std::initializer_list<int> numbers) {
   return made;
 }
 
-std::optional<Signal> Signals::take() noexcept {
-  signalfd_siginfo info{};
-  if (::read(fd_.get(), &info, sizeof(info)) != sizeof(info)) return std::nullopt;
-  const bool has_value = info.ssi_code == SI_QUEUE || info.ssi_code == SI_MESGQ ||
-                         info.ssi_code == SI_TIMER || info.ssi_code == SI_ASYNCIO;
-  return Signal{.number = static_cast<int>(info.ssi_signo),
-                .pid = info.ssi_pid,
-                .uid = info.ssi_uid,
-                .has_value = has_value,
-                .value = has_value ? info.ssi_int : 0};
-}
+// Those that take() knows by their code to have a value.
+static_assert(SI_QUEUE == -1 && SI_TIMER == -2 && SI_MESGQ == -3 && SI_ASYNCIO == -4);
 
 Result<Signal> Signals::take(Deadline deadline, OnSignal on_signal) {
   for (;;) {
@@ -58,9 +49,7 @@ Result<Signal> Signals::take(Deadline deadline, OnSignal on_signal) {
 
 namespace {
 
-Result<void> sent(int answer, std::string_view call, int pid, int number) {
-  if (answer == 0) return {};
-  const int refused = errno;
+Result<void> not_sent_by(int refused, std::string_view call, int pid, int number) {
   return signalbox::detail::or_out_of_memory([&]() -> Result<void> {
     std::string tried =
         "send signal " + std::to_string(number) + " to process " + std::to_string(pid);
@@ -96,14 +85,15 @@ Result<void> refuse_group(int pid) {
 
 }  // namespace
 
-Result<void> send_signal(int pid, int number) {
+Result<void> kernel::not_sent(long refused, int pid, int number) {
   if (pid <= 0) return refuse_group(pid);
-  return sent(::kill(pid, number), "kill", pid, number);
+  return not_sent_by(static_cast<int>(-refused), "kill", pid, number);
 }
 
 Result<void> queue_signal(int pid, int number, int value) {
   if (pid <= 0) return refuse_group(pid);
-  return sent(::sigqueue(pid, number, {.sival_int = value}), "sigqueue", pid, number);
+  if (::sigqueue(pid, number, {.sival_int = value}) == 0) return {};
+  return not_sent_by(errno, "sigqueue", pid, number);
 }
 
 }  // namespace signalbox::os

@@ -43,41 +43,19 @@ class KernelMessage {
   void* at_ = &usual_;
 };
 
-struct Selection {
+static_assert(MSG_NOERROR == 010000 && MSG_EXCEPT == 020000);
+
+struct Received {
   long type;
-  int flags;
+  std::size_t bytes;
 };
 
-// Empty: a filter for a type that no message has, which the kernel would take for another filter.
-std::optional<Selection> selection(MessageFilter filter) noexcept {
-  if (filter.type() < 1) return std::nullopt;
-  switch (filter.kind()) {
-    case MessageFilter::Kind::any:
-      return Selection{0, 0};
-    case MessageFilter::Kind::exact:
-      return Selection{filter.type(), 0};
-    case MessageFilter::Kind::up_to:
-      return Selection{-filter.type(), 0};
-    case MessageFilter::Kind::all_but:
-      return Selection{filter.type(), MSG_EXCEPT};
-  }
-  return std::nullopt;
-}
-
-// One msgrcv() into the caller's buffer, after which errno tells why there is none.
-std::optional<QueueMessage> receive_once(int id, std::span<std::byte> buffer, KernelMessage& room,
-                                         Selection selected, TooLong too_long) noexcept {
-  // With room for one byte more, a message that fills it was longer than the buffer.
-  const bool may_cut = too_long == TooLong::cut_off;
-  const int flags = selected.flags | (may_cut ? MSG_NOERROR : 0);
-  const std::size_t most = buffer.size() + (may_cut ? 1U : 0U);
-  const ssize_t got = ::msgrcv(id, room.data(), most, selected.type, flags);
+// One msgrcv(), after which errno tells why there is nothing.
+std::optional<Received> receive_once(int id, KernelMessage& room, std::size_t most, long type,
+                                     int flags) noexcept {
+  const ssize_t got = ::msgrcv(id, room.data(), most, type, flags);
   if (got < 0) return std::nullopt;
-  const std::size_t bytes = std::min(static_cast<std::size_t>(got), buffer.size());
-  if (bytes != 0) std::memcpy(buffer.data(), room.bytes(), bytes);
-  return QueueMessage{.type = room.type(),
-                      .bytes = bytes,
-                      .was_cut_off = static_cast<std::size_t>(got) > buffer.size()};
+  return Received{.type = room.type(), .bytes = static_cast<std::size_t>(got)};
 }
 
 // Makes `attempt` until it succeeds, which it says with true; else errno tells why. `missing` is
@@ -98,6 +76,11 @@ bool within(Deadline deadline, OnSignal on_signal, int missing, Attempt attempt)
     }
   }
   return true;
+}
+
+// Did the call that was made in line end for good?
+bool is_over(long refused, OnSignal on_signal) noexcept {
+  return refused != -EINTR || on_signal == OnSignal::give_up;
 }
 
 Result<void> change(int id, std::string_view tried, auto edit) {
@@ -145,8 +128,11 @@ Result<SysvQueue> SysvQueue::attach(int id) {
   return std::unexpected(std::move(error));
 }
 
-Result<void> SysvQueue::send(long type, std::span<const std::byte> message, Deadline deadline,
-                             OnSignal on_signal) {
+Result<void> SysvQueue::send_after(long refused, long type, std::span<const std::byte> message,
+                                   Deadline deadline, OnSignal on_signal) {
+  if (is_sent_in_line(message, deadline) && is_over(refused, on_signal)) {
+    return std::unexpected(queue_send_error(static_cast<int>(-refused), id_, type, message.size()));
+  }
   KernelMessage kernel(message.size());
   if (kernel.data() == nullptr) return std::unexpected(detail::out_of_memory());
   kernel.type() = type;
@@ -168,30 +154,36 @@ Result<bool> SysvQueue::try_send(long type, std::span<const std::byte> message) 
   return std::unexpected(queue_send_error(errno, id_, type, message.size()));
 }
 
-Result<QueueMessage> SysvQueue::receive(std::span<std::byte> buffer, MessageFilter filter,
-                                        Deadline deadline, TooLong too_long, OnSignal on_signal) {
-  const auto selected = selection(filter);
-  if (!selected) return std::unexpected(queue_filter_error(filter.type()));
+Result<QueueMessage> SysvQueue::receive_after(long refused, std::span<std::byte> buffer,
+                                              MessageFilter filter, Deadline deadline,
+                                              TooLong too_long, OnSignal on_signal) {
+  if (is_received_in_line(buffer, filter, deadline) && is_over(refused, on_signal)) {
+    return std::unexpected(queue_receive_error(static_cast<int>(-refused), id_, buffer.size()));
+  }
+  if (filter.type() < 1) return std::unexpected(queue_filter_error(filter.type()));
   KernelMessage room(buffer.size() + 1);
   if (room.data() == nullptr) return std::unexpected(detail::out_of_memory());
-  std::optional<QueueMessage> got;
+  const Selection wanted = selection(filter, too_long);
+  const std::size_t most = buffer.size() + (too_long == TooLong::cut_off ? 1U : 0U);
+  std::optional<Received> got;
   within(deadline, on_signal, ENOMSG, [&](int flags) {
-    got = receive_once(id_, buffer, room, {selected->type, selected->flags | flags}, too_long);
+    got = receive_once(id_, room, most, wanted.type, wanted.flags | flags);
     return got.has_value();
   });
-  if (got) return *got;
+  if (got) return copied(got->type, room.bytes(), got->bytes, buffer);
   return std::unexpected(queue_receive_error(errno, id_, buffer.size()));
 }
 
 Result<std::optional<QueueMessage>> SysvQueue::try_receive(std::span<std::byte> buffer,
                                                            MessageFilter filter, TooLong too_long) {
-  const auto selected = selection(filter);
-  if (!selected) return std::unexpected(queue_filter_error(filter.type()));
+  if (filter.type() < 1) return std::unexpected(queue_filter_error(filter.type()));
   KernelMessage room(buffer.size() + 1);
   if (room.data() == nullptr) return std::unexpected(detail::out_of_memory());
-  auto got =
-      receive_once(id_, buffer, room, {selected->type, selected->flags | IPC_NOWAIT}, too_long);
-  if (got || errno == ENOMSG) return got;
+  const Selection wanted = selection(filter, too_long);
+  const std::size_t most = buffer.size() + (too_long == TooLong::cut_off ? 1U : 0U);
+  const auto got = receive_once(id_, room, most, wanted.type, wanted.flags | IPC_NOWAIT);
+  if (got) return copied(got->type, room.bytes(), got->bytes, buffer);
+  if (errno == ENOMSG) return std::optional<QueueMessage>();
   return std::unexpected(queue_receive_error(errno, id_, buffer.size()));
 }
 
@@ -201,8 +193,9 @@ Result<std::optional<QueueMessage>> SysvQueue::peek(std::size_t place,
   if (room.data() == nullptr) return std::unexpected(detail::out_of_memory());
   // A place beyond what the kernel can count has no message either.
   const long at = static_cast<long>(std::min<std::size_t>(place, LONG_MAX));
-  auto got = receive_once(id_, buffer, room, {at, MSG_COPY | IPC_NOWAIT}, TooLong::refuse);
-  if (got || errno == ENOMSG) return got;
+  const auto got = receive_once(id_, room, buffer.size(), at, MSG_COPY | IPC_NOWAIT);
+  if (got) return copied(got->type, room.bytes(), got->bytes, buffer);
+  if (errno == ENOMSG) return std::optional<QueueMessage>();
   return std::unexpected(queue_receive_error(errno, id_, buffer.size()));
 }
 

@@ -133,6 +133,44 @@ TEST_F(SysvQueueTest, EmptyMessagesAndEmptyBuffersAreAllowed) {
   EXPECT_EQ(said(queue().receive({}, MessageFilter::any(), watchdog())), "7:");
 }
 
+// Up to 256 bytes go without a call into the library where the wait may be endless.
+TEST_F(SysvQueueTest, MessagesOfEverySizeAroundTheShortWayComeWhole) {
+  for (const std::size_t size : {1, 255, 256, 257, 300}) {
+    std::string text(size, 'a');
+    for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>('a' + i % 26);
+    for (const std::size_t room : {size, size + 1, size - 1}) {
+      ASSERT_TRUE(queue().send(3, bytes_of(text), Deadline::never()));
+      std::vector<std::byte> buffer(room + 1, std::byte{'!'});
+      const auto got = queue().receive(std::span(buffer).first(room), MessageFilter::up_to(3),
+                                       Deadline::never(), TooLong::cut_off);
+      ASSERT_TRUE(got) << got.error().text;
+      EXPECT_EQ(got->type, 3);
+      EXPECT_EQ(got->bytes, std::min(room, size));
+      EXPECT_EQ(got->was_cut_off, room < size);
+      EXPECT_EQ(std::memcmp(buffer.data(), text.data(), got->bytes), 0);
+      EXPECT_EQ(buffer[got->bytes], std::byte{'!'}) << "nothing is written behind it";
+    }
+  }
+}
+
+TEST_F(SysvQueueTest, AnEndlessWaitIsRefusedForTheSameReasons) {
+  const auto refused = [&](std::span<std::byte> room, MessageFilter filter) {
+    return queue().receive(room, filter, Deadline::never()).error().code;
+  };
+  EXPECT_EQ(queue().send(0, bytes_of("x"), Deadline::never()).error().code, Errc::bad_argument);
+  EXPECT_EQ(refused(buffer_, MessageFilter::exact(0)), Errc::bad_argument);
+  send(2, "four");
+  send(1, "one");
+  EXPECT_EQ(refused(std::span(buffer_).first(3), MessageFilter::any()), Errc::too_large);
+  EXPECT_EQ(said(queue().receive(buffer_, MessageFilter::all_but(2), Deadline::never())), "1:one");
+  EXPECT_EQ(said(queue().receive(buffer_, MessageFilter::exact(2), Deadline::never())), "2:four");
+  auto gone = SysvQueue::attach(queue().id()).value();
+  ASSERT_TRUE(queue().remove());
+  EXPECT_EQ(gone.send(1, bytes_of("x"), Deadline::never()).error().code, Errc::removed);
+  EXPECT_EQ(refused(buffer_, MessageFilter::any()), Errc::removed);
+  queue() = SysvQueue::create(scratch_.key()).value();
+}
+
 TEST_F(SysvQueueTest, AMessageAboveTheLimitNamesIt) {
   const auto limits = sysv_queue_limits().value();
   const std::vector<std::byte> large(limits.message_bytes_max + 1U);

@@ -12,13 +12,10 @@ namespace signalbox::os {
 
 namespace {
 
-timespec to_timespec(std::int64_t ns) noexcept {
-  return {.tv_sec = ns / 1'000'000'000, .tv_nsec = static_cast<long>(ns % 1'000'000'000)};
-}
+static_assert(TFD_TIMER_ABSTIME == 1);
 
-Result<void> start(const Fd& fd, int flags, const itimerspec& when) {
-  if (::timerfd_settime(fd.get(), flags, &when, nullptr) == 0) return {};
-  return std::unexpected(failure(errno, "timerfd_settime", "start a timer"));
+kernel::TimerSetting::Time time_of(std::int64_t ns) noexcept {
+  return {.seconds = ns / 1'000'000'000, .nanoseconds = ns % 1'000'000'000};
 }
 
 }  // namespace
@@ -54,26 +51,23 @@ Result<Timer> Timer::at(std::chrono::system_clock::time_point when) {
   auto made = make(Clock::wall);
   if (!made) return made;
   const auto since = std::chrono::duration_cast<std::chrono::nanoseconds>(when.time_since_epoch());
-  const itimerspec once{.it_interval = {},
-                        .it_value = to_timespec(std::max<std::int64_t>(1, since.count()))};
-  auto started = start(made->fd_, TFD_TIMER_ABSTIME, once);
+  auto started =
+      made->start(TFD_TIMER_ABSTIME,
+                  {.period = {}, .first = time_of(std::max<std::int64_t>(1, since.count()))});
   if (!started) return std::unexpected(std::move(started.error()));
   return made;
 }
 
-Result<void> Timer::set_once(Deadline at) {
-  if (clock_ == Clock::wall) {
-    return std::unexpected(
-        Error{Errc::bad_argument,
-              0,
-              {},
-              "cannot start a timer of the wall clock at a deadline, which is of "
-              "the monotonic clock: make another one."});
-  }
-  itimerspec when{};
-  // All zero would mean "never"; the first nanosecond after boot has passed just as well.
-  if (!at.is_never()) when.it_value = to_timespec(std::max<std::int64_t>(1, at.monotonic_ns()));
-  return start(fd_, TFD_TIMER_ABSTIME, when);
+Result<void> Timer::not_started(long refused) {
+  return std::unexpected(failure(static_cast<int>(-refused), "timerfd_settime", "start a timer"));
+}
+
+Result<void> Timer::of_the_wall_clock() {
+  return std::unexpected(Error{Errc::bad_argument,
+                               0,
+                               {},
+                               "cannot start a timer of the wall clock at a deadline, which is of "
+                               "the monotonic clock: make another one."});
 }
 
 Result<void> Timer::set_every(std::chrono::nanoseconds period) {
@@ -84,9 +78,7 @@ Result<void> Timer::set_every(std::chrono::nanoseconds period) {
                                  "cannot start a timer: its period is " +
                                      std::to_string(period.count()) + " ns; use more than 0."});
   }
-  const itimerspec when{.it_interval = to_timespec(period.count()),
-                        .it_value = to_timespec(period.count())};
-  return start(fd_, 0, when);
+  return start(0, {.period = time_of(period.count()), .first = time_of(period.count())});
 }
 
 std::optional<std::chrono::nanoseconds> Timer::remaining() const noexcept {

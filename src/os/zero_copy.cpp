@@ -18,6 +18,8 @@ namespace signalbox::os {
 
 namespace {
 
+static_assert((SPLICE_F_MOVE | SPLICE_F_NONBLOCK) == 3 && SEEK_CUR == 1);
+
 constexpr unsigned kFlags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
 constexpr std::size_t kMost = 0x7ffff000;  // what the kernel moves in one call
 
@@ -68,8 +70,8 @@ Result<std::size_t> moved(int from, int to, Deadline deadline, OnSignal on_signa
   }
 }
 
-Result<std::size_t> splice_once(int from, int to, std::size_t bytes_max, Deadline deadline,
-                                OnSignal on_signal) {
+Result<std::size_t> splice_until(int from, int to, std::size_t bytes_max, Deadline deadline,
+                                 OnSignal on_signal) {
   return moved(from, to, deadline, on_signal, "splice", [=] {
     return ::splice(from, nullptr, to, nullptr, std::min(bytes_max, kMost), kFlags);
   });
@@ -90,20 +92,21 @@ Result<std::size_t> send_once(const Fd& to, const Fd& file, std::uint64_t& offse
 Result<std::size_t> splice_into(const PipeWriter& to, const Fd& from, std::size_t bytes_max,
                                 Deadline deadline, OnSignal on_signal) {
   const SigpipeBlock held_back;
-  return splice_once(from.get(), to.fd().get(), bytes_max, deadline, on_signal);
+  return splice_until(from.get(), to.fd().get(), bytes_max, deadline, on_signal);
 }
 
-Result<std::size_t> splice_out(const PipeReader& from, const Fd& to, std::size_t bytes_max,
-                               Deadline deadline, OnSignal on_signal) {
+Result<std::size_t> kernel::splice_slowly(const PipeReader& from, const Fd& to,
+                                          std::size_t bytes_max, Deadline deadline,
+                                          OnSignal on_signal) {
   const SigpipeBlock held_back;
-  return splice_once(from.fd().get(), to.get(), bytes_max, deadline, on_signal);
+  return splice_until(from.fd().get(), to.get(), bytes_max, deadline, on_signal);
 }
 
 Result<void> splice_out_all(const PipeReader& from, const Fd& to, std::uint64_t& moved,
                             Deadline deadline, OnSignal on_signal) {
   const SigpipeBlock held_back;
   for (;;) {
-    auto some = splice_once(from.fd().get(), to.get(), kMost, deadline, on_signal);
+    auto some = splice_until(from.fd().get(), to.get(), kMost, deadline, on_signal);
     if (!some) return std::unexpected(std::move(some.error()));
     if (*some == 0) return {};
     moved += *some;

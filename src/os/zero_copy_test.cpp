@@ -178,6 +178,26 @@ TEST(ZeroCopy, WhoDoesNotReadKillsNobody) {
   EXPECT_EQ(::sigismember(&pending, SIGPIPE), 0);
 }
 
+// What has a position is written without holding SIGPIPE back first.
+TEST(ZeroCopy, APipeGoesIntoAFileAndWaitsWhereItIsEmpty) {
+  const Files files;
+  auto pipe = must(Pipe::create());
+  const Fd file = files.open("target", O_WRONLY | O_CREAT);
+  EXPECT_EQ(splice_out(pipe.reader, file, 4, Deadline::after(1ms)).error().code, Errc::timed_out);
+  must(pipe.writer.try_write(bytes_of("abcdef")));
+  EXPECT_EQ(splice_out(pipe.reader, file, 4, Deadline::immediate()), 4U);
+  std::jthread late([&] {
+    EXPECT_EQ(splice_out(pipe.reader, file, 99, soon()), 2U);
+    EXPECT_EQ(splice_out(pipe.reader, file, 99, soon()), 2U) << "what came while it waited";
+    EXPECT_EQ(splice_out(pipe.reader, file, 99, soon()), 0U) << "the end";
+  });
+  while (must(pipe.writer.readable_bytes()) != 0) std::this_thread::yield();
+  must(pipe.writer.try_write(bytes_of("gh")));
+  pipe.writer.close();
+  late.join();
+  EXPECT_EQ(files.text_of("target"), "abcdefgh");
+}
+
 TEST(ZeroCopy, WrongEndsAreRefused) {
   const Files files;
   const Fd file = files.filled("source", "text");

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "signalbox/error.hpp"
+#include "signalbox/os/library_entry.hpp"
 #include "signalbox/os/placed_memory.hpp"
 
 namespace signalbox::os {
@@ -38,13 +39,19 @@ class Barrier {
 
   // Sleeps until all have come; then it is ready for the next meeting. True for exactly one of
   // them, who may do what is to be done once. Enters the kernel. Error: closed (an empty handle).
-  Result<bool> wait();
+  Result<bool> wait() {
+    if (memory_ == nullptr) [[unlikely]]
+      return empty();
+    constexpr int chosen = -1;  // PTHREAD_BARRIER_SERIAL_THREAD
+    return library::barrier_wait(memory_->object) == chosen;
+  }
 
   // Empties the memory and the handle; waits for those that have met to have left.
   Result<void> destroy();
 
  private:
   explicit Barrier(Memory& memory) noexcept : memory_(&memory) {}
+  [[gnu::cold]] static Result<bool> empty();
   Memory* memory_;
 };
 

@@ -13,6 +13,7 @@
 
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
+#include "signalbox/os/library_entry.hpp"
 #include "signalbox/os/placed_memory.hpp"
 #include "signalbox/os/robust_mutex.hpp"
 
@@ -55,14 +56,25 @@ class Condition {
 
   // Wakes one of those who wait, or all. Enters the kernel only where somebody waits.
   // Error: closed.
-  Result<void> notify_one();
-  Result<void> notify_all();
+  Result<void> notify_one() {
+    if (memory_ == nullptr) [[unlikely]]
+      return empty();
+    library::condition_signal(memory_->object);
+    return {};
+  }
+  Result<void> notify_all() {
+    if (memory_ == nullptr) [[unlikely]]
+      return empty();
+    library::condition_broadcast(memory_->object);
+    return {};
+  }
 
   // Empties the memory and the handle; waits for those that were notified to have left.
   Result<void> destroy();
 
  private:
   explicit Condition(Memory& memory) noexcept : memory_(&memory) {}
+  [[gnu::cold]] static Result<void> empty();
   Memory* memory_;
 };
 

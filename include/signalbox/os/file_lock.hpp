@@ -31,6 +31,7 @@
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
 #include "signalbox/os/fd.hpp"
+#include "signalbox/os/kernel_entry.hpp"
 #include "signalbox/os/on_signal.hpp"
 
 namespace signalbox::os {
@@ -58,17 +59,66 @@ struct LockHolder {
   int pid;  // 0: unknown. Of an open_file lock always: the kernel does not keep it
 };
 
+namespace kernel {
+enum class LockChange : std::uint8_t { shared, exclusive, none };  // F_RDLCK, F_WRLCK, F_UNLCK
+// Without waiting. They answer as the kernel does.
+inline long change_flock(int file, LockChange change, const ByteRange& range) noexcept {
+  constexpr long invalid = -22;  // EINVAL
+  if ((range.begin | range.bytes) != 0) [[unlikely]]
+    return invalid;
+  // LOCK_SH | LOCK_NB, LOCK_EX | LOCK_NB
+  return enter(KernelCall::flock, file, change == LockChange::shared ? 5 : 6);
+}
+inline long change_record_lock(int file, LockChange change, const LockOptions& options) noexcept {
+  const RecordLock lock{.type = static_cast<std::int16_t>(change),
+                        .whence = 0,
+                        .begin = static_cast<std::int64_t>(options.range.begin),
+                        .bytes = static_cast<std::int64_t>(options.range.bytes),
+                        .pid = 0};
+  const int command = options.owner == LockOwner::process ? set_lock : set_file_lock;
+  return enter(KernelCall::fcntl, file, command, address_of(&lock));
+}
+inline long try_once(int file, LockKind kind, const LockOptions& options) noexcept {
+  const auto change = kind == LockKind::shared ? LockChange::shared : LockChange::exclusive;
+  // Put first, because a jump weighs most for the shortest of calls.
+  if (options.owner == LockOwner::flock) [[likely]]
+    return change_flock(file, change, options.range);
+  return change_record_lock(file, change, options);
+}
+// What is left to do after a change that was refused with this negated errno.
+[[gnu::cold]] Result<bool> try_lock_after(long refused, int file, LockKind kind,
+                                          const LockOptions& options);
+[[gnu::cold]] void unlock_again(int file, const LockOptions& options) noexcept;
+
+inline void drop_lock(int file, const LockOptions& options) noexcept {
+  if (options.owner == LockOwner::flock) [[likely]] {
+    enter(KernelCall::flock, file, 8);  // LOCK_UN
+    return;
+  }
+  constexpr long interrupted = -4;  // EINTR
+  if (change_record_lock(file, LockChange::none, options) == interrupted) [[unlikely]]
+    unlock_again(file, options);
+}
+}  // namespace kernel
+
 // ---- on a descriptor, without a guard: for a lock that is held as long as the file is open
 // --------
 
 // True if the lock was taken, or converted from the other kind, false if somebody else's stands in
 // the way. Errors: bad_argument (the descriptor's access, or the range), limit_reached,
 // not_supported (the file system has no locks), system. Enters the kernel once.
-Result<bool> try_lock(const Fd& file, LockKind kind, const LockOptions& options);
+inline Result<bool> try_lock(const Fd& file, LockKind kind, const LockOptions& options) {
+  const long answer = kernel::try_once(file.get(), kind, options);
+  if (answer == 0) [[likely]]
+    return true;
+  return kernel::try_lock_after(answer, file.get(), kind, options);
+}
 inline Result<bool> try_lock(const Fd& file, LockKind kind) {
   return try_lock(file, kind, LockOptions{});
 }
-void unlock(const Fd& file, const LockOptions& options) noexcept;
+inline void unlock(const Fd& file, const LockOptions& options) noexcept {
+  kernel::drop_lock(file.get(), options);
+}
 inline void unlock(const Fd& file) noexcept { unlock(file, LockOptions{}); }
 
 // Takes it, or converts it. With Deadline::never() it sleeps in the kernel's own queue and costs

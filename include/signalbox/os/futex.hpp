@@ -64,7 +64,7 @@ inline Result<FutexWake> futex_wait(const FutexWord& word, Deadline deadline,
   if (deadline.is_never()) {
     constexpr int wait = 9;  // FUTEX_WAIT_BITSET
     ended = kernel::enter(kernel::KernelCall::futex, kernel::address_of(word.address),
-                          kernel::in_scope(wait, word.scope), word.expected, 0, reasons);
+                          kernel::in_scope(wait, word.scope), word.expected, 0, 0, reasons);
   }
   constexpr long differs = -11;  // EAGAIN
   if (ended == 0) return FutexWake::woken;
@@ -98,7 +98,7 @@ inline std::uint32_t futex_wake(const void* address, std::uint32_t sleepers_max,
   constexpr int wake = 10;  // FUTEX_WAKE_BITSET
   const std::uint32_t most = sleepers_max < INT32_MAX ? sleepers_max : INT32_MAX;
   const long woken = kernel::enter(kernel::KernelCall::futex, kernel::address_of(address),
-                                   kernel::in_scope(wake, scope), most, 0, reasons);
+                                   kernel::in_scope(wake, scope), most, 0, 0, reasons);
   return woken < 0 ? 0 : static_cast<std::uint32_t>(woken);
 }
 

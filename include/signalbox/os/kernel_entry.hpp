@@ -18,82 +18,24 @@
 #include <cstdint>
 #include <span>
 
-// Sanitizers know what a call does to memory by the C library's name of it, and other processors
-// have the short way in libsignalbox.so or nowhere.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SBX_ENTERS_BY_NAME 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-    __has_feature(memory_sanitizer)
-#define SBX_ENTERS_BY_NAME 1
-#endif
-#endif
-#if !defined(SBX_ENTERS_BY_NAME) && defined(__LP64__) && \
-    (defined(__x86_64__) || defined(__aarch64__))
-#define SBX_ENTERS_BY_NAME 0
-#else
-#undef SBX_ENTERS_BY_NAME
-#define SBX_ENTERS_BY_NAME 1
-#endif
+#include "signalbox/os/kernel_call.hpp"
 
 namespace signalbox::os::kernel {
 
-// Their numbers are the kernel's, for ever. src/os/kernel_entry.cpp holds them against its headers.
-#if defined(__aarch64__)
-enum class KernelCall : long {
-  read = 63,
-  write = 64,
-  futex = 98,
-  mq_timedsend = 182,
-  mq_timedreceive = 183,
-  semop = 193,
-  sendto = 206,
-  recvmsg = 212,
-  pwritev2 = 287,
-  pidfd_send_signal = 424,
-};
-#elif defined(__x86_64__)
-enum class KernelCall : long {
-  read = 0,
-  write = 1,
-  sendto = 44,
-  recvmsg = 47,
-  semop = 65,
-  futex = 202,
-  mq_timedsend = 242,
-  mq_timedreceive = 243,
-  pwritev2 = 328,
-  pidfd_send_signal = 424,
-};
-#else
-enum class KernelCall : long {
-  read,
-  write,
-  sendto,
-  recvmsg,
-  semop,
-  futex,
-  mq_timedsend,
-  mq_timedreceive,
-  pwritev2,
-  pidfd_send_signal,
-};
-#endif
-
 // Makes the call through the C library's function of that name. Answers as enter().
-long enter_by_name(KernelCall call, long first, long second, long third, long fourth,
+long enter_by_name(KernelCall call, long first, long second, long third, long fourth, long fifth,
                    long sixth) noexcept;
 
-// Makes the call, and answers as the kernel does: below zero is a negated errno. The fifth argument
-// is 0 in all that are made this way. The memory that is pointed to may have changed.
+// Makes the call, and answers as the kernel does: below zero is a negated errno. The memory that is
+// pointed to may have changed.
 [[gnu::always_inline]] inline long enter(KernelCall call, long first, long second, long third,
-                                         long fourth, long sixth) noexcept {
+                                         long fourth, long fifth, long sixth) noexcept {
 #if SBX_ENTERS_BY_NAME
-  return enter_by_name(call, first, second, third, fourth, sixth);
+  return enter_by_name(call, first, second, third, fourth, fifth, sixth);
 #elif defined(__x86_64__)
   long answer = 0;
   register long r10 asm("r10") = fourth;
-  register long r8 asm("r8") = 0;
+  register long r8 asm("r8") = fifth;
   register long r9 asm("r9") = sixth;
   asm volatile("syscall"
                : "=a"(answer)
@@ -106,7 +48,7 @@ long enter_by_name(KernelCall call, long first, long second, long third, long fo
   register long x1 asm("x1") = second;
   register long x2 asm("x2") = third;
   register long x3 asm("x3") = fourth;
-  register long x4 asm("x4") = 0;
+  register long x4 asm("x4") = fifth;
   register long x5 asm("x5") = sixth;
   asm volatile("svc 0"
                : "+r"(x0)
@@ -116,7 +58,20 @@ long enter_by_name(KernelCall call, long first, long second, long third, long fo
 #endif
 }
 
-// The same for those of three arguments.
+// The same for those of two arguments, of three, of four, and of six whose fifth says nothing on
+// machines of 64 bits.
+[[gnu::always_inline]] inline long enter(KernelCall call, long first, long second) noexcept {
+#if !SBX_ENTERS_BY_NAME && defined(__x86_64__)
+  long answer = 0;
+  asm volatile("syscall"
+               : "=a"(answer)
+               : "a"(call), "D"(first), "S"(second)
+               : "rcx", "r11", "memory");
+  return answer;
+#else
+  return enter(call, first, second, 0, 0, 0, 0);
+#endif
+}
 [[gnu::always_inline]] inline long enter(KernelCall call, long first, long second,
                                          long third) noexcept {
 #if !SBX_ENTERS_BY_NAME && defined(__x86_64__)
@@ -127,7 +82,38 @@ long enter_by_name(KernelCall call, long first, long second, long third, long fo
                : "rcx", "r11", "memory");
   return answer;
 #else
-  return enter(call, first, second, third, 0, 0);
+  return enter(call, first, second, third, 0, 0, 0);
+#endif
+}
+[[gnu::always_inline]] inline long enter(KernelCall call, long first, long second, long third,
+                                         long fourth) noexcept {
+#if !SBX_ENTERS_BY_NAME && defined(__x86_64__)
+  long answer = 0;
+  register long r10 asm("r10") = fourth;
+  asm volatile("syscall"
+               : "=a"(answer)
+               : "a"(call), "D"(first), "S"(second), "d"(third), "r"(r10)
+               : "rcx", "r11", "memory");
+  return answer;
+#else
+  return enter(call, first, second, third, fourth, 0, 0);
+#endif
+}
+
+[[gnu::always_inline]] inline long enter_without_fifth(KernelCall call, long first, long second,
+                                                       long third, long fourth,
+                                                       long sixth) noexcept {
+#if !SBX_ENTERS_BY_NAME && defined(__x86_64__)
+  long answer = 0;
+  register long r10 asm("r10") = fourth;
+  register long r9 asm("r9") = sixth;
+  asm volatile("syscall"
+               : "=a"(answer)
+               : "a"(call), "D"(first), "S"(second), "d"(third), "r"(r10), "r"(r9)
+               : "rcx", "r11", "memory");
+  return answer;
+#else
+  return enter(call, first, second, third, fourth, 0, sixth);
 #endif
 }
 
@@ -149,7 +135,7 @@ inline long write_once(int fd, std::span<const std::byte> bytes) noexcept {
 inline constexpr int send_flags = 0x4040;  // MSG_NOSIGNAL | MSG_DONTWAIT
 inline long send_once(int socket, std::span<const std::byte> bytes) noexcept {
   return enter(KernelCall::sendto, socket, address_of(bytes.data()),
-               static_cast<long>(bytes.size()), send_flags, 0);
+               static_cast<long>(bytes.size()), send_flags, 0, 0);
 }
 
 // What recvmsg(2) takes: msghdr and iovec, as the kernel and every C library on it have them.
@@ -184,20 +170,51 @@ struct SetOperation {
   std::int16_t flags;
 };
 
-// To a pipe, without the signal that kills whoever has no reader left. Where the kernel is older
-// than Linux 6.18 the answer is a negated EOPNOTSUPP, and after one of those the word is true.
+// flock of fcntl(2), for files of 64 bits.
+struct RecordLock {
+  std::int16_t type;    // 0 to read, 1 to write, 2 none
+  std::int16_t whence;  // 0: from the beginning
+  std::int64_t begin;
+  std::int64_t bytes;
+  std::int32_t pid;
+};
+inline constexpr int set_lock = 6;        // F_SETLK
+inline constexpr int set_file_lock = 37;  // F_OFD_SETLK
+
+// itimerspec of timerfd_settime(2), on machines of 64 bits.
+struct TimerSetting {
+  struct Time {
+    std::int64_t seconds;
+    std::int64_t nanoseconds;
+  };
+  Time period;
+  Time first;
+};
+
+// signalfd_siginfo of signalfd(2), of which this reads the first half.
+struct SignalRecord {
+  std::uint32_t number;
+  std::int32_t error;
+  std::int32_t code;
+  std::uint32_t pid;
+  std::uint32_t uid;
+  std::uint32_t of_others[6];
+  std::int32_t value;
+  std::byte more[80];
+};
+
+// True once a kernel older than Linux 6.18 has refused the flag of the following.
 extern std::atomic<bool> is_write_flag_unknown;
+// To a pipe, without the signal that kills whoever has no reader left.
 inline long write_without_signal(int fd, std::span<const std::byte> bytes) noexcept {
-  constexpr long not_supported = -95;  // EOPNOTSUPP
-  if (is_write_flag_unknown.load()) [[unlikely]]
-    return not_supported;
   const struct {
     const void* at;
     std::size_t bytes;
   } part{bytes.data(), bytes.size()};
   constexpr long where_it_stands = -1;
   constexpr long no_signal = 0x100;  // RWF_NOSIGNAL
-  return enter(KernelCall::pwritev2, fd, address_of(&part), 1, where_it_stands, no_signal);
+  return enter_without_fifth(KernelCall::pwritev2, fd, address_of(&part), 1, where_it_stands,
+                             no_signal);
 }
 
 }  // namespace signalbox::os::kernel

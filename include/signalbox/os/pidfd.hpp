@@ -35,8 +35,7 @@ class Pidfd {
   // Signals this very process; 0 only asks whether that would be allowed.
   // Errors: not_found (it has ended and was waited for), permission_denied, bad_argument.
   Result<void> send_signal(int signal) const {
-    const long sent =
-        kernel::enter(kernel::KernelCall::pidfd_send_signal, fd_.get(), signal, 0, 0, 0);
+    const long sent = kernel::enter(kernel::KernelCall::pidfd_send_signal, fd_.get(), signal, 0, 0);
     if (sent == 0) [[likely]]
       return {};
     return not_signalled(sent, signal);

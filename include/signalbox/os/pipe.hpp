@@ -46,14 +46,14 @@ class PipeReader {
     const long got = kernel::read_once(fd_.get(), room);
     if (got >= 0) [[likely]]
       return static_cast<std::size_t>(got);
-    return read_after(got, room, &deadline, on_signal);
+    return read_after(got, room, deadline, on_signal);
   }
   // The same without waiting. Error besides: would_block (empty, and there are writers).
   Result<std::size_t> try_read(std::span<std::byte> room) {
     const long got = kernel::read_once(fd_.get(), room);
     if (got >= 0) [[likely]]
       return static_cast<std::size_t>(got);
-    return read_after(got, room, nullptr, OnSignal::go_on);
+    return try_read_after(got, room);
   }
   // Reads until `rest` is empty or the file ends. Afterwards, also after an error, `rest` is the
   // part that is not filled. Errors as read().
@@ -81,7 +81,8 @@ class PipeReader {
   explicit PipeReader(Fd fd) noexcept : fd_(std::move(fd)) {}
   // What is left to do after a read that was refused with this negated errno.
   [[gnu::cold]] Result<std::size_t> read_after(long refused, std::span<std::byte> room,
-                                               const Deadline* deadline, OnSignal on_signal);
+                                               Deadline deadline, OnSignal on_signal);
+  [[gnu::cold]] Result<std::size_t> try_read_after(long refused, std::span<std::byte> room);
   Fd fd_;
 };
 
@@ -100,17 +101,21 @@ class PipeWriter {
   // nothing fits. Errors: closed, timed_out, interrupted, system.
   Result<std::size_t> write(std::span<const std::byte> bytes, Deadline deadline,
                             OnSignal on_signal = OnSignal::go_on) {
+    if (kernel::is_write_flag_unknown.load()) [[unlikely]]
+      return write_unflagged(bytes, deadline, on_signal);
     const long put = kernel::write_without_signal(fd_.get(), bytes);
     if (put >= 0) [[likely]]
       return static_cast<std::size_t>(put);
-    return write_after(put, bytes, &deadline, on_signal);
+    return write_after(put, bytes, deadline, on_signal);
   }
   // The same without waiting. Error besides: would_block (full).
   Result<std::size_t> try_write(std::span<const std::byte> bytes) {
+    if (kernel::is_write_flag_unknown.load()) [[unlikely]]
+      return try_write_unflagged(bytes);
     const long put = kernel::write_without_signal(fd_.get(), bytes);
     if (put >= 0) [[likely]]
       return static_cast<std::size_t>(put);
-    return write_after(put, bytes, nullptr, OnSignal::go_on);
+    return try_write_after(put, bytes);
   }
   // Writes until `rest` is empty. After an error `rest` is what was not written. Errors as write().
   Result<void> write_all(std::span<const std::byte>& rest, Deadline deadline,
@@ -139,7 +144,12 @@ class PipeWriter {
   friend class Fifo;
   explicit PipeWriter(Fd fd) noexcept : fd_(std::move(fd)) {}
   [[gnu::cold]] Result<std::size_t> write_after(long refused, std::span<const std::byte> bytes,
-                                                const Deadline* deadline, OnSignal on_signal);
+                                                Deadline deadline, OnSignal on_signal);
+  [[gnu::cold]] Result<std::size_t> try_write_after(long refused, std::span<const std::byte> bytes);
+  // On a kernel that has no flag against SIGPIPE.
+  [[gnu::cold]] Result<std::size_t> write_unflagged(std::span<const std::byte> bytes,
+                                                    Deadline deadline, OnSignal on_signal);
+  [[gnu::cold]] Result<std::size_t> try_write_unflagged(std::span<const std::byte> bytes);
   Fd fd_;
 };
 

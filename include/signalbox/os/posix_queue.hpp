@@ -74,7 +74,7 @@ class PosixQueue {
                     OnSignal on_signal = OnSignal::go_on) {
     const long sent = kernel::enter(kernel::KernelCall::mq_timedsend, fd_.get(),
                                     kernel::address_of(message.data()),
-                                    static_cast<long>(message.size()), priority, 0);
+                                    static_cast<long>(message.size()), priority, 0, 0);
     if (sent == 0) [[likely]]
       return {};
     return send_after(sent, message, priority, deadline, on_signal);
@@ -90,7 +90,7 @@ class PosixQueue {
     std::uint32_t priority = 0;
     const long got = kernel::enter(
         kernel::KernelCall::mq_timedreceive, fd_.get(), kernel::address_of(buffer.data()),
-        static_cast<long>(buffer.size()), kernel::address_of(&priority), 0);
+        static_cast<long>(buffer.size()), kernel::address_of(&priority), 0, 0);
     if (got >= 0) [[likely]]
       return PriorityMessage{.bytes = static_cast<std::size_t>(got), .priority = priority};
     return receive_after(got, buffer, deadline, on_signal);

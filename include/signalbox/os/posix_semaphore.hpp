@@ -15,6 +15,7 @@
 
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
+#include "signalbox/os/library_entry.hpp"
 #include "signalbox/os/on_signal.hpp"
 #include "signalbox/os/placed_memory.hpp"
 
@@ -27,12 +28,20 @@ class PosixSemaphore {
 
   // Takes one unit, sleeping until there is one; enters the kernel only to sleep.
   // Errors: timed_out, interrupted (if so asked); the count is unchanged then.
-  Result<void> wait(Deadline deadline, OnSignal on_signal = OnSignal::go_on);
+  Result<void> wait(Deadline deadline, OnSignal on_signal = OnSignal::go_on) {
+    if (native_ != nullptr && library::semaphore_try_wait(native_) == 0) [[likely]]
+      return {};
+    return wait_slowly(deadline, on_signal);
+  }
   // As wait, but never sleeps. False: the count was zero. Does not enter the kernel.
   Result<bool> try_wait();
   // Gives one unit and wakes one sleeper; async-signal-safe while it succeeds. Enters the kernel
   // only where somebody sleeps. Error: out_of_range (the count is at its maximum).
-  Result<void> post();
+  Result<void> post() {
+    if (native_ != nullptr && library::semaphore_post(native_) == 0) [[likely]]
+      return {};
+    return not_posted();
+  }
   // How many units there are; by the time you look it may be another number. Never negative here.
   Result<std::int32_t> value() const;
 
@@ -48,6 +57,10 @@ class PosixSemaphore {
   ~PosixSemaphore() = default;
 
   void* native_ = nullptr;  // sem_t
+
+ private:
+  [[gnu::cold]] Result<void> wait_slowly(Deadline deadline, OnSignal on_signal);
+  [[gnu::cold]] Result<void> not_posted() const;  // errno says why
 };
 
 struct NamedSemaphoreOptions {

@@ -14,6 +14,8 @@
 
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
+#include "signalbox/os/fork_generation.hpp"
+#include "signalbox/os/library_entry.hpp"
 #include "signalbox/os/placed_memory.hpp"
 
 namespace signalbox::os {
@@ -45,16 +47,27 @@ class ReaderWriterLock {
       return *this;
     }
     ~Held() {
-      if (native_ != nullptr) (void)unlock();
+      if (native_ != nullptr && is_ours()) [[likely]]
+        library::rwlock_unlock(native_);
     }
     explicit operator bool() const noexcept { return native_ != nullptr; }
     // Gives it back now and is empty then, whatever the answer; nothing to do where it is empty.
     // Error: wrong_process (in a forked child, whose parent still holds it).
-    Result<void> unlock();
+    Result<void> unlock() {
+      void* const native = std::exchange(native_, nullptr);
+      if (native == nullptr) return {};
+      if (!is_ours()) [[unlikely]]
+        return of_the_parent();
+      // It checks nothing, so there is nothing that it could answer.
+      library::rwlock_unlock(native);
+      return {};
+    }
 
    private:
     friend class ReaderWriterLock;
-    explicit Held(void* native) noexcept;
+    explicit Held(void* native) noexcept : native_(native), generation_(fork_generation()) {}
+    bool is_ours() const noexcept { return generation_ == fork_generation(); }
+    [[gnu::cold]] static Result<void> of_the_parent();
     void* native_ = nullptr;   // pthread_rwlock_t
     unsigned generation_ = 0;  // of forks
   };
@@ -74,8 +87,16 @@ class ReaderWriterLock {
 
   // Wait until it can be had. Errors: timed_out, would_deadlock (this thread holds it to write),
   // limit_reached (too many readers), closed (an empty handle).
-  [[nodiscard]] Result<Held> lock_shared(Deadline deadline);
-  [[nodiscard]] Result<Held> lock_exclusive(Deadline deadline);
+  [[nodiscard]] Result<Held> lock_shared(Deadline deadline) {
+    if (memory_ != nullptr && library::rwlock_try_read_lock(memory_->object) == 0) [[likely]]
+      return Held(memory_->object);
+    return lock_shared_slowly(deadline);
+  }
+  [[nodiscard]] Result<Held> lock_exclusive(Deadline deadline) {
+    if (memory_ != nullptr && library::rwlock_try_write_lock(memory_->object) == 0) [[likely]]
+      return Held(memory_->object);
+    return lock_exclusive_slowly(deadline);
+  }
   // Never wait; empty where somebody is in the way. Errors: limit_reached, closed.
   [[nodiscard]] Result<Held> try_lock_shared();
   [[nodiscard]] Result<Held> try_lock_exclusive();
@@ -85,6 +106,8 @@ class ReaderWriterLock {
 
  private:
   explicit ReaderWriterLock(Memory& memory) noexcept : memory_(&memory) {}
+  [[gnu::cold]] Result<Held> lock_shared_slowly(Deadline deadline);
+  [[gnu::cold]] Result<Held> lock_exclusive_slowly(Deadline deadline);
   static Result<Held> held(int answer, void* native, const char* call);
   Memory* memory_;
 };

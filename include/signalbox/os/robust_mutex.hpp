@@ -13,6 +13,7 @@
 
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
+#include "signalbox/os/library_entry.hpp"
 #include "signalbox/os/placed_memory.hpp"
 
 namespace signalbox::os {
@@ -49,7 +50,7 @@ class RobustMutex {
       return *this;
     }
     ~Held() {
-      if (native_ != nullptr) (void)unlock();
+      if (native_ != nullptr) library::mutex_unlock(native_);
     }
     explicit operator bool() const noexcept { return native_ != nullptr; }
 
@@ -62,12 +63,21 @@ class RobustMutex {
 
     // Gives it back now and is empty then, whatever the answer; nothing to do where it is empty.
     // Error: permission_denied (locked by another thread, or before a fork).
-    Result<void> unlock();
+    Result<void> unlock() {
+      owner_died_ = false;
+      void* const native = std::exchange(native_, nullptr);
+      if (native == nullptr) return {};
+      const int refused = library::mutex_unlock(native);
+      if (refused == 0) [[likely]]
+        return {};
+      return not_unlocked(refused);
+    }
 
    private:
     friend class RobustMutex;
     friend class Condition;
     Held(void* native, bool owner_died) noexcept : native_(native), owner_died_(owner_died) {}
+    [[gnu::cold]] static Result<void> not_unlocked(int refused);
     void* native_ = nullptr;  // pthread_mutex_t
     bool owner_died_ = false;
   };
@@ -87,7 +97,14 @@ class RobustMutex {
   // Waits until nobody holds it. Ask owner_died() of what you get.
   // Errors: timed_out, would_deadlock (this thread holds it), damaged (see owner_died()), closed
   // (an empty handle), not_supported (priority inheritance with a deadline before Linux 5.14).
-  [[nodiscard]] Result<Held> lock(Deadline deadline);
+  [[nodiscard]] Result<Held> lock(Deadline deadline) {
+    int answer = not_tried;
+    if (memory_ != nullptr && deadline.is_never()) [[likely]]
+      answer = library::mutex_lock(memory_->object);
+    if (answer == 0) [[likely]]
+      return Held(memory_->object, false);
+    return lock_after(answer, deadline);
+  }
   // Never waits; empty where somebody else holds it. Errors: would_deadlock, damaged, closed.
   [[nodiscard]] Result<Held> try_lock();
 
@@ -95,7 +112,10 @@ class RobustMutex {
   Result<void> destroy();
 
  private:
+  static constexpr int not_tried = -1;  // no errno
   explicit RobustMutex(Memory& memory) noexcept : memory_(&memory) {}
+  // What is left to do after the C library has answered so, or was not asked yet.
+  [[gnu::cold]] Result<Held> lock_after(int answer, Deadline deadline);
   Memory* memory_;
 };
 

@@ -28,10 +28,12 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <span>
 
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
 #include "signalbox/os/fd.hpp"
+#include "signalbox/os/kernel_entry.hpp"
 #include "signalbox/os/on_signal.hpp"
 #include "signalbox/waitable.hpp"
 
@@ -53,7 +55,17 @@ class Signals {
 
   // The next signal that came; empty: none. The lowest number comes first, and equal ones in the
   // order they were sent. Enters the kernel.
-  std::optional<Signal> take() noexcept;
+  std::optional<Signal> take() noexcept {
+    kernel::SignalRecord got;
+    const auto into = std::as_writable_bytes(std::span(&got, 1));
+    if (kernel::read_once(fd_.get(), into) != sizeof(got)) return std::nullopt;
+    const bool has_value = got.code >= -4 && got.code <= -1;  // SI_ASYNCIO to SI_QUEUE
+    return Signal{.number = static_cast<int>(got.number),
+                  .pid = got.pid,
+                  .uid = got.uid,
+                  .has_value = has_value,
+                  .value = has_value ? got.value : 0};
+  }
   // Sleeps until one comes. Errors: timed_out, interrupted (by the handler of another signal),
   // system.
   Result<Signal> take(Deadline deadline, OnSignal on_signal = OnSignal::go_on);
@@ -66,10 +78,22 @@ class Signals {
   Fd fd_;
 };
 
+namespace kernel {
+// The error of a signal that was refused with this negated errno.
+[[gnu::cold]] Result<void> not_sent(long refused, int pid, int number);
+}  // namespace kernel
+
 // Sends a signal to a process. A number may be another process's by now: a child of yours is safer
 // (os/child.hpp). Errors: not_found, permission_denied, bad_argument (no such signal, or a pid that
 // would mean a group of processes), system. Enters the kernel.
-Result<void> send_signal(int pid, int number);
+inline Result<void> send_signal(int pid, int number) {
+  long answer = kernel::not_made;
+  if (pid > 0) [[likely]]
+    answer = kernel::enter(kernel::KernelCall::kill, pid, number);
+  if (answer == 0) [[likely]]
+    return {};
+  return kernel::not_sent(answer, pid, number);
+}
 
 // Sends it with a value. One from SIGRTMIN on comes as often as it was sent, in order. A standard
 // one that is pending already swallows it, value and all. Error besides: limit_reached

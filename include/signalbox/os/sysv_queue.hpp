@@ -9,8 +9,10 @@
 //   Manual    msgget(2) msgop(2) msgctl(2) sysvipc(7)
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <utility>
@@ -18,6 +20,7 @@
 
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
+#include "signalbox/os/kernel_entry.hpp"
 #include "signalbox/os/on_signal.hpp"
 #include "signalbox/os/sysv_key.hpp"
 
@@ -90,7 +93,7 @@ struct SysvQueueLimits {
 // So it wakes up to 100 times a second, notices a message up to 10 ms late, and stands in no line:
 // somebody who sleeps in the kernel may be served first. A POSIX queue has none of these costs.
 //
-// Messages of up to 8192 bytes are copied once more on the stack, larger ones on the heap.
+// Messages are copied once more, up to 8192 bytes on the stack, larger ones on the heap.
 class SysvQueue {
  public:
   // Errors: already_exists, no_space (msgmni queues exist), out_of_memory.
@@ -114,7 +117,19 @@ class SysvQueue {
   // Errors: timed_out, interrupted (if so asked), bad_argument (a type below 1), too_large (more
   // than msgmax). Whatever the error, nothing was queued.
   Result<void> send(long type, std::span<const std::byte> message, Deadline deadline,
-                    OnSignal on_signal = OnSignal::go_on);
+                    OnSignal on_signal = OnSignal::go_on) {
+    long sent = kernel::not_made;
+    if (is_sent_in_line(message, deadline)) {
+      SmallMessage small;
+      small.type = type;
+      if (!message.empty()) std::memcpy(small.bytes, message.data(), message.size());
+      sent = kernel::enter(kernel::KernelCall::msgsnd, id_, kernel::address_of(&small),
+                           static_cast<long>(message.size()), 0);
+    }
+    if (sent == 0) [[likely]]
+      return {};
+    return send_after(sent, type, message, deadline, on_signal);
+  }
   // False: there is no room.
   Result<bool> try_send(long type, std::span<const std::byte> message);
 
@@ -123,7 +138,19 @@ class SysvQueue {
   // bad_argument (a filter for a type below 1).
   Result<QueueMessage> receive(std::span<std::byte> buffer, MessageFilter filter, Deadline deadline,
                                TooLong too_long = TooLong::refuse,
-                               OnSignal on_signal = OnSignal::go_on);
+                               OnSignal on_signal = OnSignal::go_on) {
+    long got = kernel::not_made;
+    if (is_received_in_line(buffer, filter, deadline)) {
+      SmallMessage small;
+      const Selection wanted = selection(filter, too_long);
+      const std::size_t room = buffer.size() + (too_long == TooLong::cut_off ? 1U : 0U);
+      got = kernel::enter(kernel::KernelCall::msgrcv, id_, kernel::address_of(&small),
+                          static_cast<long>(room), wanted.type, wanted.flags, 0);
+      if (got >= 0) [[likely]]
+        return copied(small.type, small.bytes, static_cast<std::size_t>(got), buffer);
+    }
+    return receive_after(got, buffer, filter, deadline, too_long, on_signal);
+  }
   // Empty: there is none.
   Result<std::optional<QueueMessage>> try_receive(std::span<std::byte> buffer, MessageFilter filter,
                                                   TooLong too_long = TooLong::refuse);
@@ -143,6 +170,50 @@ class SysvQueue {
 
  private:
   explicit SysvQueue(int id) noexcept : id_(id) {}
+  // What is sent and received in line: the kernel wants the type right before the bytes.
+  struct SmallMessage {
+    long type;
+    std::byte bytes[256];
+  };
+  static bool is_sent_in_line(std::span<const std::byte> message, Deadline deadline) noexcept {
+    return message.size() <= sizeof(SmallMessage::bytes) && deadline.is_never();
+  }
+  static bool is_received_in_line(std::span<const std::byte> buffer, MessageFilter filter,
+                                  Deadline deadline) noexcept {
+    return buffer.size() < sizeof(SmallMessage::bytes) && deadline.is_never() && filter.type() >= 1;
+  }
+  // A filter as msgrcv(2) has it. With room for one byte more than the buffer has, a message that
+  // is cut off fills it.
+  struct Selection {
+    long type;
+    int flags;
+  };
+  static constexpr Selection selection(MessageFilter filter, TooLong too_long) noexcept {
+    constexpr int no_error = 010000;  // MSG_NOERROR
+    constexpr int except = 020000;    // MSG_EXCEPT
+    const int flags = too_long == TooLong::cut_off ? no_error : 0;
+    if (filter.kind() == MessageFilter::Kind::any) return {0, flags};
+    if (filter.kind() == MessageFilter::Kind::up_to) return {-filter.type(), flags};
+    const bool is_turned = filter.kind() == MessageFilter::Kind::all_but;
+    return {filter.type(), is_turned ? flags | except : flags};
+  }
+  static QueueMessage copied(long type, const std::byte* bytes, std::size_t got,
+                             std::span<std::byte> buffer) noexcept {
+    // Messages of one size have a buffer of that size: then it is known here how much to copy.
+    if (got == buffer.size() && got != 0) [[likely]] {
+      std::memcpy(buffer.data(), bytes, buffer.size());
+      return {.type = type, .bytes = buffer.size(), .was_cut_off = false};
+    }
+    const std::size_t kept = std::min(got, buffer.size());
+    if (kept != 0) std::memcpy(buffer.data(), bytes, kept);
+    return {.type = type, .bytes = kept, .was_cut_off = got > buffer.size()};
+  }
+  // What is left to do after a call that was refused with this negated errno, or was not made.
+  [[gnu::cold]] Result<void> send_after(long refused, long type, std::span<const std::byte> message,
+                                        Deadline deadline, OnSignal on_signal);
+  [[gnu::cold]] Result<QueueMessage> receive_after(long refused, std::span<std::byte> buffer,
+                                                   MessageFilter filter, Deadline deadline,
+                                                   TooLong too_long, OnSignal on_signal);
   int id_;
 };
 

@@ -9,6 +9,7 @@
 //   Manual    timerfd_create(2)
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -36,7 +37,15 @@ class Timer {
 
   // Starts it anew, as once() and every() do; what was not taken is forgotten.
   // set_once() is for the monotonic clock; on a timer that at() has made it is a bad_argument.
-  Result<void> set_once(Deadline at);
+  Result<void> set_once(Deadline at) {
+    constexpr std::int64_t second_ns = 1'000'000'000;
+    // All zero would mean "never"; the first nanosecond after boot has passed just as well.
+    const std::int64_t ns = at.is_never() ? 0 : std::max<std::int64_t>(1, at.monotonic_ns());
+    if (clock_ == Clock::wall) [[unlikely]]
+      return of_the_wall_clock();
+    constexpr int absolute = 1;  // TFD_TIMER_ABSTIME
+    return start(absolute, {.period = {}, .first = {ns / second_ns, ns % second_ns}});
+  }
   Result<void> set_every(std::chrono::nanoseconds period);
 
   // How many times it went off since the last take(); 0: not yet. Enters the kernel.
@@ -57,6 +66,15 @@ class Timer {
  private:
   enum class Clock : bool { monotonic, wall };
   static Result<Timer> make(Clock clock);
+  Result<void> start(int flags, const kernel::TimerSetting& setting) {
+    const long answer = kernel::enter(kernel::KernelCall::timerfd_settime, fd_.get(), flags,
+                                      kernel::address_of(&setting), 0);
+    if (answer == 0) [[likely]]
+      return {};
+    return not_started(answer);
+  }
+  [[gnu::cold]] static Result<void> not_started(long refused);
+  [[gnu::cold]] static Result<void> of_the_wall_clock();
   Fd fd_;
   Clock clock_ = Clock::monotonic;
 };

@@ -13,6 +13,7 @@
 //   Manual    splice(2) tee(2) vmsplice(2) sendfile(2) copy_file_range(2)
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -20,23 +21,51 @@
 #include "signalbox/deadline.hpp"
 #include "signalbox/error.hpp"
 #include "signalbox/os/fd.hpp"
+#include "signalbox/os/kernel_entry.hpp"
 #include "signalbox/os/on_signal.hpp"
 #include "signalbox/os/pipe.hpp"
 
 namespace signalbox::os {
 
+namespace kernel {
+// Neither a pipe nor a socket has one, and nothing else raises SIGPIPE in who writes to it.
+inline bool has_position(int fd) noexcept {
+  constexpr int from_here = 1;  // SEEK_CUR
+  return enter(KernelCall::lseek, fd, 0, from_here) >= 0;
+}
+inline long splice_once(const Fd& from, const Fd& to, std::size_t bytes_max) noexcept {
+  constexpr std::size_t most = 0x7ffff000;  // what the kernel moves in one call
+  constexpr long flags = 3;                 // SPLICE_F_MOVE | SPLICE_F_NONBLOCK
+  return enter(KernelCall::splice, from.get(), 0, to.get(), 0,
+               static_cast<long>(std::min(bytes_max, most)), flags);
+}
+// With SIGPIPE held back, and from the beginning: a splice that was refused has moved nothing, and
+// is refused again for the same reason.
+[[gnu::cold]] Result<std::size_t> splice_slowly(const PipeReader& from, const Fd& to,
+                                                std::size_t bytes_max, Deadline deadline,
+                                                OnSignal on_signal);
+}  // namespace kernel
+
 // Waits until at least one byte could be moved, or the source ended. SIGPIPE is never raised: these
 // calls have no flag for that, so each holds it back in its thread, with five system calls more;
-// the ..._all() loops do so once. Errors of all: closed (nobody reads at the other end), timed_out,
-// interrupted, bad_argument (no pipe where one is needed, not open, or opened with O_APPEND),
-// no_space, system.
+// the ..._all() loops do so once. splice_out() first asks whether its target has a position: files
+// and many devices have one and raise nothing, and then this question is its only call more.
+// Errors of all: closed (nobody reads at the other end), timed_out, interrupted, bad_argument (no
+// pipe where one is needed, not open, or opened with O_APPEND), no_space, system.
 
 // From a socket, a file or another pipe into a pipe; of a file from where it stands.
 Result<std::size_t> splice_into(const PipeWriter& to, const Fd& from, std::size_t bytes_max,
                                 Deadline deadline, OnSignal on_signal = OnSignal::go_on);
 // From a pipe to a socket, a file or another pipe.
-Result<std::size_t> splice_out(const PipeReader& from, const Fd& to, std::size_t bytes_max,
-                               Deadline deadline, OnSignal on_signal = OnSignal::go_on);
+inline Result<std::size_t> splice_out(const PipeReader& from, const Fd& to, std::size_t bytes_max,
+                                      Deadline deadline, OnSignal on_signal = OnSignal::go_on) {
+  if (kernel::has_position(to.get())) {
+    const long moved = kernel::splice_once(from.fd(), to, bytes_max);
+    if (moved >= 0) [[likely]]
+      return static_cast<std::size_t>(moved);
+  }
+  return kernel::splice_slowly(from, to, bytes_max, deadline, on_signal);
+}
 // Everything up to the end of the pipe; `moved` grows with each piece, also if an error ends it.
 Result<void> splice_out_all(const PipeReader& from, const Fd& to, std::uint64_t& moved,
                             Deadline deadline, OnSignal on_signal = OnSignal::go_on);
