@@ -36,7 +36,7 @@ struct Worker {
 };
 
 class RandomKill : public ::testing::TestWithParam<crew::Topic> {
- protected:
+ public:
   RandomKill()
       : report_(*crew::map_report()),
         seed_(number_from_environment("SIGNALBOX_SEED", std::random_device{}())),
@@ -52,6 +52,7 @@ class RandomKill : public ::testing::TestWithParam<crew::Topic> {
     for (const Worker& worker : crew_) dismiss(worker);
   }
 
+ protected:
   void employ(Worker& worker) {
     if (worker.duty == crew::Duty::take_reliably) {
       // What its predecessor received says nothing about what this one is owed.
@@ -87,6 +88,7 @@ class RandomKill : public ::testing::TestWithParam<crew::Topic> {
 
   bool everybody_goes_on() {
     std::vector<std::uint64_t> before;
+    before.reserve(crew_.size());
     for (const Worker& worker : crew_) before.push_back(progress_of(worker));
     for (std::size_t i = 0; i < crew_.size(); ++i) {
       if (!eventually([&] { return progress_of(crew_[i]) > before[i]; })) {

@@ -138,12 +138,14 @@ void* place_of(const fs::path& file) {
 }
 
 class BusHandler : public testing::Test {
- protected:
+ public:
   // Killed children leave files behind, and what was shortened is left for a person to remove.
   ~BusHandler() override {
     for (const auto& entry : fs::directory_iterator(domain_.root())) fs::remove_all(entry.path());
     proof::count({{"tries", 1}});
   }
+
+ protected:
   fs::path file_of(const std::string& prefix) const {
     for (const auto& entry : fs::directory_iterator(domain_.topic_path(kTopic))) {
       const std::string name = entry.path().filename();
@@ -364,6 +366,7 @@ TEST_F(BusHandler, ChildIsProtectedLikeItsParent) {
 TEST_F(BusHandler, HundredsOfMappingsAreAllFound) {
   const auto done = attempt([this]() -> std::string {
     std::vector<Subscriber<Small>> crowd;
+    crowd.reserve(150);
     for (int i = 0; i < 150; ++i) crowd.push_back(Subscriber<Small>::open(kTopic).value());
     auto out = open_topic();
     for (auto& in : crowd) {

@@ -53,7 +53,7 @@ using namespace std::chrono_literals;
 
 constexpr char kTopic[] = "shortened";
 constexpr unsigned kHangSeconds = 60;  // a watchdog, not a measure of speed
-constexpr signalbox::PublisherOptions kRing{.depth = 8, .loans_max = 2, .held_max = 4};
+const signalbox::PublisherOptions kRing{.depth = 8, .loans_max = 2, .held_max = 4};
 
 enum Role { publisher, taker, waiter, roles };
 constexpr const char* kRoleNames[] = {"publisher", "taker", "waiter"};
@@ -175,7 +175,7 @@ const Hit hits[] = {
 };
 
 class ShortenedFile : public testing::TestWithParam<std::tuple<std::size_t, Cut>> {
- protected:
+ public:
   ShortenedFile() {
     void* const place =
         ::mmap(nullptr, sizeof(Play), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -186,6 +186,7 @@ class ShortenedFile : public testing::TestWithParam<std::tuple<std::size_t, Cut>
     for (const auto& entry : fs::directory_iterator(domain_.root())) fs::remove_all(entry.path());
   }
 
+ protected:
   Diary& diary(Role role) { return play_->diaries[role]; }
 
   // The file that came with this role.

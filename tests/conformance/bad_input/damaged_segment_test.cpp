@@ -30,8 +30,6 @@ namespace {
 namespace fs = std::filesystem;
 using topic::PublisherPage;
 using topic::SegmentHeader;
-using topic::SegmentKind;
-using topic::SubscriberPage;
 using topic::TopicPage;
 
 const PublisherOptions small{.depth = 4, .tail_bytes_max = 256};
