@@ -141,6 +141,15 @@ void call(Place<P>& place, Wake wake) noexcept {
   if (place.call.exchange(1) == 0) wake(place);
 }
 
+// After a death: wakes those again who are called. Whoever called them may have died before he
+// woke them, and nobody else would: they count as being on their way.
+template <class P, std::size_t n, class Wake>
+void wake_the_called(Line<P, n>& line, Wake wake) noexcept {
+  for_each_in_line(line, [&](std::uint32_t i, std::uint64_t, Wants) {
+    if (line.places[i].call.load() != 0) wake(line.places[i]);
+  });
+}
+
 template <class P, std::size_t n, class Wake>
 void call_all(Line<P, n>& line, Wants whom, Wake wake) noexcept {
   for_each_in_line(line, [&](std::uint32_t i, std::uint64_t, Wants wants) {

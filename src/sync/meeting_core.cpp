@@ -48,6 +48,7 @@ void ConditionCore::recover(RollCall& roll) noexcept {
       line_, token(), [&](std::uint64_t who) { return roll.is_dead(who); },
       [&](shm::Place<Atomics>& place) { unused += place.call.load(); });
   for (; unused > 0; --unused) notify_one();
+  shm::wake_the_called(line_, waker());
 }
 
 // ---- the barrier

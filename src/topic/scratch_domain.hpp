@@ -21,7 +21,11 @@ class ScratchDomain {
     ::setenv("SIGNALBOX_DIR", root_.c_str(), 1);
   }
   ~ScratchDomain() {
-    EXPECT_TRUE(std::filesystem::is_empty(root_)) << "something was left behind in " << root_;
+    std::string left;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(root_)) {
+      left += " " + entry.path().string();
+    }
+    EXPECT_EQ(left, "") << "left behind";
     std::filesystem::remove_all(root_);
   }
   const std::string& root() const { return root_; }
