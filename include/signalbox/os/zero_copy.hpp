@@ -47,7 +47,7 @@ inline long splice_once(const Fd& from, const Fd& to, std::size_t bytes_max) noe
 }  // namespace kernel
 
 // Waits until at least one byte could be moved, or the source ended. SIGPIPE is never raised: these
-// calls have no flag for that, so each holds it back in its thread, with six system calls more;
+// calls have no flag for that, so each holds it back in its thread, with four system calls more;
 // the ..._all() loops do so once. splice_out() first asks whether its target has a position: files
 // and many devices have one and raise nothing, and then this question is its only call more.
 // Errors of all: closed (nobody reads at the other end), timed_out, interrupted, bad_argument (no
