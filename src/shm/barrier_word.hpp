@@ -147,13 +147,12 @@ void recover(BarrierState<P, places>& barrier, std::uint64_t our_token, IsDead i
       if (end_meeting(barrier, word, true, wake)) return;
     }
   });
-  clear_the_dead(barrier.line, our_token, is_dead, [](Place<P>&) {});
+  clear_the_dead(barrier.line, our_token, is_dead, wake);
   // He may have ended a meeting and told nobody.
   const std::uint64_t current = std::uint64_t{generation_of(barrier.word.load())} + 1;
   for_each_in_line(barrier.line, [&](std::uint32_t i, std::uint64_t, Wants) {
     if (barrier.line.places[i].pipe.load() != current) call(barrier.line.places[i], wake);
   });
-  wake_the_called(barrier.line, wake);
 }
 
 }  // namespace signalbox::shm

@@ -141,15 +141,6 @@ void call(Place<P>& place, Wake wake) noexcept {
   if (place.call.exchange(1) == 0) wake(place);
 }
 
-// After a death: wakes those again who are called. Whoever called them may have died before he
-// woke them, and nobody else would: they count as being on their way.
-template <class P, std::size_t n, class Wake>
-void wake_the_called(Line<P, n>& line, Wake wake) noexcept {
-  for_each_in_line(line, [&](std::uint32_t i, std::uint64_t, Wants) {
-    if (line.places[i].call.load() != 0) wake(line.places[i]);
-  });
-}
-
 template <class P, std::size_t n, class Wake>
 void call_all(Line<P, n>& line, Wants whom, Wake wake) noexcept {
   for_each_in_line(line, [&](std::uint32_t i, std::uint64_t, Wants wants) {
@@ -195,8 +186,11 @@ void call_first(Line<P, n>& line, Called called, Wake wake) noexcept {
 
 // Takes the dead out of the line. The place is taken over first, under the name of whoever clears
 // it: a clearer who is slow, or dies himself, must not free what somebody else has claimed since.
-template <class P, std::size_t n, class IsDead, class Gone>
-bool clear_the_dead(Line<P, n>& line, std::uint64_t our_token, IsDead is_dead, Gone gone) noexcept {
+// Then wakes those again who are called: whoever called them may have died before he woke them, and
+// nobody else would, because they count as being on their way.
+template <class P, std::size_t n, class IsDead, class Wake, class Gone>
+bool clear_the_dead(Line<P, n>& line, std::uint64_t our_token, IsDead is_dead, Wake wake,
+                    Gone gone) noexcept {
   bool cleared = false;
   const std::uint32_t used = places_used(line);
   for (std::uint32_t i = 0; i < used; ++i) {
@@ -209,7 +203,15 @@ bool clear_the_dead(Line<P, n>& line, std::uint64_t our_token, IsDead is_dead, G
     cleared = true;
   }
   if (cleared) line.barred.store(0);  // it may have been the dead one's; else it is set again
+  for_each_in_line(line, [&](std::uint32_t i, std::uint64_t, Wants) {
+    if (line.places[i].call.load() != 0) wake(line.places[i]);
+  });
   return cleared;
+}
+
+template <class P, std::size_t n, class IsDead, class Wake>
+bool clear_the_dead(Line<P, n>& line, std::uint64_t our_token, IsDead is_dead, Wake wake) noexcept {
+  return clear_the_dead(line, our_token, is_dead, wake, [](Place<P>&) {});
 }
 
 // How a wait ended.

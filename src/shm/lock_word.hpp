@@ -123,16 +123,15 @@ bool recover_word(Word& word, IsDead is_dead) noexcept {
 }
 
 // What anybody does once somebody has died, as often as he likes: the lock, then the line, then
-// whoever is in it. The dead one may have been called and never looked; or he called, and woke
-// nobody; or he took back an announcement that somebody else relied on.
+// whoever is first in it. The dead one may have been called and never looked, or have taken back an
+// announcement that somebody else relied on.
 template <class P, std::size_t places, class IsDead, class Wake>
 bool recover(LockState<P, places>& lock, std::uint64_t our_token, IsDead is_dead,
              Wake wake) noexcept {
   bool changed = recover_word(lock.word, is_dead);
-  changed = clear_the_dead(lock.line, our_token, is_dead, [](Place<P>&) {}) || changed;
+  changed = clear_the_dead(lock.line, our_token, is_dead, wake) || changed;
   if (anybody(lock.line)) {
     announce_line(lock.word);
-    wake_the_called(lock.line, wake);
     call_next(lock, wake);
   }
   return changed;

@@ -139,10 +139,9 @@ bool recover(ReadWriteState<P, slots, places>& rw, std::uint64_t our_token, IsDe
     if (reader == 0 || !is_dead(reader)) continue;
     changed = rw.readers[i].reader.compare_exchange_strong(reader, 0) || changed;
   }
-  changed = clear_the_dead(rw.lock.line, our_token, is_dead, [](Place<P>&) {}) || changed;
+  changed = clear_the_dead(rw.lock.line, our_token, is_dead, wake) || changed;
   if (anybody(rw.lock.line)) {
     announce_line(rw.lock.word);  // as lock_word.hpp
-    wake_the_called(rw.lock.line, wake);
     call_next(rw, wake);
   }
   return changed;

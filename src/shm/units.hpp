@@ -135,11 +135,8 @@ bool recover(const Units<P, places>& units, std::uint64_t our_token, IsDead is_d
     changed = true;
     call_for_unit(units, wake);
   }
-  changed = clear_the_dead(units.state.line, our_token, is_dead, [](Place<P>&) {}) || changed;
-  if (anybody(units.state.line)) {
-    announce_waiting(units);  // as lock_word.hpp
-    wake_the_called(units.state.line, wake);
-  }
+  changed = clear_the_dead(units.state.line, our_token, is_dead, wake) || changed;
+  if (anybody(units.state.line)) announce_waiting(units);  // as lock_word.hpp
   pass_on(units, wake);
   return changed;
 }

@@ -45,10 +45,9 @@ void ConditionCore::notify_all() noexcept {
 void ConditionCore::recover(RollCall& roll) noexcept {
   std::uint32_t unused = 0;
   shm::clear_the_dead(
-      line_, token(), [&](std::uint64_t who) { return roll.is_dead(who); },
+      line_, token(), [&](std::uint64_t who) { return roll.is_dead(who); }, waker(),
       [&](shm::Place<Atomics>& place) { unused += place.call.load(); });
   for (; unused > 0; --unused) notify_one();
-  shm::wake_the_called(line_, waker());
 }
 
 // ---- the barrier

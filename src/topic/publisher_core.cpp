@@ -98,7 +98,6 @@ PublisherCore::PublisherCore(topic::TopicDirectory directory, topic::OwnSegment 
             .bell = &directory.bell()},
       asymmetric_(page_of(segment)->asymmetric.load() != 0),
       is_plain_(is_plain(directory.type(), options)),
-      is_short_(is_plain_ && asymmetric_ && page_of(segment)->slot_lines == 1),
       generation_(os::fork_generation()),
       directory_(std::move(directory)),
       segment_(std::move(segment)),
@@ -382,7 +381,7 @@ Result<void> PublisherCore::meet_everyone() {
   lane_.room_until = 0;
   if (trouble) return std::unexpected(std::move(*trouble));
   lane_.known_epoch = epoch;
-  lane_.short_epoch = is_short_ ? epoch : lane_.no_epoch;
+  lane_.short_epoch = is_plain_ && asymmetric_ && shape_.slot_lines == 1 ? epoch : lane_.no_epoch;
   return {};
 }
 
@@ -394,7 +393,7 @@ void PublisherCore::pass_full_fences_if_needed() noexcept {
   const bool somebody_arms = std::ranges::any_of(
       links_, [](const SubscriberLink& link) { return link.page->armed.load() != 0; });
   if (!somebody_arms) return;
-  asymmetric_ = is_short_ = false;
+  asymmetric_ = false;
   lane_.short_epoch = lane_.no_epoch;
   page_->asymmetric.store(0);
 }

@@ -148,7 +148,6 @@ struct PublisherCore {
   shm::SendLane<topic::Atomics> lane_;
   bool asymmetric_;  // sleepers pass the heavy half of the barrier
   bool is_plain_;    // neither frames nor tails: what send_in_place() takes for granted
-  bool is_short_;    // plain, of one line, and asymmetric: goes the shortest way
   unsigned generation_;
   os::ZeroedInChild room_in_child_{lane_.room_until};
 
@@ -184,18 +183,16 @@ inline void PublisherCore::ring_the_bell() noexcept {
     wake_sleepers();
 }
 
-// For whoever cannot send in line (send_lane.hpp): other languages, and types known at run time.
-// All that is rare is the last thing done, and needs no stack frame here.
+// For whoever cannot send in line: other languages, and types known at run time. All that is rare
+// is the last thing done, and needs no stack frame here.
 inline std::uint64_t PublisherCore::send_in_place(const std::byte* padded,
                                                   Deadline deadline) noexcept {
-  if (!is_short_ || !is_fast()) [[unlikely]]
-    return send_otherwise(padded, deadline);
-  const std::uint64_t position = lane_.ring.next();
-  lane_.ring.publish(topic::slot_meta(topic::SlotKind::in_place, 0), padded);
-  topic::Atomics::compiler_fence();  // as order_before_bell(): is_short_ says asymmetric_
-  if (shm::somebody_sleeps(*lane_.bell)) [[unlikely]]
-    return wake_and_answer(position);
-  return position;
+  using OneLine = std::byte[one_line_bytes_max];
+  std::uint64_t position = 0;
+  const shm::Shown shown = lane_.show(*reinterpret_cast<const OneLine*>(padded), position);
+  if (shown == shm::Shown::yes) [[likely]]
+    return position;
+  return shown == shm::Shown::no ? send_otherwise(padded, deadline) : wake_and_answer(position);
 }
 
 // A message in its slot, whatever the number of its lines.
