@@ -22,6 +22,26 @@ if(SIGNALBOX_TESTS)
   include(GoogleTest)
 endif()
 
+# signalbox_compile_test(<target> [OPTIMISED])
+#
+# A program of tests, or objects of one, that is compiled as tests are.
+function(signalbox_compile_test target)
+  cmake_parse_arguments(ARG "OPTIMISED" "" "" ${ARGN})
+  # A program exports nothing, and its types may hold the system's.
+  set_target_properties(${target} PROPERTIES CXX_VISIBILITY_PRESET default)
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "OBJECT_LIBRARY")  # its objects go into programs, so compile them as theirs
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${target} PRIVATE -fPIE)
+  endif()
+  if(SIGNALBOX_PLAIN_TESTS AND NOT ARG_OPTIMISED)
+    target_compile_options(${target} PRIVATE -O0)
+    signalbox_precompile_test(${target} plain)
+  else()
+    signalbox_precompile_test(${target} optimised)
+  endif()
+endfunction()
+
 # signalbox_add_test(NAME <name> SOURCES <file>... [LINK <target>...] [LABEL <label>] [TIMEOUT <s>]
 #                    [LONG] [OPTIMISED])
 #
@@ -46,13 +66,10 @@ function(signalbox_add_test)
   endif()
   add_executable(${ARG_NAME} ${ARG_SOURCES})
   target_link_libraries(${ARG_NAME} PRIVATE ${ARG_LINK} GTest::gmock GTest::gtest_main)
-  # A program exports nothing, and its types may hold the system's.
-  set_target_properties(${ARG_NAME} PROPERTIES CXX_VISIBILITY_PRESET default)
-  if(SIGNALBOX_PLAIN_TESTS AND NOT ARG_OPTIMISED)
-    target_compile_options(${ARG_NAME} PRIVATE -O0)
-    signalbox_precompile_test(${ARG_NAME} plain)
+  if(ARG_OPTIMISED)
+    signalbox_compile_test(${ARG_NAME} OPTIMISED)
   else()
-    signalbox_precompile_test(${ARG_NAME} optimised)
+    signalbox_compile_test(${ARG_NAME})
   endif()
   # Discovery runs the program before ctest starts, not while building: a test that crashes on start
   # must be a failed test, not a failed build.

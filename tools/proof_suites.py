@@ -185,6 +185,13 @@ SUITES = (
         long={"SBX_PROOF_LONG": "1"},
     ),
     Suite(
+        name="clock_jumps",
+        says="The wall clock is set an hour forward and back while each call waits, in a machine.",
+        targets=("clock_wall_clock_test",),
+        program="tests/clock/clock_jumps",
+        long={"SBX_PROOF_LONG": "1"},
+    ),
+    Suite(
         name="os_kills",
         says="Holders of the kernel's locks and units are killed; survivors go on, told once.",
         targets=("facilities_holder_killed_test",),

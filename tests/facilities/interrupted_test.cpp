@@ -1,22 +1,20 @@
 // Goal: a signal handler that runs a thousand times a second, installed with and without
 // SA_RESTART, changes nothing but what was asked for. A wait that goes on keeps its deadline,
 // neither early nor late; one that was asked to give up ends with `interrupted`; what the wait did
-// not get is still there; and what comes meanwhile is got. Setting the wall clock changes nothing.
+// not get is still there; and what comes meanwhile is got.
 // Method: each wait of *_waits.cpp runs under such a storm. How late it may be is compared with a
 // plain sleep to the same moment in a thread that gets no signals, so that a busy machine fails
-// nothing. SIGNALBOX_CLOCK_JUMP_S=3600 also sets the clock forward and back during each wait:
-// everybody on the machine sees that.
+// nothing.
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <thread>
 
 #include "../proof_counts.hpp"
+#include "deadline_kept.hpp"
 #include "joined.hpp"
 #include "os/signal_storm.hpp"
 #include "waits.hpp"
@@ -32,41 +30,7 @@ using signalbox::Errc;
 using signalbox::os::OnSignal;
 using signalbox::os::test::SignalStorm;
 
-constexpr std::int64_t kLateMax_ns = 50'000'000;
-
 std::uint64_t rounds() { return proof::long_form() ? 50 : 1; }
-
-bool is_unchanged(const Waiting& waiting) {
-  return !waiting.is_unchanged || waiting.is_unchanged();
-}
-
-// How much later than a plain sleep in another thread it ends, in the best of five attempts: a wait
-// that starts anew after each signal never ends while they come.
-void expect_deadline_kept(const Waiting& waiting, const std::function<void()>& meanwhile = {}) {
-  std::int64_t later_ns = INT64_MAX;
-  for (int attempt = 0; attempt < 5 && later_ns > kLateMax_ns; ++attempt) {
-    const Deadline deadline = Deadline::after(60ms);
-    std::int64_t control_ns = 0;
-    std::jthread control([&] {
-      const timespec until{.tv_sec = deadline.monotonic_ns() / 1'000'000'000,
-                           .tv_nsec = deadline.monotonic_ns() % 1'000'000'000};
-      ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr);
-      control_ns = signalbox::monotonic_now_ns();
-    });
-    std::jthread other([&] {
-      if (meanwhile) meanwhile();
-    });
-    const auto ended = waiting.wait(deadline, OnSignal::go_on);
-    const std::int64_t now = signalbox::monotonic_now_ns();
-    control.join();
-    ASSERT_FALSE(ended.has_value()) << "it got what is not there";
-    ASSERT_EQ(ended.error().code, Errc::timed_out) << ended.error().text;
-    ASSERT_GE(now, deadline.monotonic_ns()) << "it ended early";
-    ASSERT_TRUE(is_unchanged(waiting)) << "after a deadline";
-    later_ns = now - control_ns;
-  }
-  EXPECT_LE(later_ns, kLateMax_ns) << "later than a sleep without signals, five times";
-}
 
 class Interrupted : public testing::TestWithParam<std::tuple<Wait, int>> {
  protected:
@@ -83,7 +47,7 @@ TEST_P(Interrupted, GoesOnUntilItsDeadline) {
     const Waiting waiting = wait().prepare(ground);
     const SignalStorm storm(flags());
     ASSERT_TRUE(storm.made());
-    expect_deadline_kept(waiting);
+    facilities::expect_deadline_kept(waiting);
     EXPECT_GE(SignalStorm::handled().load(), 3) << "hardly a handler ran";
   }
   proof::count({{"tries", rounds()}, {"lost", HasFailure() ? 1U : 0U}});
@@ -103,7 +67,7 @@ TEST_P(Interrupted, GivesUpWhereItWasAskedTo) {
       const Errc how = restarts ? Errc::timed_out : Errc::interrupted;
       ASSERT_EQ(ended.error().code, how) << ended.error().text;
     }
-    EXPECT_TRUE(is_unchanged(waiting));
+    EXPECT_TRUE(facilities::is_unchanged(waiting));
     // And what comes afterwards is got: the wait that gave up has left nothing behind.
     std::jthread other([&] { waiting.satisfy(); });
     const auto then = waiting.wait(Deadline::after(30s), OnSignal::go_on);
@@ -127,35 +91,6 @@ TEST_P(Interrupted, GetsWhatComes) {
     EXPECT_GE(SignalStorm::handled().load(), 5) << "it did not wait";
   }
   proof::count({{"tries", rounds()}, {"lost", HasFailure() ? 1U : 0U}});
-}
-
-void set_wall_clock(std::int64_t seconds) {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  now.tv_sec += seconds;
-  EXPECT_EQ(::clock_settime(CLOCK_REALTIME, &now), 0);
-}
-
-TEST_P(Interrupted, KeepsItsDeadlineWhenTheClockIsSet) {
-  const auto jump_s =
-      static_cast<std::int64_t>(proof::number_from_environment("SIGNALBOX_CLOCK_JUMP_S", 0));
-  if (jump_s == 0 || flags() != 0) {
-    GTEST_SKIP() << "sets the machine's wall clock and back: name the jump in seconds in "
-                    "SIGNALBOX_CLOCK_JUMP_S to run it";
-  }
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  if (::clock_settime(CLOCK_REALTIME, &now) != 0) GTEST_SKIP() << "the clock may not be set here";
-  for (const std::int64_t way : {jump_s, -jump_s}) {
-    const Waiting waiting = wait().prepare(ground);
-    expect_deadline_kept(waiting, [&] {
-      set_wall_clock(way);
-      const timespec a_while{.tv_sec = 0, .tv_nsec = 20'000'000};
-      ::clock_nanosleep(CLOCK_MONOTONIC, 0, &a_while, nullptr);
-      set_wall_clock(-way);
-    });
-  }
-  proof::count({{"tries", 2}, {"lost", HasFailure() ? 1U : 0U}});
 }
 
 std::vector<Wait> all_waits() {

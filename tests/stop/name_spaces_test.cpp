@@ -1,8 +1,7 @@
-// Goal: who lives is decided by locks, and never by a number or a clock: a dead owner's process
-// number may be given to somebody else, processes of two pid name spaces may share a domain, the
-// wall clock may jump. And the rights of files are what we promise, whatever the creator's umask
-// is. Method: real name spaces and users where the test may make them (root), else it is skipped
-// and says so.
+// Goal: who lives is decided by locks, and never by a number: a dead owner's process number may be
+// given to somebody else, and processes of two pid name spaces may share a domain. And the rights
+// of files are what we promise, whatever the creator's umask is. Method: real name spaces and users
+// where the test may make them (root), else it is skipped and says so.
 #include <grp.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -381,49 +380,6 @@ TEST(SharedWithAGroup, NeedsADomainThatOthersCannotWrite) {
     EXPECT_EQ(facts.st_mode & 0777, 0700U);
     ASSERT_EQ(::stat((domain.topic_path("stop+beats") + "/topic").c_str(), &facts), 0);
     EXPECT_EQ(facts.st_mode & 07777, 0600U);
-  }
-}
-
-// ---- the wall clock -----------------------------------------------------------------------------
-
-void set_wall_clock(std::int64_t seconds) {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  now.tv_sec += seconds;
-  ASSERT_EQ(::clock_settime(CLOCK_REALTIME, &now), 0);
-}
-
-// Everybody on the machine sees the jump, so it happens only when asked for.
-TEST(WallClock, MayJumpDuringAWait) {
-  const auto jump_s =
-      static_cast<std::int64_t>(proof::number_from_environment("SIGNALBOX_CLOCK_JUMP_S", 0));
-  if (jump_s == 0) {
-    GTEST_SKIP() << "sets the machine's wall clock and back: name the jump in seconds in "
-                    "SIGNALBOX_CLOCK_JUMP_S to run it";
-  }
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  if (::clock_settime(CLOCK_REALTIME, &now) != 0) GTEST_SKIP() << "the clock may not be set here";
-  const signalbox::ScratchDomain domain;
-  auto in = Subscriber<Beat>::open(stop::beats).value();
-  auto out = Publisher<Beat>::open(stop::beats).value();
-  for (const std::int64_t way : {jump_s, -jump_s}) {
-    Report& report = *stop::map_report();
-    Participant jumps([&] {
-      eventually([&] { return report.mark == 1; });
-      set_wall_clock(way);
-      const Deadline a_while = Deadline::after(100ms);
-      eventually([&] { return a_while.passed(); });
-      set_wall_clock(-way);
-      return 0;
-    });
-    const std::int64_t begin = signalbox::monotonic_now_ns();
-    report.mark = 1;
-    EXPECT_EQ(in.wait(Deadline::after(200ms)).value(), Wake::timed_out);
-    EXPECT_GE(signalbox::monotonic_now_ns() - begin, 200'000'000) << "the wait was cut short";
-    EXPECT_EQ(jumps.join(), 0);
-    ASSERT_TRUE(out.send({1}));
-    EXPECT_TRUE(in.take());
   }
 }
 

@@ -10,8 +10,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/../environment.sh"
 readonly packages="$SBX_ROOT/tools/packages"
 readonly stamp="$SBX_ROOT/.tools/setup.stamp"
 readonly log="$SBX_ROOT/.tools/setup.log"
-readonly steps=4
+readonly steps=5
 readonly go_minor_min=24
+readonly kernel="$SBX_ROOT/.tools/kernel/vmlinuz"
 step=0
 
 # The virtual environment must come from the distribution's Python: another one first in PATH, such
@@ -38,6 +39,7 @@ wanted_hash() { cat "$packages"/*.txt "${BASH_SOURCE[0]}" | sha256sum | cut -d' 
 nothing_is_missing() {
   [[ -f "$stamp" && "$(<"$stamp")" == "$(wanted_hash)" ]] || return 1
   [[ -x "$SBX_VENV/bin/python" && -x "$SBX_ROOT/.tools/bin/go" ]] || return 1
+  [[ -f "$kernel" ]] || ! needs_kernel || return 1
   [[ -z "$(missing_debian_packages apt.txt)" ]]
 }
 
@@ -127,6 +129,34 @@ link_go() {
   ln -sfn "$1/gofmt" "$SBX_ROOT/.tools/bin/gofmt"
 }
 
+# tests/clock sets the clock of a machine of its own, which only amd64 has a kernel for.
+needs_kernel() { [[ "$(dpkg --print-architecture)" == amd64 ]]; }
+
+# The kernel of the distribution, taken out of its package. Installing the package would change
+# what this machine starts with.
+fetch_kernel() {
+  announce "a kernel for the tests' virtual machine"
+  needs_kernel || return 0
+  # Old package lists name a version that the mirror no longer has; who may not renew them tries.
+  if [[ $EUID -eq 0 ]] || sudo -n true 2>/dev/null; then
+    as_root apt-get -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 update
+  fi
+  local package work="$SBX_ROOT/.tools/kernel.new"
+  package="$(apt-cache depends linux-image-cloud-amd64 |
+    sed -n 's/^ *Depends: \(linux-image.*\)/\1/p')"
+  [[ -n "$package" ]] || fail "no linux-image-cloud-amd64 here; apt-get update renews the lists"
+  rm -rf "$work"
+  mkdir -p "$work"
+  (
+    cd "$work"
+    quietly apt-get -o Acquire::Retries=3 download "$package"
+    quietly dpkg-deb -x ./*.deb .
+  )
+  mkdir -p "${kernel%/*}"
+  mv "$work"/boot/vmlinuz-* "$kernel"
+  rm -rf "$work"
+}
+
 freeze() {
   {
     echo "# What requirements.txt pulls in, exactly. Written by \`./dev setup --freeze\`."
@@ -163,5 +193,6 @@ install_debian_packages apt.txt
 make_virtual_environment
 install_python_packages
 install_go
+fetch_kernel
 wanted_hash >"$stamp"
 echo "setup: everything is in place"
