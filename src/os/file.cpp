@@ -19,6 +19,18 @@ namespace {
 
 constexpr auto keep_owner = static_cast<uid_t>(-1);
 
+// How this process names a file that it has open.
+class OwnLink {
+ public:
+  explicit OwnLink(const Fd& file) noexcept {
+    std::snprintf(path_, sizeof(path_), "/proc/self/fd/%d", file.get());
+  }
+  const char* path() const noexcept { return path_; }
+
+ private:
+  char path_[32];
+};
+
 FileFacts facts_from(const struct stat& st) noexcept {
   return {.bytes = static_cast<std::uint64_t>(st.st_size),
           // st_blocks counts units of 512 bytes, whatever the file system's own block is: stat(2).
@@ -102,6 +114,13 @@ Result<Fd> open_file(const Fd& directory, const std::string& name, Access access
   return Fd(fd);
 }
 
+Result<Fd> reopen(const Fd& file) {
+  const OwnLink self(file);
+  const int fd = retried([&] { return ::open(self.path(), O_RDWR | O_CLOEXEC | O_NONBLOCK); });
+  if (fd < 0) return std::unexpected(failure(errno, "open", std::string("open ") + self.path()));
+  return Fd(fd);
+}
+
 int reserve(const Fd& file, std::uint64_t bytes) noexcept {
   if (is_over_file_limit(bytes)) return EFBIG;
   int refused = 0;
@@ -141,9 +160,9 @@ Result<Fd> create_unnamed(const Fd& directory, const std::string& path, std::uin
 }
 
 Result<void> link_unnamed(const Fd& file, const Fd& directory, const std::string& name) {
-  char self[64];
-  std::snprintf(self, sizeof(self), "/proc/self/fd/%d", file.get());
-  if (::linkat(AT_FDCWD, self, directory.get(), name.c_str(), AT_SYMLINK_FOLLOW) == 0) return {};
+  const OwnLink self(file);
+  if (::linkat(AT_FDCWD, self.path(), directory.get(), name.c_str(), AT_SYMLINK_FOLLOW) == 0)
+    return {};
   // Without /proc the kernel still links by descriptor, given CAP_DAC_READ_SEARCH or Linux 6.10.
   const int by_path = errno;
   if (by_path == ENOENT &&

@@ -48,6 +48,9 @@ Result<Fd> open_directory(const std::string& path);
 // Opens a file by name in a directory; never follows a link, never blocks, never creates.
 Result<Fd> open_file(const Fd& directory, const std::string& name, Access access);
 
+// The same file once more, to read and to write, with locks and a position of its own. Needs /proc.
+Result<Fd> reopen(const Fd& file);
+
 // Allocates the first `bytes` of a file or of memory now, so that a shortage is an error here and
 // never SIGBUS later. Answers 0 or what the kernel says (an errno); EFBIG over RLIMIT_FSIZE, for
 // which the kernel would end the process with SIGXFSZ.

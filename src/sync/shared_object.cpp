@@ -78,6 +78,18 @@ Result<Found> unless_gone(Error& error) {
   return is_gone ? Result<Found>(Found()) : std::unexpected(std::move(error));
 }
 
+// Says that somebody has the object open, as long as the descriptor it answers is; with none,
+// whoever was last is about to remove the file. It is a descriptor of its own because a mapping
+// keeps the file that it was made from open, locks and all, and there are kernels that take the
+// memory of the dead away some milliseconds after their end.
+Result<os::Fd> hold(const os::Fd& mapped) {
+  auto own = os::reopen(mapped);
+  if (!own) return own;
+  const auto locked = os::try_lock(*own, os::LockKind::shared);
+  if (!locked) return std::unexpected(locked.error());
+  return *locked ? std::move(own) : os::Fd();
+}
+
 Found adopt(const Search& search, os::Fd file, os::Mapping mapping, const Terms& terms) {
   return Found(make_core(OpenObject{search.members, search.place.name, os::LifeFd(std::move(file)),
                                     std::move(mapping), terms})
@@ -94,14 +106,14 @@ Result<Found> make(const Search& search, const os::Fd& directory) {
   page.version = object_version;
   page.terms = search.terms;
   begin_state(search.terms, search.units, fresh->mapping.data() + state_offset);
-  const auto locked = os::try_lock(fresh->file, os::LockKind::shared);
-  if (!locked) return std::unexpected(locked.error());
+  auto held = hold(fresh->file);
+  if (!held) return std::unexpected(std::move(held.error()));
   if (auto linked = os::link_unnamed(fresh->file, directory, search.file); !linked) {
     // Somebody was quicker: the next try finds his.
     if (linked.error().code == Errc::already_exists) return Found();
     return unless_gone(linked.error());
   }
-  return adopt(search, std::move(fresh->file), std::move(fresh->mapping), search.terms);
+  return adopt(search, std::move(*held), std::move(fresh->mapping), search.terms);
 }
 
 Result<Found> find_or_make(const Search& search) {
@@ -122,17 +134,17 @@ Result<Found> find_or_make(const Search& search) {
     if (segment.error().code == Errc::not_found) return make(search, *directory);
     return std::unexpected(std::move(segment.error()));
   }
-  const auto locked = os::try_lock(segment->file, os::LockKind::shared);
-  if (!locked) return std::unexpected(locked.error());
+  auto held = hold(segment->file);
+  if (!held) return std::unexpected(std::move(held.error()));
   const auto facts = os::facts_of(segment->file);
   if (!facts) return std::unexpected(facts.error());
-  if (!*locked || facts->links == 0) return Found();
+  if (!held->is_open() || facts->links == 0) return Found();
   const auto theirs = terms_of(segment->mapping, search.path);
   if (!theirs) return std::unexpected(theirs.error());
   if (!is_same(*theirs, search.terms)) {
     return std::unexpected(other_terms(search.place.name, *theirs, search.terms));
   }
-  return adopt(search, std::move(segment->file), std::move(segment->mapping), *theirs);
+  return adopt(search, std::move(*held), std::move(segment->mapping), *theirs);
 }
 
 // The one that this process has open already. Called with the members' lock.

@@ -36,7 +36,7 @@ inline constexpr std::int64_t look_without_place_ns = 1'000'000;
 struct OpenObject {
   std::shared_ptr<Membership> members;
   std::string name;
-  os::LifeFd file;
+  os::LifeFd file;  // opened once more, for its lock alone
   os::Mapping mapping;
   Terms terms;
 };
