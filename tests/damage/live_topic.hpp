@@ -66,6 +66,7 @@ class LiveTopic {
 
  private:
   void publish_grown();
+  void fill_ring();
   std::string files_[5];
   std::optional<signalbox::Publisher<Reading>> out_;
   std::optional<signalbox::Subscriber<Reading>> lossy_;
