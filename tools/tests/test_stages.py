@@ -1,5 +1,6 @@
 """Goal: `./dev test` never adds up to green when something failed, whatever a runner prints."""
 
+import pathlib
 import subprocess
 import sys
 
@@ -34,6 +35,59 @@ def test_nothing_runs_after_a_failed_build(logs):
     build = shell("false", count=stages.count_only_failure, needed_by_all=True)
     total = stages.run_all([build, shell("true")])
     assert (total.passed, total.failed) == (0, 1)
+
+
+def named(name: str, text: str, **options) -> Stage:
+    return Stage(name, ["bash", "-c", text], folder=stages.ROOT, **options)
+
+
+def test_what_runs_beside_begins_early_and_is_reported_in_its_turn(logs, capsys):
+    needed = named("needed", "touch built", needed_by_all=True)
+    # Neither ends without the other.
+    first = named("first", "until [ -e beside ]; do sleep 0.01; done; touch first")
+    beside = named(
+        "beside",
+        "[ -e built ] && touch beside; until [ -e first ]; do sleep 0.01; done; "
+        "chrt -p $$ | grep -q IDLE",
+        beside=True,
+    )
+    total = stages.run_all([needed, first, beside])
+    assert (total.passed, total.failed) == (3, 0)
+    heads = [line for line in capsys.readouterr().out.splitlines() if line.startswith("==")]
+    assert heads == ["== needed", "== first", "== beside"]
+
+
+def test_what_fails_beside_fails_in_its_turn(logs):
+    total = stages.run_all([named("first", "true"), named("beside", "exit 3", beside=True)])
+    assert (total.passed, total.failed) == (1, 1)
+
+
+def test_nothing_begins_beside_when_a_needed_build_fails(logs):
+    build = named("build", "false", needed_by_all=True)
+    stages.run_all([build, named("beside", "touch beside", beside=True)])
+    assert not (logs / "beside").exists()
+
+
+def test_nothing_beside_outlives_an_interruption(logs):
+    script = (
+        "import stages, pathlib; stages.LOGS = stages.ROOT = pathlib.Path('.');"
+        "from stages import Stage;"
+        "stages.run_all([Stage('a', ['bash', '-c', 'until [ -s pid ]; do sleep 0.01; done;"
+        " kill -INT $PPID; sleep 1000'], folder=stages.ROOT),"
+        " Stage('b', ['bash', '-c', 'echo $$ > pid; exec sleep 1000'], folder=stages.ROOT,"
+        " beside=True)])"
+    )
+    folder = stages.__file__.rsplit("/", 1)[0]
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=logs,
+        env={"PYTHONPATH": folder, "PATH": "/usr/bin:/bin"},
+        stderr=subprocess.DEVNULL,
+        timeout=60,
+    )
+    assert ran.returncode != 0
+    pid = (logs / "pid").read_text().strip()
+    assert not pathlib.Path(f"/proc/{pid}").exists()
 
 
 def test_a_report_is_counted_by_kind(logs):
