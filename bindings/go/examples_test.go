@@ -7,11 +7,16 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"signalbox.dev/go/signalbox"
 )
 
 const examplesDir = "../../examples/go"
@@ -101,6 +106,7 @@ func TestExamples(t *testing.T) {
 		}
 		subscriber.expect(t, "1 2 3.5")
 	})
+	t.Run("spool", func(t *testing.T) { spoolOutlivesItsWorkers(t, bin+"/spool") })
 	t.Run("exclusive", func(t *testing.T) {
 		output, err := exec.Command(bin + "/exclusive").CombinedOutput()
 		if err != nil {
@@ -113,6 +119,45 @@ func TestExamples(t *testing.T) {
 			t.Fatalf("%s", output)
 		}
 	})
+}
+
+// More jam than there are printers: a unit that did not come back would hang the rest.
+func spoolOutlivesItsWorkers(t *testing.T, program string) {
+	name := "spool-" + strconv.Itoa(os.Getpid())
+	folder := t.TempDir() // where the lock is
+	run := func(arguments ...string) (string, error) {
+		cmd := exec.CommandContext(within(t), program, append([]string{name}, arguments...)...)
+		cmd.Dir = folder
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+		output, err := cmd.CombinedOutput()
+		return string(output), err
+	}
+	t.Cleanup(func() { signalbox.UnlinkPosixQueue("/" + name) }) // if it failed
+	for _, job := range [][]string{{"30", "fire"}, {"20", "jam"}, {"20", "jam"}, {"15", "jam"},
+		{"10", "sweep"}, {"0", "go home"}} {
+		if output, err := run(job...); err != nil {
+			t.Fatalf("%v\n%s", err, output)
+		}
+	}
+	file := must[*os.File](t)(os.Create(filepath.Join(folder, name+".lock")))
+	defer file.Close()
+	lock := must[*signalbox.FileLock](t)(
+		signalbox.TryLockFile(file, signalbox.FileLockOptions{}))
+	if output, err := run(); err == nil || !strings.Contains(output, "somebody spools there already") {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	expectNil(t, lock.Release())
+	output, err := run()
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	slices.Sort(lines)
+	dead := "a worker was killed"
+	if err != nil || !slices.Equal(lines, []string{dead, dead, dead, "printed fire",
+		"printed sweep"}) {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	_, err = signalbox.OpenPosixQueue("/"+name, signalbox.QueueBoth)
+	expectError(t, err, signalbox.ErrNotFound)
 }
 
 // exampleDir is a place for topics where a program started by hand cannot meddle.

@@ -1,7 +1,7 @@
 package signalbox
 
 /*
-#include "native_objects.h"
+#include "native_locks.h"
 */
 import "C"
 
@@ -20,7 +20,7 @@ import (
 type Events uint32
 
 const (
-	Readable       Events = 1 // a Take, read or accept would find something
+	Readable       Events = 1 // a Take, TryLock, TryAcquire, read or accept would find something
 	Writable       Events = 2 // a write would be accepted; descriptors only
 	HungUp         Events = 4 // the other end is gone; told without being asked
 	DeadlineMissed Events = 8 // quiet for a whole period
@@ -32,13 +32,16 @@ type Ready struct {
 	Events Events
 }
 
-// WaitSet is one sleep for many sources: subscribers and descriptors. Between goroutines and
-// channels it is seldom what one wants: a goroutine with Receive for each subscriber is simpler and
-// parks in Go's poller. A set is for a loop that handles many topics in one goroutine.
+// WaitSet is one sleep for many sources: subscribers, mutexes, semaphores and descriptors. Between
+// goroutines and channels it is seldom what one wants: a goroutine with Receive for each subscriber
+// is simpler and parks in Go's poller. A set is for a loop that handles many topics in one
+// goroutine, or that waits for many locks, each of which would hold a thread of its own.
 //
 // One goroutine at a time is in Wait, which holds one OS thread while it sleeps, though no place in
 // Go's scheduler; the others of its methods wait for that. The subscribers that a set watches must
-// not be used during a Wait, but by the goroutine that waits, before and after.
+// not be used during a Wait, but by the goroutine that waits, before and after; mutexes and
+// semaphores may. A source that is closed is silent, and a set keeps none from the garbage
+// collector, which closes what nobody else knows.
 type WaitSet struct {
 	mu        sync.Mutex // held in every call but Wake
 	wakers    sync.RWMutex
@@ -72,29 +75,60 @@ func NewWaitSet(watchesMax int) (*WaitSet, error) {
 	return set, nil
 }
 
-// Watchable is a [Subscriber] of any type.
-type Watchable interface{ watchedCore() *subscriberCore }
+// Watchable is a [Subscriber] of any type, a [Mutex] or a [Semaphore].
+type Watchable interface {
+	// watchedBy begins a watch; the set's mutex is held.
+	watchedBy(set *WaitSet, key uint64, period time.Duration) (*Watch, error)
+}
 
-func (s *Subscriber[T]) watchedCore() *subscriberCore { return s.core }
-
-// Watch reports the subscriber under this key, and with a period above 0 also the end of each in
-// which it stayed quiet. Errors: ErrAlreadyExists (a set watches it already), ErrLimitReached,
+// Watch reports the source under this key: a Subscriber while it has a message, a Mutex or
+// Semaphore while TryLock or TryAcquire would succeed. With a period above 0 it also reports the
+// end of each in which the source stayed quiet, or the lock was never found free. A lock takes two
+// descriptors. Errors: ErrAlreadyExists (a set watches the subscriber already), ErrLimitReached,
 // ErrBadArgument (a period below a microsecond), ErrClosed.
-func (s *WaitSet) Watch(subscriber Watchable, key uint64, period time.Duration) (*Watch, error) {
-	core := subscriber.watchedCore()
-	// In this order: a Wait holds the set for as long as it lasts, and the subscriber's other calls
-	// are not to stand behind that.
+func (s *WaitSet) Watch(source Watchable, key uint64, period time.Duration) (*Watch, error) {
+	// Before the source's own: a Wait holds the set for as long as it lasts, and the source's other
+	// calls are not to stand behind that.
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return source.watchedBy(s, key, period)
+}
+
+func (s *Subscriber[T]) watchedBy(set *WaitSet, key uint64, period time.Duration) (*Watch, error) {
+	core := s.core
 	core.mu.Lock()
 	defer core.mu.Unlock()
 	if core.isClosing {
 		return nil, closedError("watch", core.topic)
 	}
-	return s.watch(func(out **C.sbx_watch, result *C.sbxgo_result) C.int {
-		return C.sbx_wait_set_watch_subscriber(s.handle, core.handle, C.uint64_t(key),
+	return set.watch(func(out **C.sbx_watch, result *C.sbxgo_result) C.int {
+		return C.sbx_wait_set_watch_subscriber(set.handle, core.handle, C.uint64_t(key),
 			C.int64_t(period), out, &result.error)
 	})
+}
+
+func (m *Mutex) watchedBy(set *WaitSet, key uint64, period time.Duration) (begun *Watch,
+	err error) {
+	err = m.use("watch", func(handle *C.sbx_mutex) error {
+		begun, err = set.watch(func(out **C.sbx_watch, result *C.sbxgo_result) C.int {
+			return C.sbx_wait_set_watch_mutex(set.handle, handle, C.uint64_t(key),
+				C.int64_t(period), out, &result.error)
+		})
+		return err
+	})
+	return begun, err
+}
+
+func (s *Semaphore) watchedBy(set *WaitSet, key uint64, period time.Duration) (begun *Watch,
+	err error) {
+	err = s.use("watch", func(handle *C.sbx_semaphore) error {
+		begun, err = set.watch(func(out **C.sbx_watch, result *C.sbxgo_result) C.int {
+			return C.sbx_wait_set_watch_semaphore(set.handle, handle, C.uint64_t(key),
+				C.int64_t(period), out, &result.error)
+		})
+		return err
+	})
+	return begun, err
 }
 
 // WatchDescriptor reports a descriptor, which stays yours: close it after the watch has ended. With

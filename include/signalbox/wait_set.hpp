@@ -81,8 +81,9 @@ class WaitSet {
   Result<Watch> watch(const Waitable& source, Key key, Events events = Events::readable);
 
   // As watch() for readable, and also reports deadline_missed at the end of each `period` in which
-  // the source stayed quiet. A period begins anew with each message or report of readiness; periods
-  // that end while nobody waits are reported as one. Error besides: bad_argument (period < 1 us).
+  // the source stayed quiet, or the lock was never found free. A period begins anew with each
+  // message or report of readiness; periods that end while nobody waits are reported as one. Error
+  // besides: bad_argument (period < 1 us).
   Result<Watch> watch_every(const Waitable& source, Key key, std::chrono::nanoseconds period);
 
   // Sleeps until a source is ready; answers all that are, each once and in an order that changes,

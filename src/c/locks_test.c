@@ -243,31 +243,43 @@ static void units_of_the_dead_come_back(void) {
   sbx_semaphore_close(semaphore);
 }
 
+/* How many sources are ready by then; the first is left in *first. */
+static size_t ready_by(sbx_wait_set* set, int64_t deadline, sbx_ready* first) {
+  const sbx_ready* ready = NULL;
+  size_t count = 9;
+  SBX_CHECK(sbx_wait_set_wait(set, &ready, &count, deadline, &sbx_last_error) == SBX_OK);
+  if (count != 0) *first = ready[0];
+  return count;
+}
+
 static void both_are_watched(void) {
   sbx_wait_set* set = NULL;
   sbx_watch *lock = NULL, *units = NULL;
+  sbx_ready ready;
   sbx_mutex* mutex = open_mutex("arm");
   sbx_semaphore* semaphore = open_semaphore(3);
   SBX_CHECK(sbx_wait_set_create(4, &set, &sbx_last_error) == SBX_OK);
   Other holder = start(lock_and_hold);
-  SBX_CHECK(sbx_wait_set_watch_mutex(set, mutex, 1, &lock, &sbx_last_error) == SBX_OK);
-  const sbx_ready* ready = NULL;
-  size_t count = 9;
-  SBX_CHECK(sbx_wait_set_wait(set, &ready, &count, SBX_IMMEDIATE, &sbx_last_error) == SBX_OK);
-  SBX_CHECK(count == 0);
+  SBX_CHECK(sbx_wait_set_watch_mutex(set, mutex, 1, 0, &lock, &sbx_last_error) == SBX_OK);
+  SBX_CHECK(ready_by(set, SBX_IMMEDIATE, &ready) == 0);
   end(holder, SIGKILL);
-  SBX_CHECK(sbx_wait_set_wait(set, &ready, &count, SBX_NEVER, &sbx_last_error) == SBX_OK);
-  SBX_CHECK(count == 1 && ready[0].key == 1 && ready[0].events == SBX_READABLE);
+  SBX_CHECK(ready_by(set, SBX_NEVER, &ready) == 1);
+  SBX_CHECK(ready.key == 1 && ready.events == SBX_READABLE);
   sbx_mutex_guard guard = locked(mutex, 1);
   SBX_CHECK(sbx_mutex_repaired(&guard, &sbx_last_error) == SBX_OK);
-  SBX_CHECK(sbx_wait_set_watch_semaphore(set, semaphore, 2, &units, &sbx_last_error) == SBX_OK);
-  SBX_CHECK(sbx_wait_set_wait(set, &ready, &count, SBX_NEVER, &sbx_last_error) == SBX_OK);
-  SBX_CHECK(count == 1 && ready[0].key == 2);
+  SBX_CHECK(sbx_wait_set_watch_semaphore(set, semaphore, 2, 0, &units, &sbx_last_error) == SBX_OK);
+  SBX_CHECK(ready_by(set, SBX_NEVER, &ready) == 1 && ready.key == 2);
+  sbx_semaphore_close(semaphore);
+  SBX_CHECK(ready_by(set, soon(), &ready) == 0);
+  sbx_watch_end(lock);
+  SBX_CHECK(sbx_wait_set_watch_mutex(set, mutex, 3, 1000000, &lock, &sbx_last_error) == SBX_OK);
+  SBX_CHECK(ready_by(set, SBX_NEVER, &ready) == 1);
+  SBX_CHECK(ready.key == 3 && ready.events == SBX_DEADLINE_MISSED);
   SBX_CHECK(sbx_mutex_release(&guard, &sbx_last_error) == SBX_OK);
+  SBX_CHECK(ready_by(set, SBX_NEVER, &ready) == 1 && ready.events == SBX_READABLE);
   sbx_watch_end(lock);
   sbx_watch_end(units);
   sbx_wait_set_close(set);
-  sbx_semaphore_close(semaphore);
   sbx_mutex_close(mutex);
 }
 

@@ -100,15 +100,15 @@ int sbx_wait_set_watch_descriptor(sbx_wait_set* set, int fd, uint32_t events, ui
   });
 }
 
-int sbx_wait_set_watch_mutex(sbx_wait_set* set, sbx_mutex* mutex, uint64_t key, sbx_watch** out,
-                             sbx_error* error) {
-  return watch_handle("sbx_wait_set_watch_mutex", set, mutex, "mutex", key, 0, out, error);
+int sbx_wait_set_watch_mutex(sbx_wait_set* set, sbx_mutex* mutex, uint64_t key, int64_t period_ns,
+                             sbx_watch** out, sbx_error* error) {
+  return watch_handle("sbx_wait_set_watch_mutex", set, mutex, "mutex", key, period_ns, out, error);
 }
 
 int sbx_wait_set_watch_semaphore(sbx_wait_set* set, sbx_semaphore* semaphore, uint64_t key,
-                                 sbx_watch** out, sbx_error* error) {
-  return watch_handle("sbx_wait_set_watch_semaphore", set, semaphore, "semaphore", key, 0, out,
-                      error);
+                                 int64_t period_ns, sbx_watch** out, sbx_error* error) {
+  return watch_handle("sbx_wait_set_watch_semaphore", set, semaphore, "semaphore", key, period_ns,
+                      out, error);
 }
 
 void sbx_watch_end(sbx_watch* watch) { delete watch; }

@@ -26,6 +26,7 @@ class LevelSource final : public WaitSource {
   explicit LevelSource(std::weak_ptr<SharedObject> object) noexcept : object_(std::move(object)) {}
   ~LevelSource() override;
 
+  bool is_there() const noexcept override { return !object_.expired(); }
   Result<int> descriptor() override;
   bool look() noexcept override;
 

@@ -101,6 +101,23 @@ TEST_F(LockWaitableTest, ASourceThatIsGoneIsSilent) {
   EXPECT_EQ(ready_count(Deadline::after(2ms)), 0U);
 }
 
+TEST_F(LockWaitableTest, TellsOfAPeriodInWhichItWasNeverFree) {
+  auto mutex = std::optional(Mutex::open("m").value());
+  auto guard = std::move(mutex->lock(watchdog()).value()).regardless();
+  const auto watch = set_.watch_every(mutex->waitable(), 1, 2ms).value();
+  const auto missed = set_.wait(watchdog());
+  ASSERT_TRUE(missed);
+  ASSERT_EQ(missed->size(), 1U);
+  EXPECT_EQ(missed->front().events, Events::deadline_missed);
+  guard.release();
+  const auto free = set_.wait(Deadline::immediate());
+  ASSERT_TRUE(free);
+  ASSERT_EQ(free->size(), 1U);
+  EXPECT_EQ(free->front().events, Events::readable);
+  mutex.reset();
+  EXPECT_EQ(ready_count(Deadline::after(5ms)), 0U);
+}
+
 TEST_F(LockWaitableTest, AsksForWhatThereIs) {
   auto mutex = Mutex::open("m").value();
   EXPECT_EQ(set_.watch(mutex.waitable(), 1, Events::writable).error().code, Errc::bad_argument);

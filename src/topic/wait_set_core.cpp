@@ -393,8 +393,7 @@ Deadline WaitSetCore::next_period_end() const noexcept {
   if (periods_ == 0) return Deadline::never();
   for (const std::uint32_t index : used_) {
     const Slot& slot = slots_[index];
-    const bool is_open = slot.is_descriptor() ? slot.fd >= 0 : slot.topic->core != nullptr;
-    if (slot.period_ns != 0 && is_open) next = std::min(next, slot.period_ends_ns);
+    if (slot.period_ns != 0 && slot.is_open()) next = std::min(next, slot.period_ends_ns);
   }
   return Deadline::at_ns(next);
 }
@@ -404,8 +403,7 @@ void WaitSetCore::collect_quiet() noexcept {
   const std::int64_t now = monotonic_now_ns();
   for (const std::uint32_t index : used_) {
     Slot& slot = slots_[index];
-    const bool is_open = slot.is_descriptor() ? slot.fd >= 0 : slot.topic->core != nullptr;
-    if (slot.period_ns == 0 || !is_open) continue;
+    if (slot.period_ns == 0 || !slot.is_open()) continue;
     if (slot.told == wait_number_) {
       slot.period_ends_ns = now + slot.period_ns;
     } else if (now >= slot.period_ends_ns) {

@@ -58,6 +58,11 @@ struct WaitSetCore : std::enable_shared_from_this<WaitSetCore> {
     std::uint64_t progress = 0;
 
     bool is_descriptor() const noexcept { return topic == nullptr; }
+    // Can it still become ready?
+    bool is_open() const noexcept {
+      if (topic != nullptr) return topic->core != nullptr;
+      return fd >= 0 && (source == nullptr || source->is_there());
+    }
   };
 
   bool is_foreign() const noexcept;

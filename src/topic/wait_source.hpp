@@ -21,6 +21,8 @@ struct WaitSource {
   WaitSource& operator=(const WaitSource&) = delete;
   virtual ~WaitSource() = default;
 
+  // False once nothing can make it ready any more: it is silent then, its periods as well.
+  virtual bool is_there() const noexcept = 0;
   // Readable soon after the source became ready, once look() has answered false.
   virtual Result<int> descriptor() = 0;
   // Is it ready? If not, the descriptor is armed: what makes the source ready after this makes the

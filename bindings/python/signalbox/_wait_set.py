@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from . import _core
 from ._file_lock import HasDescriptor
+from ._locks import Mutex, Semaphore
 from ._topics import Subscriber
 
 
@@ -37,14 +38,14 @@ class Watch:
 
 
 class WaitSet(_core.WaitSet):
-    """One sleep for many sources: subscribers, and everything with a descriptor.
+    """One sleep for many sources: subscribers, mutexes, semaphores, everything with a descriptor.
 
     Readiness is a level: a source is reported by every wait() until it is drained. A set that
     watches topics only sleeps as Subscriber.wait() does.
 
     Threads  one thread at a time for a set and the subscribers it watches, checked (code "in_use");
              wake() from any
-    Crash    a publisher that is killed is noticed within 100 ms
+    Crash    a publisher that is killed is noticed within 100 ms, who held a lock in one or so
     Fork     belongs to the process that made it, checked (code "wrong_process")
     Limits   watches_max, at most 65536; in the main thread a wait looks up 10 times a second, so
              that Ctrl-C works
@@ -63,7 +64,7 @@ class WaitSet(_core.WaitSet):
 
     def watch(
         self,
-        source: Subscriber | HasDescriptor | int,
+        source: Subscriber | Mutex | Semaphore | HasDescriptor | int,
         key: Any = None,
         *,
         events: Events = Events.READABLE,
@@ -71,14 +72,21 @@ class WaitSet(_core.WaitSet):
     ) -> Watch:
         """Watches a source until the Watch ends; wait() answers `key`, or without one the source.
 
+        A Mutex or Semaphore is readable while try_lock() or try_acquire() would succeed, and takes
+        two descriptors. What is closed is silent, and a `key` keeps no source alive: hold it.
+
         `events` is Events.READABLE, for a descriptor also WRITABLE or both. With `period`, in
-        seconds, the end of each period in which the source stayed quiet is answered, too, as
-        DEADLINE_MISSED. Raises: already_exists, limit_reached (watches_max), bad_argument, closed,
-        not_supported (a regular file, say).
+        seconds, the end of each period in which the source stayed quiet, or a lock was never found
+        free, is answered, too, as DEADLINE_MISSED. Raises: already_exists, limit_reached
+        (watches_max, descriptors), bad_argument, closed, not_supported (a regular file, say).
         """
         number = self._next_number
         if isinstance(source, Subscriber):
             self._watch_subscriber(source, number, period or 0.0)
+        elif isinstance(source, Mutex):
+            self._watch_mutex(source, number, period or 0.0)
+        elif isinstance(source, Semaphore):
+            self._watch_semaphore(source, number, period or 0.0)
         else:
             descriptor = source if isinstance(source, int) else source.fileno()
             self._watch_descriptor(descriptor, int(events), number, period or 0.0)

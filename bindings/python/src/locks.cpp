@@ -12,7 +12,6 @@
 #include "kernel_object.hpp"
 #include "lock_docs.hpp"
 #include "locks.hpp"
-#include "signalbox/c/semaphore.h"
 #include "sliced_wait.hpp"
 
 namespace nb = nanobind;
@@ -20,7 +19,6 @@ namespace nb = nanobind;
 namespace signalbox_python {
 namespace {
 
-using Semaphore = KernelObject<sbx_semaphore>;
 using Permit = HeldLock<sbx_permit, sbx_permit_release>;
 
 // ---- the mutex

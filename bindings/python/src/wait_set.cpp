@@ -58,15 +58,35 @@ void WaitSet::watch_subscriber(Subscriber& subscriber, std::uint64_t number, dou
   keep(number, raw, topic);
 }
 
-void WaitSet::watch_descriptor(int fd, std::uint32_t events, std::uint64_t number, double period) {
-  const std::int64_t period_ns = period_of(period);
+template <class Call>
+void WaitSet::watch_freely(std::uint64_t number, Call&& call) {
   const auto set = handle();
   Turn turn(*set);
   sbx_watch* raw = nullptr;
   sbx_error error;
-  check(sbx_wait_set_watch_descriptor(set->raw(), fd, events, number, period_ns, &raw, &error),
-        error);
+  check(call(set->raw(), &raw, &error), error);
   keep(number, raw, {});
+}
+
+void WaitSet::watch_mutex(const Mutex& mutex, std::uint64_t number, double period) {
+  watch_freely(number, [&, period_ns = period_of(period), watched = mutex.open()](
+                           sbx_wait_set* set, sbx_watch** out, sbx_error* error) {
+    return sbx_wait_set_watch_mutex(set, watched.get(), number, period_ns, out, error);
+  });
+}
+
+void WaitSet::watch_semaphore(const Semaphore& semaphore, std::uint64_t number, double period) {
+  watch_freely(number, [&, period_ns = period_of(period), watched = semaphore.open()](
+                           sbx_wait_set* set, sbx_watch** out, sbx_error* error) {
+    return sbx_wait_set_watch_semaphore(set, watched.get(), number, period_ns, out, error);
+  });
+}
+
+void WaitSet::watch_descriptor(int fd, std::uint32_t events, std::uint64_t number, double period) {
+  watch_freely(number, [&, period_ns = period_of(period)](sbx_wait_set* set, sbx_watch** out,
+                                                          sbx_error* error) {
+    return sbx_wait_set_watch_descriptor(set, fd, events, number, period_ns, out, error);
+  });
 }
 
 void WaitSet::unwatch(std::uint64_t number) {
@@ -132,6 +152,8 @@ void bind_wait_set(nb::module_& module) {
   nb::class_<WaitSet>(module, "WaitSet", docs::kWaitSet)
       .def(nb::init<std::int64_t>(), nb::arg("watches_max"))
       .def("_watch_subscriber", &WaitSet::watch_subscriber)
+      .def("_watch_mutex", &WaitSet::watch_mutex)
+      .def("_watch_semaphore", &WaitSet::watch_semaphore)
       .def("_watch_descriptor", &WaitSet::watch_descriptor)
       .def("_unwatch", &WaitSet::unwatch)
       .def("_wait", &WaitSet::wait, nb::arg("timeout").none())

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "handle.hpp"
+#include "locks.hpp"
 #include "signalbox/c/wait_set.h"
 #include "subscriber.hpp"
 
@@ -38,7 +39,7 @@ struct WatchHandle {
 
   std::uint64_t number;
   sbx_watch* raw;
-  std::weak_ptr<SubscriberHandle> topic;  // empty for a descriptor
+  std::weak_ptr<SubscriberHandle> topic;  // empty for anything else
 };
 
 class WaitSet {
@@ -48,6 +49,8 @@ class WaitSet {
   WaitSet& operator=(const WaitSet&) = delete;
 
   void watch_subscriber(Subscriber& subscriber, std::uint64_t number, double period);
+  void watch_mutex(const Mutex& mutex, std::uint64_t number, double period);
+  void watch_semaphore(const Semaphore& semaphore, std::uint64_t number, double period);
   void watch_descriptor(int fd, std::uint32_t events, std::uint64_t number, double period);
   // Nothing to do where it has ended.
   void unwatch(std::uint64_t number);
@@ -67,6 +70,9 @@ class WaitSet {
   std::shared_ptr<WaitSetHandle> handle() const;
   Answer sleep(WaitSetHandle& set, std::int64_t until, sbx_error& error);
   void keep(std::uint64_t number, sbx_watch* raw, std::weak_ptr<SubscriberHandle> topic);
+  // What `call` of the C library watches has no turns to take: anybody may use it meanwhile.
+  template <class Call>
+  void watch_freely(std::uint64_t number, Call&& call);
 
   std::shared_ptr<WaitSetHandle> handle_;  // null once closed
   std::vector<std::unique_ptr<WatchHandle>> watches_{};

@@ -1,10 +1,15 @@
 """The examples run as they are shown."""
 
+import os
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from observing import WATCHDOG_S, run_python, start_python
+import pytest
+from observing import WATCHDOG_S, refused, run_python, start_python
+from signalbox import FileLock, PosixQueue, SignalboxError
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "python"
 
@@ -50,6 +55,37 @@ def test_jobs_are_done_by_urgency() -> None:
         "20: answer the door",
         "10: sweep",
     ]
+
+
+@pytest.fixture
+def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The name of a spool whose lock is in this folder."""
+    monkeypatch.chdir(tmp_path)
+    name = f"spool-{os.getpid()}"
+    yield name
+    with suppress(SignalboxError):  # it is gone already, unless the test failed
+        PosixQueue.unlink(f"/{name}")
+
+
+def test_spool_outlives_its_workers(spool: str) -> None:
+    command = [str(EXAMPLES / "spool.py"), spool]
+    with start_python(*command, "30", "fire") as client:
+        assert client.wait(WATCHDOG_S) == 0, client.stderr.read()
+    with PosixQueue.open(f"/{spool}") as jobs:
+        # More jam than there are printers: a unit that did not come back would hang the rest.
+        for urgency, job in [(20, b"jam")] * 3 + [(10, b"sweep"), (0, b"go home")]:
+            jobs.send(job, urgency)
+    with Path(f"{spool}.lock").open("a") as file, FileLock(file):
+        with start_python(*command) as second:
+            assert "somebody spools there already" in second.communicate(timeout=WATCHDOG_S)[1]
+        assert second.returncode == 1
+    with start_python(*command) as first:
+        output, errors = first.communicate(timeout=WATCHDOG_S)
+    assert first.returncode == 0, errors
+    dead = ["a worker was killed"] * 3
+    assert sorted(output.splitlines()) == [*dead, "printed fire", "printed sweep"]
+    with refused("not_found"):
+        PosixQueue.open(f"/{spool}")
 
 
 def test_examples_are_short() -> None:

@@ -44,7 +44,7 @@ SBX_EXPORT void sbx_wait_set_close(sbx_wait_set* set);
  * `period_ns` above 0 the end of each period in which the source stayed quiet is reported, too:
  * DEADLINE_MISSED. Errors: ALREADY_EXISTS (this set watches the descriptor, or some set the topic,
  * already), LIMIT_REACHED (watches_max or descriptors), BAD_ARGUMENT (also a period below 1 us),
- * CLOSED (the subscriber is gone), NOT_SUPPORTED (the kernel cannot poll it), WRONG_PROCESS. */
+ * CLOSED (the source is gone), NOT_SUPPORTED (the kernel cannot poll it), WRONG_PROCESS. */
 SBX_EXPORT int sbx_wait_set_watch_subscriber(sbx_wait_set* set, sbx_subscriber* subscriber,
                                              uint64_t key, int64_t period_ns, sbx_watch** out,
                                              sbx_error* error);
@@ -54,11 +54,13 @@ SBX_EXPORT int sbx_wait_set_watch_descriptor(sbx_wait_set* set, int fd, uint32_t
                                              uint64_t key, int64_t period_ns, sbx_watch** out,
                                              sbx_error* error);
 /* Readable while a try_lock or try_acquire would succeed, and silent once the last handle of this
- * process is closed. Takes two descriptors. */
+ * process is closed. With a period also the end of each in which it was never found free. Takes two
+ * descriptors. */
 SBX_EXPORT int sbx_wait_set_watch_mutex(sbx_wait_set* set, sbx_mutex* mutex, uint64_t key,
-                                        sbx_watch** out, sbx_error* error);
+                                        int64_t period_ns, sbx_watch** out, sbx_error* error);
 SBX_EXPORT int sbx_wait_set_watch_semaphore(sbx_wait_set* set, sbx_semaphore* semaphore,
-                                            uint64_t key, sbx_watch** out, sbx_error* error);
+                                            uint64_t key, int64_t period_ns, sbx_watch** out,
+                                            sbx_error* error);
 /* Stops watching and frees the watch. NULL is allowed. */
 SBX_EXPORT void sbx_watch_end(sbx_watch* watch);
 

@@ -24,7 +24,11 @@ func init() { runtime.LockOSThread() }
 func main() {
 	debug.SetGCPercent(-1) // nobody works beside the operation
 	time.AfterFunc(lifeMax, func() { os.Exit(3) })
-	endWithParent()
+	if len(os.Args) > 1 {
+		beginAsChild(os.Args[1], os.Args[2:])
+	} else {
+		endWithParent()
+	}
 	operations := map[string]operation{}
 	for _, family := range []map[string]operation{semaphoreSetOperations, posixSemaphoreOperations,
 		sysvQueueOperations, posixQueueOperations, surroundings} {

@@ -11,7 +11,7 @@ import (
 
 // What happens around the objects that are judged: surroundings.cpp.
 var surroundings = map[string]operation{
-	"fork":               notInLanguage("a program in Go has threads, and does not fork"),
+	"fork":               startChild,
 	"handle":             handle,
 	"handled":            handledCount,
 	"become":             become,
