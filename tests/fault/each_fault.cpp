@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <map>
 #include <string>
 
 #include "../proof_counts.hpp"
@@ -21,12 +22,11 @@ struct Tally {
   std::uint64_t unreached = 0;
 };
 
-void let_fail(const Trial& trial, const Traced& all, const Fault& fault, Tally& tally) {
-  const testing::ScopedTrace trace(
-      __FILE__, __LINE__,
-      name_of(all.calls[fault.index]) + ", call " + std::to_string(fault.index) + " of " +
-          std::to_string(all.calls.size()) + ", answers " + strerror(fault.error) +
-          (fault.lasting ? " from then on" : ""));
+void let_fail(const Trial& trial, const Call& call, const Fault& fault, Tally& tally) {
+  const testing::ScopedTrace trace(__FILE__, __LINE__,
+                                   name_of(call) + " behind " + std::to_string(fault.before) +
+                                       " of its kind answers " + strerror(fault.error) +
+                                       (fault.lasting ? " from then on" : ""));
   Traced traced;
   // A wait that ends a moment earlier than the first one makes a call less.
   for (int run = 0; run < runs_max && traced.injected == 0; ++run) {
@@ -44,11 +44,13 @@ void let_each_call_fail(const Trial& trial) {
   const Traced all = trial.play(std::nullopt);
   ASSERT_FALSE(testing::Test::HasFailure());
   Tally tally;
-  for (std::size_t index = 0; index < all.calls.size(); ++index) {
-    for (const int error : plausible_errors(all.calls[index])) {
+  std::map<std::uint64_t, std::size_t> seen;
+  for (const Call& call : all.calls) {
+    const std::size_t before = seen[call.number]++;
+    for (const int error : plausible_errors(call)) {
       for (const bool lasting : {false, true}) {
         if (lasting && (!proof::long_form() || error == EINTR || error == EAGAIN)) continue;
-        let_fail(trial, all, {.index = index, .error = error, .lasting = lasting}, tally);
+        let_fail(trial, call, {call.number, before, error, lasting}, tally);
       }
     }
   }

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -86,6 +87,10 @@ Call call_of(pid_t child) {
 // close() has closed whatever it answers, so the call is made and only its answer replaced.
 bool is_made_all_the_same(const Call& call) { return call.number == SYS_close; }
 
+std::size_t calls_before(const std::vector<Call>& calls, std::uint64_t number) {
+  return static_cast<std::size_t>(std::ranges::count(calls, number, &Call::number));
+}
+
 class Tracer {
  public:
   Tracer(pid_t child, std::optional<Fault> fault) : child_(child), fault_(fault) {}
@@ -135,11 +140,10 @@ class Tracer {
     // Only calls that can fail are counted: how often the heap asks for memory depends on what the
     // parent did before.
     if (plausible_errors(call).empty()) return true;
-    const std::size_t index = traced_.calls.size();
+    const std::size_t before = calls_before(traced_.calls, call.number);
     traced_.calls.push_back(call);
-    if (!fault_ || index < fault_->index) return true;
-    const bool again = fault_->lasting && call.number == traced_.calls[fault_->index].number;
-    if (index != fault_->index && !again) return true;
+    if (!fault_ || call.number != fault_->number || before < fault_->before) return true;
+    if (before != fault_->before && !fault_->lasting) return true;
     failing_ = fault_->error;
     ++traced_.injected;
     if (!is_made_all_the_same(call)) skip_call(child_);

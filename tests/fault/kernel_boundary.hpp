@@ -20,8 +20,11 @@ struct Call {
   std::uint64_t pointed = 0;  // the first bytes behind the argument that tells what is meant
 };
 
+// Which call is told by its number and how many of that number came before it: another call more,
+// as when the C library asks for a second random number, changes nothing for the others.
 struct Fault {
-  std::size_t index;     // which call of the window
+  std::uint64_t number;
+  std::size_t before;    // calls of that number in the window
   int error;             // what it answers
   bool lasting = false;  // every later call of that number fails as well
 };
