@@ -7,6 +7,7 @@
 #pragma once
 
 #include "shm/barrier_word.hpp"
+#include "shm/condition.hpp"
 #include "signalbox/barrier.hpp"
 #include "signalbox/condition.hpp"
 #include "sync/shared_object.hpp"
@@ -21,8 +22,13 @@ using Meeting = shm::BarrierState<Atomics>;
 class ConditionCore final : public SharedObject {
  public:
   explicit ConditionCore(OpenObject&& opened) noexcept
-      : SharedObject(std::move(opened)), line_(state<WaitingLine>()) {}
+      : SharedObject(std::move(opened)),
+        line_(state<WaitingLine>()),
+        attends_(shm::attend(line_, token())) {}
 
+  // False: the line is full, and the death of this process would not be seen.
+  bool attends() const noexcept { return attends_; }
+  Error is_full(const char* tried) const noexcept;
   Result<Recovered<MutexGuard>> wait(MutexGuard guard, Deadline deadline, os::OnSignal on_signal);
   void notify_one() noexcept;
   void notify_all() noexcept;
@@ -34,6 +40,7 @@ class ConditionCore final : public SharedObject {
 
  private:
   WaitingLine& line_;
+  bool attends_;
 };
 
 class BarrierCore final : public SharedObject {

@@ -9,6 +9,7 @@
 #include "signalbox/barrier.hpp"
 #include "signalbox/condition.hpp"
 #include "signalbox/lock_facts.hpp"
+#include "signalbox/semaphore.hpp"
 #include "sync/other_process.hpp"
 #include "topic/scratch_domain.hpp"
 
@@ -104,6 +105,37 @@ TEST_F(MeetingTest, WhoWaitsLearnsThatAnOwnerDiedMeanwhile) {
   ASSERT_TRUE(again) << again.error().text;
   EXPECT_TRUE(again->owner_died());
   static_cast<void>(std::move(*again).regardless());
+}
+
+TEST_F(MeetingTest, WhoDiesBeforeItNotifiesLeavesNobodyAsleep) {
+  Guarded guarded;
+  OtherProcess owner([](const Here& here) {
+    here.wait_for_word();
+    Guarded theirs;
+    auto permits = Semaphore::open("s", {.units_max = 1, .units = 0}).value();
+    auto held = theirs.take();
+    static_cast<void>(permits.post());
+    held.release();
+    here.say('g');
+    here.wait_for_word();
+  });
+  auto permits = Semaphore::open("s", {.units_max = 1, .units = 0}).value();
+  const Deadline deadline = watchdog();
+  std::thread killer;
+  {
+    auto guard = guarded.take();
+    killer = std::thread([&] {
+      owner.go_on();
+      EXPECT_EQ(owner.hear(), 'g');
+      owner.kill();
+    });
+    while (permits.value() == 0 && !deadline.passed()) {
+      guard = guarded.wait(std::move(guard), deadline);
+    }
+  }
+  killer.join();
+  EXPECT_FALSE(deadline.passed());
+  EXPECT_TRUE(permits.try_consume());  // or its file would stay for the unit
 }
 
 TEST_F(MeetingTest, ThePartiesGoOnTogether) {
