@@ -15,9 +15,10 @@ import (
 // Condition is a condition between processes, found by its name in a domain, to be waited for under
 // a [Mutex]. Use one condition with one mutex.
 //
-// It lives while anybody has it open. When a process that has it open dies all waiters wake and look
-// again: nothing that the dead one was told, or had still to tell, is lost. Together at most 256
-// wait and processes have it open. A wait holds one OS thread, though no place in Go's scheduler.
+// It lives while anybody has it open. When a process that has it open dies all waiters wake and
+// look again: nothing that the dead one was told, or had still to tell, is lost. There is room for
+// 256 waiters and processes that have it open. A wait holds one OS thread, though no place in Go's
+// scheduler.
 type Condition struct {
 	open   openHandle
 	name   string
