@@ -23,9 +23,9 @@ class Mortality {
   // Runs life() in this thread. True if it was killed.
   template <class Life>
   [[gnu::noinline]] bool ends(Life life) {
-    at_risk_ = this;
+    at_risk = this;
     thread_ = rl::thread_index();
-    // NOLINTNEXTLINE(cert-err52-cpp): an exception does not leave the shipped source, a kill does.
+    // Not an exception, because the shipped source is noexcept.
     if (_setjmp(end_) != 0) return true;
     before_step = &perhaps_kill;
     life();
@@ -35,14 +35,14 @@ class Mortality {
 
  private:
   static void perhaps_kill() {
-    if (rl::thread_index() != at_risk_->thread_) return;
+    if (rl::thread_index() != at_risk->thread_) return;
     constexpr unsigned rarely = 24;
     if (rl::rand(rl::ctx().is_random_sched() ? rarely : 2) != 0) return;
     before_step = nullptr;
-    _longjmp(at_risk_->end_, 1);  // as Relacy does from fiber to fiber
+    _longjmp(at_risk->end_, 1);  // as Relacy does from fiber to fiber
   }
 
-  static inline Mortality* at_risk_ = nullptr;
+  static inline Mortality* at_risk = nullptr;
   std::jmp_buf end_{};
   unsigned thread_ = 0;
 };
