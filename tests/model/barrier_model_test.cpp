@@ -18,7 +18,8 @@ enum class BarrierBug {
   counted_comes_again,   // who was counted before he looked comes for the next meeting as well
   no_look_when_counted,  // who arrives last does not count
   nobody_is_told,        // of a meeting that somebody ended who died before he called
-  the_dead_just_go       // out of the line, and their meeting goes on without them
+  the_dead_just_go,      // out of the line, and their meeting goes on without them
+  frees_before_it_ends   // their place, so that nobody sees any more that their meeting must end
 };
 
 // What the first does at its first meeting.
@@ -90,8 +91,11 @@ struct BarrierModel : rl::test_suite<BarrierModel<way, bug>, parties> {
 
 // Thread 0 comes once, and may be killed at any step. 1 comes until it has met somebody. 2 learns
 // of the death and comes in place of the dead one, unless that one has met the other.
-template <BarrierBug bug>
-struct MortalBarrierModel : rl::test_suite<MortalBarrierModel<bug>, 3> {
+// Or somebody else died standing in line, and 0 and 2 both see to that.
+enum class Life { comes, recovers };
+
+template <Life life, BarrierBug bug>
+struct MortalBarrierModel : rl::test_suite<MortalBarrierModel<life, bug>, 3> {
   using P = RelacyAtomics<>;
   KernelModel<3> kernel;
   Mortality mortality;
@@ -99,18 +103,27 @@ struct MortalBarrierModel : rl::test_suite<MortalBarrierModel<bug>, 3> {
   typename P::template atomic<std::uint32_t> dead;
   bool both_were_there = false;
 
-  void before() { barrier->word.store(shm::barrier_valid); }
+  void before() {
+    barrier->word.store(shm::barrier_valid);
+    if (life == Life::comes) return;
+    std::uint32_t generation = 0;
+    shm::arrive(*barrier, {.token = token_of(3), .thread = 0}, generation);
+    both_were_there = true;
+  }
   void thread(unsigned index) {
     if (index == 0) return live_and_die();
     if (index == 2) {
+      if (life == Life::recovers) recover(token_of(2));
       kernel.poll_readable();
-      learn_of_death();
+      recover(token_of(2));
       const std::uint64_t word = barrier->word.load();
       const std::uint32_t ended = shm::generation_of(word);
       RL_ASSERT(ended != 0 || !both_were_there);
       if (ended != 0 && !shm::was_abandoned(word, 0)) return;
     }
-    while (meet(index) == shm::Turn::taken_after_death) RL_ASSERT(dead.load() != 0);
+    while (meet(index) == shm::Turn::taken_after_death) {
+      RL_ASSERT(life == Life::recovers || dead.load() != 0);
+    }
   }
 
   shm::Turn meet(unsigned self) {
@@ -122,25 +135,34 @@ struct MortalBarrierModel : rl::test_suite<MortalBarrierModel<bug>, 3> {
                      kernel.waker());
   }
   void live_and_die() {
-    if (mortality.ends([this] { meet(0); })) {
-      both_were_there = shm::arrived(*barrier, 0) == parties;
+    const bool killed = mortality.ends([this] {
+      if (life == Life::recovers) return recover(token_of(0));
+      meet(0);
+    });
+    if (killed) {
+      if (life == Life::comes) both_were_there = shm::arrived(*barrier, 0) == parties;
       dead.store(1);
     }
     kernel.write_to(2);
   }
 
   // Membership::watch()
-  void learn_of_death() {
+  void recover(std::uint64_t self) {
     const auto is_dead = [this](std::uint64_t token) {
-      return token == token_of(0) && dead.load() != 0;
+      return token == token_of(3) || (token == token_of(0) && dead.load() != 0);
     };
     if (bug == BarrierBug::the_dead_just_go) {
-      shm::clear_the_dead(barrier->line, token_of(2), is_dead, kernel.waker());
+      shm::clear_the_dead(barrier->line, self, is_dead, kernel.waker());
     } else if (bug == BarrierBug::nobody_is_told) {
       end_for_the_dead(is_dead);
-      shm::clear_the_dead(barrier->line, token_of(2), is_dead, kernel.waker());
+      shm::clear_the_dead(barrier->line, self, is_dead, kernel.waker());
+    } else if (bug == BarrierBug::frees_before_it_ends) {
+      const std::uint64_t word = barrier->word.load();
+      if (shm::clear_the_dead(barrier->line, self, is_dead, kernel.waker())) {
+        shm::end_meeting(*barrier, word, true, kernel.waker());
+      }
     } else {
-      shm::recover(*barrier, token_of(2), is_dead, kernel.waker());
+      shm::recover(*barrier, self, is_dead, kernel.waker());
     }
   }
   // The first half of recover().
@@ -164,15 +186,23 @@ TEST(BarrierModel, OneGivesUpAndComesAgain) {
 }
 
 TEST(BarrierModel, OneDiesAtAnyStep) {
-  expect_green<MortalBarrierModel<BarrierBug::none>>(at_any_step);
+  expect_green<MortalBarrierModel<Life::comes, BarrierBug::none>>(at_any_step);
+}
+TEST(BarrierModel, OneDiesRecovering) {
+  expect_green<MortalBarrierModel<Life::recovers, BarrierBug::none>>(at_any_step);
 }
 
 TEST(BarrierModelSeeded, WhoEndsAMeetingAndDiesMustNotLeaveTheOthersAsleep) {
-  expect_red<MortalBarrierModel<BarrierBug::nobody_is_told>>(rl::test_result_deadlock, at_any_step);
+  expect_red<MortalBarrierModel<Life::comes, BarrierBug::nobody_is_told>>(rl::test_result_deadlock,
+                                                                          at_any_step);
 }
 TEST(BarrierModelSeeded, AMeetingWithADeadOneMustEnd) {
-  expect_red<MortalBarrierModel<BarrierBug::the_dead_just_go>>(rl::test_result_user_assert_failed,
-                                                               at_any_step);
+  expect_red<MortalBarrierModel<Life::comes, BarrierBug::the_dead_just_go>>(
+      rl::test_result_user_assert_failed, at_any_step);
+}
+TEST(BarrierModelSeeded, ADeadOneIsSeenUntilItsMeetingHasEnded) {
+  expect_red<MortalBarrierModel<Life::recovers, BarrierBug::frees_before_it_ends>>(
+      rl::test_result_user_assert_failed, at_any_step);
 }
 TEST(BarrierModelSeeded, WhoWasCountedMustNotComeAgain) {
   expect_red<BarrierModel<Way::stays, BarrierBug::counted_comes_again>>(rl::test_result_deadlock);

@@ -13,11 +13,12 @@ namespace {
 
 enum class ConditionBug {
   none,
-  releases_first,            // the mutex is given back before he stands in line
-  two_call_the_same,         // who finds that another was faster to call him calls nobody
-  nobody_is_called,          // after a death
-  attends_not,               // the death of one who does not stand in line is not seen
-  only_in_place_of_the_told  // after a death, for each who died in line having been called
+  releases_first,             // the mutex is given back before he stands in line
+  two_call_the_same,          // who finds that another was faster to call him calls nobody
+  nobody_is_called,           // after a death
+  attends_not,                // the death of one who does not stand in line is not seen
+  only_in_place_of_the_told,  // after a death, for each who died in line having been called
+  frees_before_it_calls       // the dead one's place, so that nobody sees any more that he died
 };
 
 template <rl::thread_id_t threads, ConditionBug bug>
@@ -164,6 +165,54 @@ struct MortalConditionModel : rl::test_suite<MortalConditionModel<role, bug>, th
   }
 };
 
+// ---- who gave a permit is dead and told nobody; thread 0 calls the others for it, and dies at any
+// step of that or at none, while 2 does the same, and once more when 0 has ended
+
+template <ConditionBug bug>
+struct DeadRecovererModel : rl::test_suite<DeadRecovererModel<bug>, 3> {
+  static constexpr std::uint64_t giver = token_of(3);
+  ConditionSteps<3, bug> steps;
+  Mortality mortality;
+  RelacyAtomics<>::atomic<std::uint32_t> giver_is_dead;
+  RelacyAtomics<>::atomic<std::uint32_t> dead;
+
+  void before() {
+    steps.begin();
+    shm::attend(*steps.waiting, giver);
+  }
+  void thread(unsigned index) {
+    if (index == 1) return steps.take_permit(1);
+    if (index == 0) {
+      steps.kernel.poll_readable();
+      if (mortality.ends([this] { recover(token_of(0)); })) dead.store(1);
+      return steps.kernel.write_to(2);
+    }
+    steps.mutex.take(giver);
+    steps.permits(RL_INFO) = 1;
+    steps.mutex.release(giver);
+    giver_is_dead.store(1);
+    steps.kernel.write_to(0);
+    recover(token_of(2));
+    steps.kernel.poll_readable();
+    recover(token_of(2));
+  }
+  void after() { RL_ASSERT(steps.permits(RL_INFO) == 0); }
+
+  void recover(std::uint64_t self) {
+    const auto is_dead = [this](std::uint64_t token) {
+      if (token == giver) return giver_is_dead.load() != 0;
+      return token == token_of(0) && dead.load() != 0;
+    };
+    auto& line = *steps.waiting;
+    if (bug == ConditionBug::frees_before_it_calls) {
+      const bool cleared = shm::clear_the_dead(line, self, is_dead, steps.kernel.waker());
+      if (cleared) shm::notify_all(line, steps.kernel.waker());
+      return;
+    }
+    shm::recover_waiters(line, self, is_dead, steps.kernel.waker());
+  }
+};
+
 constexpr Effort usual{.switches = 1, .random_schedules = 20'000};
 
 TEST(ConditionModel, TwoNotifyAtOnce) { expect_green<ConditionModel<ConditionBug::none>>(usual); }
@@ -173,7 +222,14 @@ TEST(ConditionModel, OneWhoWaitsDiesAtAnyStep) {
 TEST(ConditionModel, OneWhoNotifiesDiesAtAnyStep) {
   expect_green<MortalConditionModel<Role::notifies, ConditionBug::none>>(usual);
 }
+TEST(ConditionModel, WhoSeesADeathDiesAtAnyStep) {
+  expect_green<DeadRecovererModel<ConditionBug::none>>(usual);
+}
 
+TEST(ConditionModelSeeded, ADeathIsSeenUntilAllAreCalled) {
+  expect_red<DeadRecovererModel<ConditionBug::frees_before_it_calls>>(rl::test_result_deadlock,
+                                                                      usual);
+}
 TEST(ConditionModelSeeded, TwoMustNotNotifyTheSame) {
   expect_red<ConditionModel<ConditionBug::two_call_the_same>>(rl::test_result_deadlock, usual);
 }

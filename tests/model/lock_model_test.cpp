@@ -233,14 +233,19 @@ struct UnitsModel : Mortals<UnitsModel<count, fate, bug>> {
 
   void before() {
     for (auto& word : words) word.store(shm::unit_free);
+    if (fate == Fate::dies_recovering) leave_a_dead_one();
     holders.store(0, rl::mo_relaxed, RL_INFO);
   }
   void thread(unsigned index) {
     if (index == 0) {
-      const bool killed = fate == Fate::dies_idle || Base::mortality.ends([&] { use_once(0); });
+      const bool killed = fate == Fate::dies_idle || Base::mortality.ends([&] {
+        if (fate == Fate::dies_recovering) return recover(token_of(0));
+        use_once(0);
+      });
       return Base::end(killed);
     }
     if (index == 2) {
+      if (fate == Fate::dies_recovering) learn_of_death();  // at the same time
       kernel.poll_readable();
       learn_of_death();
       if (fate == Fate::dies_before_one) return;
@@ -248,6 +253,14 @@ struct UnitsModel : Mortals<UnitsModel<count, fate, bug>> {
     use_once(index);
   }
   void after() { RL_ASSERT(shm::free_units(units()) == count); }
+
+  // Who had a unit, and stood in line with another thread, and was called there.
+  void leave_a_dead_one() {
+    const std::uint32_t place = shm::enter(state->line, {.token = token_of(3), .thread = 0});
+    state->line.places[place].call.store(1);
+    state->waiting.store(1);
+    words[0].store(shm::unit_held_by(token_of(3)));
+  }
 
   void use_once(unsigned index) {
     const std::uint32_t unit = take(token_of(index));
@@ -298,7 +311,10 @@ struct UnitsModel : Mortals<UnitsModel<count, fate, bug>> {
       shm::announce_waiting(units());
       return shm::pass_on(units(), kernel.waker());
     }
-    shm::recover(units(), token_of(2), is_dead, kernel.waker());
+    recover(token_of(2));
+  }
+  void recover(std::uint64_t self) {
+    shm::recover(units(), self, Base::asks_who_is_dead(), kernel.waker());
   }
 };
 
@@ -308,6 +324,9 @@ using Units = UnitsModel<count, fate, bug>;
 TEST(UnitsModel, AUnitComesBackFromOneWhoDiesAtAnyStep) {
   expect_green<Units<1>>(usual);
   expect_green<Units<2>>(usual);
+}
+TEST(UnitsModel, OneDiesRecovering) {
+  expect_green<Units<1, Bug::none, Fate::dies_recovering>>(at_any_step);
 }
 TEST(UnitsModel, OneDiesAndAnotherLearnsOnly) {
   expect_green<Units<1, Bug::none, Fate::dies_before_one>>(usual);

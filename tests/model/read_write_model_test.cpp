@@ -22,7 +22,7 @@ enum class ReadWriteBug {
   silence_is_not_said,   // the writer waits for silence without an announcement
   called_are_not_woken   // who is called counts as awake, though his caller died
 };
-enum class Mortal { reads, reads_and_dies, writes_and_dies };
+enum class Mortal { reads, reads_and_dies, writes_and_dies, recovers_and_dies };
 enum class Learner { reads, only_learns };
 
 template <Mortal mortal, ReadWriteBug bug, Learner learner = Learner::reads>
@@ -41,10 +41,20 @@ struct ReadWriteModel : rl::test_suite<ReadWriteModel<mortal, bug, learner>, 3> 
     rw->lock.word.store(shm::lock_free);
     guarded(RL_INFO) = 0;
     told(RL_INFO) = 0;
+    if (mortal == Mortal::recovers_and_dies) leave_a_dead_one();
+  }
+  // Who waited for silence to write, and read in another thread.
+  void leave_a_dead_one() {
+    const std::uint64_t gone = token_of(3);
+    shm::claim_slot(*rw, gone, 0);
+    rw->lock.word.store(shm::lock_held_by(gone) | shm::lock_in_line);
+    shm::enter(rw->lock.line, {.token = gone, .thread = 0, .wants = shm::Wants::silence});
+    died_writing = 1;
   }
   void thread(unsigned index) {
     if (index == 0) return live_and_die();
     if (index == 1) return write(1);
+    if (mortal == Mortal::recovers_and_dies) recover(token_of(2));  // at the same time
     kernel.poll_readable();
     learn_of_death();
     if (learner == Learner::reads) read(2);
@@ -64,6 +74,7 @@ struct ReadWriteModel : rl::test_suite<ReadWriteModel<mortal, bug, learner>, 3> 
       return kernel.write_to(2);
     }
     const bool killed = mortality.ends([this] {
+      if (mortal == Mortal::recovers_and_dies) return recover(token_of(0));
       if (mortal == Mortal::reads_and_dies) return read(0);
       write(0);
     });
@@ -143,8 +154,7 @@ struct ReadWriteModel : rl::test_suite<ReadWriteModel<mortal, bug, learner>, 3> 
   }
 
   void learn_of_death() {
-    if (dead.load() == 0) return;
-    const auto is_dead = [](std::uint64_t token) { return token == token_of(0); };
+    const auto is_dead = [this](std::uint64_t token) { return is_dead_one(token); };
     if (bug == ReadWriteBug::dead_readers_count) {
       shm::recover_word(rw->lock.word, is_dead);
       return shm::call_next(*rw, kernel.waker());
@@ -155,7 +165,14 @@ struct ReadWriteModel : rl::test_suite<ReadWriteModel<mortal, bug, learner>, 3> 
       shm::announce_line(rw->lock.word);
       return shm::call_next(*rw, kernel.waker());
     }
-    shm::recover(*rw, token_of(2), is_dead, kernel.waker());
+    recover(token_of(2));
+  }
+  void recover(std::uint64_t self) {
+    const auto is_dead = [this](std::uint64_t token) { return is_dead_one(token); };
+    shm::recover(*rw, self, is_dead, kernel.waker());
+  }
+  bool is_dead_one(std::uint64_t token) {
+    return token == token_of(3) || (token == token_of(0) && dead.load() != 0);
   }
 };
 
@@ -174,6 +191,9 @@ TEST(ReadWriteModel, AWriterDiesAtAnyStep) {
   expect_green<ReadWriteModel<Mortal::writes_and_dies, ReadWriteBug::none>>(at_any_step);
   expect_green<ReadWriteModel<Mortal::writes_and_dies, ReadWriteBug::none, Learner::only_learns>>(
       at_any_step);
+}
+TEST(ReadWriteModel, OneDiesRecovering) {
+  expect_green<ReadWriteModel<Mortal::recovers_and_dies, ReadWriteBug::none>>(at_any_step);
 }
 
 template <Mortal mortal, ReadWriteBug bug>
