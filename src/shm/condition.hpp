@@ -19,11 +19,11 @@
 
 namespace signalbox::shm {
 
-// Claims the place in which the death of this process is seen, until it leaves it. False: there is
-// none.
+// Claims the place in which the death of this process is seen, until it leaves it. no_place: there
+// is none.
 template <class P, std::size_t n>
-bool attend(Line<P, n>& line, std::uint64_t token) noexcept {
-  return claim(line, token) != no_place;
+std::uint32_t attend(Line<P, n>& line, std::uint64_t token) noexcept {
+  return claim(line, token);
 }
 
 // Waits until called: taken. refused: there is no place, and nothing was released. Else what

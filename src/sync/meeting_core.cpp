@@ -11,6 +11,11 @@ using shm::Wants;
 
 // ---- the condition
 
+// Other threads may have places there: of the same object, opened anew while this one goes.
+ConditionCore::~ConditionCore() {
+  if (token() != 0) shm::leave(line_, our_place_);
+}
+
 Result<Recovered<MutexGuard>> ConditionCore::wait(MutexGuard guard, Deadline deadline,
                                                   os::OnSignal on_signal) {
   constexpr char tried[] = "wait for";

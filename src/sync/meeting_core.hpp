@@ -24,10 +24,13 @@ class ConditionCore final : public SharedObject {
   explicit ConditionCore(OpenObject&& opened) noexcept
       : SharedObject(std::move(opened)),
         line_(state<WaitingLine>()),
-        attends_(shm::attend(line_, token())) {}
+        our_place_(shm::attend(line_, token())) {}
+  ~ConditionCore() override;
+  ConditionCore(const ConditionCore&) = delete;
+  ConditionCore& operator=(const ConditionCore&) = delete;
 
   // False: the line is full, and the death of this process would not be seen.
-  bool attends() const noexcept { return attends_; }
+  bool attends() const noexcept { return our_place_ != shm::no_place; }
   Error is_full(const char* tried) const noexcept;
   Result<Recovered<MutexGuard>> wait(MutexGuard guard, Deadline deadline, os::OnSignal on_signal);
   void notify_one() noexcept;
@@ -40,7 +43,7 @@ class ConditionCore final : public SharedObject {
 
  private:
   WaitingLine& line_;
-  bool attends_;
+  std::uint32_t our_place_;
 };
 
 class BarrierCore final : public SharedObject {

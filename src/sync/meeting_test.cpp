@@ -138,6 +138,22 @@ TEST_F(MeetingTest, WhoDiesBeforeItNotifiesLeavesNobodyAsleep) {
   EXPECT_TRUE(permits.try_consume());  // or its file would stay for the unit
 }
 
+TEST_F(MeetingTest, WhoClosesAConditionLeavesItsPlace) {
+  OtherProcess other([](const Here& here) {
+    const auto theirs = Condition::open("c").value();
+    here.say('o');
+    here.wait_for_word();
+  });
+  ASSERT_EQ(other.hear(), 'o');
+  const auto mutex = Mutex::open("m").value();  // this process stays the same member
+  for (int i = 0; i < 300; ++i) {
+    const auto opened = Condition::open("c");
+    ASSERT_TRUE(opened) << opened.error().text;
+  }
+  other.go_on();
+  other.reap();
+}
+
 TEST_F(MeetingTest, ThePartiesGoOnTogether) {
   constexpr int kParties = 5;
   constexpr int kMeetings = 200;

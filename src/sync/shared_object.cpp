@@ -243,10 +243,11 @@ void SharedObject::retire(SharedObject* object) noexcept {
 
 // Two that leave at once must not each see the other inside, so we leave first and look second.
 void SharedObject::leave() noexcept {
-  // No call of ours is under way any more, but a set may still watch what it will never hear of
-  // again, and a condition has a place for the process.
+  // A set may still watch what it will never hear of again.
   for (std::uint32_t i = 0; i < shm::places_used(line()); ++i) {
-    if (line().places[i].owner.load() == token()) shm::leave(line(), i);
+    const auto& place = line().places[i];
+    const bool is_news = static_cast<shm::Wants>(place.wants.load()) == shm::Wants::news;
+    if (is_news && place.owner.load() == token()) shm::leave(line(), i);
   }
   static_cast<void>(signalbox::detail::done_unless_out_of_memory([this] {
     os::unlock(file_.fd());
