@@ -15,8 +15,10 @@ import (
 // Condition is a condition between processes, found by its name in a domain, to be waited for under
 // a [Mutex]. Use one condition with one mutex.
 //
-// It lives while anybody has it open. A waiter that dies after it was notified passes the
-// notification on. At most 256 wait. A wait holds one OS thread, though no place in Go's scheduler.
+// It lives while anybody has it open. When a process that has it open dies all waiters wake and
+// look again: nothing that the dead one was told, or had still to tell, is lost. There is room for
+// 256 waiters and processes that have it open. A wait holds one OS thread, though no place in Go's
+// scheduler.
 type Condition struct {
 	open   openHandle
 	name   string
@@ -55,7 +57,7 @@ func OpenCondition(name, domain string) (*Condition, error) {
 // Errors: ErrTimedOut and ErrInterrupted when the context ends, with which the mutex is held again;
 // ErrClosed and ErrBadArgument (no repair, or the mutex is not held), with which nothing has
 // changed; and those with which the mutex was given back: of the repair, ErrLimitReached (256 wait
-// already), ErrDamaged. Releasing the guard is right after all of them.
+// or have it open), ErrDamaged. Releasing the guard is right after all of them.
 func (c *Condition) Wait(ctx context.Context, held *MutexGuard, repair func() error) error {
 	if bad := needRepair(repair, "wait for condition", c.name); bad != nil {
 		return bad

@@ -5,9 +5,10 @@
 //
 //   Lives     while anybody has it open
 //   Threads   any: all threads of a process may share a handle
-//   Crash     a waiter that dies after it was notified passes the notification on
+//   Crash     when a process that has it open dies all waiters wake and look again: nothing that
+//             the dead one was told, or had still to tell, is lost
 //   Fork      a child's copies of handles answer wrong_process
-//   Limits    256 waiters; one descriptor and 17 KiB a condition
+//   Limits    256 waiters and processes that have it open together; one descriptor and 17 KiB
 //   Pollable  no: what it tells is only true under the mutex
 //   Manual    futex(2)
 #pragma once
@@ -30,14 +31,14 @@ class ConditionCore;
 class Condition {
  public:
   // The condition of that name, made if nobody has it open. Enters the kernel.
-  // Errors: as Mutex::open().
+  // Errors: as Mutex::open(); limit_reached also if 256 wait for it or have it open.
   static Result<Condition> open(std::string_view name, std::string_view domain = {});
 
   // Gives the mutex back, sleeps until it is notified or the deadline passes, and takes the mutex
   // again, however long that lasts. Answers the guard, whichever it was: look at what you wait for.
   // An owner of the mutex may have died meanwhile, so it comes as Recovered. With an error the
-  // guard is gone. Enters the kernel. Errors: limit_reached (256 wait already: nothing was given
-  // back), wrong_process, damaged.
+  // guard is gone. Enters the kernel. Errors: limit_reached (256 wait or have it open: it did
+  // not wait), wrong_process, damaged.
   Result<Recovered<MutexGuard>> wait(MutexGuard guard, Deadline deadline,
                                      os::OnSignal on_signal = os::OnSignal::go_on);
 

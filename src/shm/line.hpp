@@ -74,26 +74,33 @@ std::uint32_t places_used(const Line<P, n>& line) noexcept {
   return std::min(line.used.load(), static_cast<std::uint32_t>(n));
 }
 
-// Claims a place and stands in line. no_place: there is none.
+// Claims a place, in which nobody stands in line yet. no_place: there is none.
 template <class P, std::size_t n>
-std::uint32_t enter(Line<P, n>& line, const Stand& who) noexcept {
+std::uint32_t claim(Line<P, n>& line, std::uint64_t token) noexcept {
   for (std::uint32_t i = 0; i < n; ++i) {
     Place<P>& place = line.places[i];
     std::uint64_t nobody = 0;
-    if (place.owner.load() != 0 || !place.owner.compare_exchange_strong(nobody, who.token)) {
-      continue;
-    }
+    if (place.owner.load() != 0 || !place.owner.compare_exchange_strong(nobody, token)) continue;
     for (std::uint32_t used = line.used.load(); used <= i;) {
       if (line.used.compare_exchange_strong(used, i + 1)) break;
     }
-    place.call.store(0);
-    place.wants.store(static_cast<std::uint32_t>(who.wants));
-    place.thread.store(who.thread);
-    place.pipe.store(who.pipe);
-    place.arrival.store(line.arrivals.fetch_add(1) + 1);
     return i;
   }
   return no_place;
+}
+
+// Claims a place and stands in line. no_place: there is none.
+template <class P, std::size_t n>
+std::uint32_t enter(Line<P, n>& line, const Stand& who) noexcept {
+  const std::uint32_t index = claim(line, who.token);
+  if (index == no_place) return index;
+  Place<P>& place = line.places[index];
+  place.call.store(0);
+  place.wants.store(static_cast<std::uint32_t>(who.wants));
+  place.thread.store(who.thread);
+  place.pipe.store(who.pipe);
+  place.arrival.store(line.arrivals.fetch_add(1) + 1);
+  return index;
 }
 
 template <class P, std::size_t n>
@@ -135,10 +142,12 @@ inline bool waits_for_it(Wants wants) noexcept {
   return wants == Wants::turn || wants == Wants::to_read;
 }
 
-// Calls one, unless he is called already: wake(place) then has to wake him.
+// Calls one, unless he is called already: wake(place) then has to wake him. True if this call did.
 template <class P, class Wake>
-void call(Place<P>& place, Wake wake) noexcept {
-  if (place.call.exchange(1) == 0) wake(place);
+bool call(Place<P>& place, Wake wake) noexcept {
+  if (place.call.exchange(1) != 0) return false;
+  wake(place);
+  return true;
 }
 
 template <class P, std::size_t n, class Wake>
@@ -169,23 +178,36 @@ enum class Called {
   next_of_them   // he is on his way to something else: call the first of those who sleep
 };
 
-// Calls the first who waits for his turn, and every event loop.
-template <class P, std::size_t n, class Wake>
-void call_first(Line<P, n>& line, Called called, Wake wake) noexcept {
+// The first who waits for his turn. no_place: nobody does.
+template <class P, std::size_t n>
+std::uint32_t first_to_call(const Line<P, n>& line, Called called) noexcept {
   std::uint32_t first = no_place;
   std::uint64_t earliest = UINT64_MAX;
   for_each_in_line(line, [&](std::uint32_t i, std::uint64_t arrival, Wants wants) {
-    if (wants == Wants::news) call(line.places[i], wake);
     if (wants != Wants::turn || arrival >= earliest) return;
     if (called == Called::next_of_them && line.places[i].call.load() != 0) return;
     first = i;
     earliest = arrival;
   });
-  if (first != no_place) call(line.places[first], wake);
+  return first;
+}
+
+// Calls the first who waits for his turn, and every event loop. Two that call at once may choose
+// the same one: then the slower of them has still to call the next.
+template <class P, std::size_t n, class Wake>
+void call_first(Line<P, n>& line, Called called, Wake wake) noexcept {
+  call_all(line, Wants::news, wake);
+  for (;;) {
+    const std::uint32_t first = first_to_call(line, called);
+    if (first == no_place || call(line.places[first], wake)) return;
+    if (called == Called::stays_called) return;
+  }
 }
 
 // Takes the dead out of the line. The place is taken over first, under the name of whoever clears
 // it: a clearer who is slow, or dies himself, must not free what somebody else has claimed since.
+// gone() is told of each while he can no longer be called, and the place still shows that he died:
+// what it does is done again if this clearer dies as well.
 // Then wakes those again who are called: whoever called them may have died before he woke them, and
 // nobody else would, because they count as being on their way.
 template <class P, std::size_t n, class IsDead, class Wake, class Gone>
@@ -198,8 +220,9 @@ bool clear_the_dead(Line<P, n>& line, std::uint64_t our_token, IsDead is_dead, W
     std::uint64_t owner = place.owner.load();
     if (owner == 0 || !is_dead(owner)) continue;
     if (!place.owner.compare_exchange_strong(owner, our_token)) continue;
-    gone(place);
-    leave(line, i);
+    place.arrival.store(0);
+    gone();
+    place.owner.store(0);
     cleared = true;
   }
   if (cleared) line.barred.store(0);  // it may have been the dead one's; else it is set again
@@ -211,7 +234,7 @@ bool clear_the_dead(Line<P, n>& line, std::uint64_t our_token, IsDead is_dead, W
 
 template <class P, std::size_t n, class IsDead, class Wake>
 bool clear_the_dead(Line<P, n>& line, std::uint64_t our_token, IsDead is_dead, Wake wake) noexcept {
-  return clear_the_dead(line, our_token, is_dead, wake, [](Place<P>&) {});
+  return clear_the_dead(line, our_token, is_dead, wake, [] {});
 }
 
 // How a wait ended.

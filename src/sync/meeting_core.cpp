@@ -11,43 +11,42 @@ using shm::Wants;
 
 // ---- the condition
 
+// Other threads may have places there: of the same object, opened anew while this one goes.
+ConditionCore::~ConditionCore() {
+  if (token() != 0) shm::leave(line_, our_place_);
+}
+
 Result<Recovered<MutexGuard>> ConditionCore::wait(MutexGuard guard, Deadline deadline,
                                                   os::OnSignal on_signal) {
   constexpr char tried[] = "wait for";
   if (token() == 0) return std::unexpected(wrong_process(tried));
   if (is_lost()) return std::unexpected(failed(Turn::lost, tried));
-  const std::uint32_t place = shm::enter(line_, stand(Wants::turn));
-  if (place == shm::no_place) {
-    return std::unexpected(
-        failed_because(Errc::limit_reached, tried, "256 wait for it already, the most that can."));
-  }
-  // In line before the mutex is given back: whoever notifies after that finds us.
   MutexCore& mutex = *guard.core_;
-  guard.release();
-  shm::Place<Atomics>& here = line_.places[place];
-  Turn turn = Turn::not_yet;
-  while (turn == Turn::not_yet && here.call.load() == 0) {
-    turn = is_lost() ? Turn::lost : rest(&here, deadline, on_signal);
-  }
-  shm::leave(line_, place);
+  const auto rest_there = [&](std::uint32_t place) {
+    return is_lost() ? Turn::lost : rest(&line_.places[place], deadline, on_signal);
+  };
+  static_cast<void>(
+      shm::wait_for_call(line_, stand(Wants::turn), [&] { guard.release(); }, rest_there));
+  if (guard) return std::unexpected(is_full(tried));
   return mutex.take(Deadline::never(), os::OnSignal::go_on);
 }
 
+Error ConditionCore::is_full(const char* tried) const noexcept {
+  return failed_because(Errc::limit_reached, tried,
+                        "256 wait for it or have it open, the most that can.");
+}
+
 void ConditionCore::notify_one() noexcept {
-  if (token() != 0) shm::call_first(line_, shm::Called::next_of_them, waker());
+  if (token() != 0) shm::notify_one(line_, waker());
 }
 
 void ConditionCore::notify_all() noexcept {
-  if (token() != 0) shm::call_all(line_, Wants::turn, waker());
+  if (token() != 0) shm::notify_all(line_, waker());
 }
 
-// A notification that a dead one had and cannot use is somebody else's.
 void ConditionCore::recover(RollCall& roll) noexcept {
-  std::uint32_t unused = 0;
-  shm::clear_the_dead(
-      line_, token(), [&](std::uint64_t who) { return roll.is_dead(who); }, waker(),
-      [&](shm::Place<Atomics>& place) { unused += place.call.load(); });
-  for (; unused > 0; --unused) notify_one();
+  const auto is_dead = [&](std::uint64_t who) { return roll.is_dead(who); };
+  shm::recover_waiters(line_, token(), is_dead, waker());
 }
 
 // ---- the barrier
@@ -82,6 +81,7 @@ namespace signalbox {
 Result<Condition> Condition::open(std::string_view name, std::string_view domain) {
   auto core = sync::share_as<sync::ConditionCore>(name, domain, {.kind = sync::Kind::condition});
   if (!core) return std::unexpected(std::move(core.error()));
+  if (!(*core)->attends()) return std::unexpected((*core)->is_full("open"));
   return Condition(std::move(*core));
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "shm/barrier_word.hpp"
+#include "shm/condition.hpp"
 #include "signalbox/barrier.hpp"
 #include "signalbox/condition.hpp"
 #include "sync/shared_object.hpp"
@@ -21,8 +22,16 @@ using Meeting = shm::BarrierState<Atomics>;
 class ConditionCore final : public SharedObject {
  public:
   explicit ConditionCore(OpenObject&& opened) noexcept
-      : SharedObject(std::move(opened)), line_(state<WaitingLine>()) {}
+      : SharedObject(std::move(opened)),
+        line_(state<WaitingLine>()),
+        our_place_(shm::attend(line_, token())) {}
+  ~ConditionCore() override;
+  ConditionCore(const ConditionCore&) = delete;
+  ConditionCore& operator=(const ConditionCore&) = delete;
 
+  // False: the line is full, and the death of this process would not be seen.
+  bool attends() const noexcept { return our_place_ != shm::no_place; }
+  Error is_full(const char* tried) const noexcept;
   Result<Recovered<MutexGuard>> wait(MutexGuard guard, Deadline deadline, os::OnSignal on_signal);
   void notify_one() noexcept;
   void notify_all() noexcept;
@@ -34,6 +43,7 @@ class ConditionCore final : public SharedObject {
 
  private:
   WaitingLine& line_;
+  std::uint32_t our_place_;
 };
 
 class BarrierCore final : public SharedObject {

@@ -9,6 +9,7 @@
 #include "signalbox/barrier.hpp"
 #include "signalbox/condition.hpp"
 #include "signalbox/lock_facts.hpp"
+#include "signalbox/semaphore.hpp"
 #include "sync/other_process.hpp"
 #include "topic/scratch_domain.hpp"
 
@@ -104,6 +105,53 @@ TEST_F(MeetingTest, WhoWaitsLearnsThatAnOwnerDiedMeanwhile) {
   ASSERT_TRUE(again) << again.error().text;
   EXPECT_TRUE(again->owner_died());
   static_cast<void>(std::move(*again).regardless());
+}
+
+TEST_F(MeetingTest, WhoDiesBeforeItNotifiesLeavesNobodyAsleep) {
+  Guarded guarded;
+  OtherProcess owner([](const Here& here) {
+    here.wait_for_word();
+    Guarded theirs;
+    auto permits = Semaphore::open("s", {.units_max = 1, .units = 0}).value();
+    auto held = theirs.take();
+    static_cast<void>(permits.post());
+    held.release();
+    here.say('g');
+    here.wait_for_word();
+  });
+  auto permits = Semaphore::open("s", {.units_max = 1, .units = 0}).value();
+  const Deadline deadline = watchdog();
+  std::thread killer;
+  {
+    auto guard = guarded.take();
+    killer = std::thread([&] {
+      owner.go_on();
+      EXPECT_EQ(owner.hear(), 'g');
+      owner.kill();
+    });
+    while (permits.value() == 0 && !deadline.passed()) {
+      guard = guarded.wait(std::move(guard), deadline);
+    }
+  }
+  killer.join();
+  EXPECT_FALSE(deadline.passed());
+  EXPECT_TRUE(permits.try_consume());  // or its file would stay for the unit
+}
+
+TEST_F(MeetingTest, WhoClosesAConditionLeavesItsPlace) {
+  OtherProcess other([](const Here& here) {
+    const auto theirs = Condition::open("c").value();
+    here.say('o');
+    here.wait_for_word();
+  });
+  ASSERT_EQ(other.hear(), 'o');
+  const auto mutex = Mutex::open("m").value();  // this process stays the same member
+  for (int i = 0; i < 300; ++i) {
+    const auto opened = Condition::open("c");
+    ASSERT_TRUE(opened) << opened.error().text;
+  }
+  other.go_on();
+  other.reap();
 }
 
 TEST_F(MeetingTest, ThePartiesGoOnTogether) {

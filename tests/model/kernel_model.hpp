@@ -14,9 +14,13 @@ namespace signalbox::model {
 // While it lives no other thread of the model runs, unless this one goes to sleep.
 class InKernel {
  public:
-  InKernel() : alone_(rl::ctx()) { rl::atomic_thread_fence(rl::mo_seq_cst, RL_INFO); }
+  InKernel() : alone_(entered()) { rl::atomic_thread_fence(rl::mo_seq_cst, RL_INFO); }
 
  private:
+  static rl::context& entered() {
+    step();
+    return rl::ctx();
+  }
   rl::preemption_disabler alone_;
 };
 
@@ -31,7 +35,7 @@ template <class Atomic>
 FutexWord futex_word(const Atomic& word, std::uint64_t expected) {
   return {&word,
           [](const void* address, std::uint64_t seen) {
-            return static_cast<const Atomic*>(address)->load(std::memory_order_relaxed) != seen;
+            return static_cast<const Atomic*>(address)->load_in_kernel() != seen;
           },
           expected};
 }
@@ -61,6 +65,11 @@ class KernelModel {
         break;
       }
     }
+  }
+
+  // Of SharedObject: wakes whoever sleeps on a place in line.
+  auto waker() {
+    return [this](auto& place) { futex_wake_all(&place.call); };
   }
 
   // A pipe that the thread of this index reads.

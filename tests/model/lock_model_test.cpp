@@ -1,67 +1,50 @@
 // Goal: at most one owner, each death told to exactly one next owner, each unit given back once,
-// and nobody asleep with what he waits for free: also when a holder dies at the worst moment.
+// and nobody asleep with what he waits for free: also when somebody is killed at the worst moment.
 // Method: the shipped templates of line, lock word and units, with the steps of MutexCore,
-// SemaphoreCore and Membership::watch() around them restated. One thread is mortal: it may die
-// having the lock, or called in line. Another learns of it and does what a member's background
-// thread does. Sleeps have no time limit, so a lost call is a deadlock.
-#include "kernel_model.hpp"
-#include "model_run.hpp"
+// SemaphoreCore and Membership::watch() around them restated. One thread is mortal: it may be
+// killed before any step of its life, be it taking, releasing, calling or recovering. Another
+// learns of it and does what a member's background thread does. Sleeps have no time limit, so a
+// lost call is a deadlock.
+#include "mortality.hpp"
+#include "mutex_steps.hpp"
 
 #include <array>
 
-#include "shm/lock_word.hpp"
 #include "shm/units.hpp"
 
 namespace signalbox::model {
 namespace {
 
-enum class Bug {
-  none,
-  no_announcement,        // who waits does not say so
-  reset_before_sleep,     // the call is taken back after the look, not before it
-  no_call,                // whoever releases calls nobody
-  no_call_after_death,    // the dead one's lock is given back, and nobody is called
-  takes_over_unasked,     // the word is overwritten, whoever has it by now
-  dead_stay_in_line,      // who died in line is called for ever
-  leaves_without_a_word,  // who gives up does not pass on the call he may have had
-};
-
 // The ways of the mortal.
 enum class Fate {
-  dies_holding,
-  dies_holding_before_one,  // of the two others one only learns of it
+  dies,             // at any step, or at none
+  dies_before_one,  // of the two others one only learns of it
+  dies_recovering,  // at any step, from somebody who had the lock and from one in line
   dies_in_line,
   dies_idle,
   gives_up,  // its deadline passes in line
   lives
 };
-constexpr bool dies_holding(Fate fate) {
-  return fate == Fate::dies_holding || fate == Fate::dies_holding_before_one;
-}
 
-constexpr std::uint64_t token_of(unsigned thread) { return (thread + 1) << 3; }
-
-// Thread 0 is mortal, 1 survives, 2 survives and is the one who learns of deaths.
+// Thread 0 is mortal, 1 survives, 2 survives and is the one who learns of deaths. Nobody is thread
+// 3, who had died before.
 template <class Derived, class Policy = RelacyAtomics<>>
 struct Mortals : rl::test_suite<Derived, 3> {
   using P = Policy;
   KernelModel<3> kernel;
+  Mortality mortality;
   typename P::template atomic<std::uint32_t> dead;
 
-  auto waker() {
-    return [this](shm::Place<P>& place) { kernel.futex_wake_all(&place.call); };
+  bool is_dead(std::uint64_t token) {
+    return token == token_of(3) || (token == token_of(0) && dead.load() != 0);
   }
-  bool is_dead(std::uint64_t token) { return token == token_of(0) && dead.load() != 0; }
+  auto asks_who_is_dead() {
+    return [this](std::uint64_t token) { return is_dead(token); };
+  }
   // The end of the mortal, and the event that tells of it.
   void end(bool dies) {
     if (dies) dead.store(1);
     kernel.write_to(2);
-  }
-  template <Bug bug>
-  shm::Turn rest(shm::Line<P, 3>& line, std::uint32_t place) {
-    if (bug == Bug::reset_before_sleep) line.places[place].call.store(0);
-    kernel.futex_wait({futex_word(line.places[place].call, 0)});
-    return shm::Turn::not_yet;
   }
 
  private:
@@ -78,101 +61,123 @@ struct LockModel : Mortals<LockModel<fate, bug, Policy>, Policy> {
   Placed<shm::LockState<P, 3>> lock;
   rl::var<int> guarded;
   rl::var<int> told;
+  int used = 0;
+  int died_holding = 0;
   KernelModel<3>& kernel = Base::kernel;
+  MutexSteps<P, bug, 3> steps{*lock, kernel};
 
   void before() {
-    lock->word.store(shm::lock_free);
+    // One who gave up in line may have left his announcement.
+    lock->word.store(shm::lock_free | (fate == Fate::dies ? shm::lock_in_line : 0));
     guarded(RL_INFO) = 0;
     told(RL_INFO) = 0;
+    if (fate == Fate::dies_recovering) leave_a_dead_one();
   }
+  // Who had the lock, and stood in line with another thread, and was called there.
+  void leave_a_dead_one() {
+    const std::uint64_t gone = token_of(3);
+    const std::uint32_t place = shm::enter(lock->line, {.token = gone, .thread = 0});
+    lock->line.places[place].call.store(1);
+    lock->word.store(shm::lock_held_by(gone) | shm::lock_in_line);
+    died_holding = 1;
+  }
+
   void thread(unsigned index) {
     if (index == 0) return live_and_die();
-    if (index == 2 && fate != Fate::gives_up) {
-      kernel.poll_readable();
-      learn_of_death();
-      if (fate == Fate::dies_holding_before_one) return;
-    }
-    take(token_of(index));
+    if (index == 1 || fate == Fate::gives_up) return use_once(index);
+    if (fate == Fate::dies_recovering) learn_of_death();  // at the same time
+    kernel.poll_readable();
+    // What the dead one did not announce shows only if somebody took the lock the short way.
+    const bool has_it = fate == Fate::dies && shm::take_if_free(lock->word, token_of(2));
+    learn_of_death();
+    if (fate == Fate::dies_before_one) return;
+    if (!has_it) return use_once(2);
     use();
-    release(token_of(index));
+    steps.release(token_of(2));
   }
   void after() {
     // Told, or still to be told to whoever comes.
     const std::uint64_t word = lock->word.load();
     const int untold = (word & shm::lock_owner_died) != 0 ? 1 : 0;
     RL_ASSERT(shm::lock_owner(word) == 0);
-    RL_ASSERT(told(RL_INFO) + untold == (dies_holding(fate) ? 1 : 0));
-    RL_ASSERT(guarded(RL_INFO) == (fate == Fate::dies_holding || fate == Fate::lives ? 3 : 2));
+    RL_ASSERT(told(RL_INFO) + untold == died_holding);
+    RL_ASSERT(guarded(RL_INFO) == used);
   }
 
-  void use() { guarded(RL_INFO) = guarded(RL_INFO) + 1; }
-
-  auto waker() {
-    return [this](shm::Place<P>& place) { kernel.futex_wake_all(&place.call); };
+  void use() {
+    guarded(RL_INFO) = guarded(RL_INFO) + 1;
+    ++used;
+  }
+  void use_once(unsigned index) {
+    if (steps.take(token_of(index)) == shm::Turn::taken_after_death) {
+      told(RL_INFO) = told(RL_INFO) + 1;
+    }
+    use();
+    steps.release(token_of(index));
   }
 
   void live_and_die() {
-    if (dies_holding(fate) || fate == Fate::lives) {
-      take(token_of(0));
-      use();
-      if (fate == Fate::lives) release(token_of(0));
-      return Base::end(fate != Fate::lives);
+    if (fate == Fate::lives) {
+      use_once(0);
+      return Base::end(false);
+    }
+    if (fate == Fate::dies || fate == Fate::dies_before_one || fate == Fate::dies_recovering) {
+      const bool killed = Base::mortality.ends([&] {
+        if (fate == Fate::dies_recovering) return recover(token_of(0));
+        use_once(0);
+      });
+      if (killed && shm::lock_owner(lock->word.load()) == token_of(0)) died_holding = 1;
+      return Base::end(killed);
     }
     // In line, and perhaps called, when it dies or its deadline passes.
     const std::uint32_t place = shm::enter(lock->line, {.token = token_of(0), .thread = 0});
     shm::announce_line(lock->word);
     if (fate == Fate::dies_in_line) return Base::end(true);
     shm::leave(lock->line, place);
-    if (bug != Bug::leaves_without_a_word) shm::call_next(*lock, waker());
+    if (bug != Bug::leaves_without_a_word) shm::call_next(*lock, kernel.waker());
     Base::end(false);
   }
 
-  void take(std::uint64_t token) {
-    if (shm::take_if_free(lock->word, token)) return;
-    const shm::Turn turn = shm::stand_in_line(
-        lock->line, {.token = token, .thread = 0},
-        [&](std::uint32_t place) {
-          return shm::take(*lock, token, shm::Fairness::newcomers_may_overtake, place);
-        },
-        [&] {
-          if (bug != Bug::no_announcement) shm::announce_line(lock->word);
-        },
-        [&](std::uint32_t place) {
-          if (bug == Bug::reset_before_sleep) lock->line.places[place].call.store(0);
-          kernel.futex_wait({futex_word(lock->line.places[place].call, 0)});
-          return shm::Turn::not_yet;
-        });
-    if (turn == shm::Turn::taken_after_death) told(RL_INFO) = told(RL_INFO) + 1;
-  }
-  void release(std::uint64_t token) {
-    if (shm::release_if_alone(lock->word, token)) return;
-    const bool somebody = shm::release(lock->word, lock->line, token, false);
-    if (somebody && bug != Bug::no_call) shm::call_next(*lock, waker());
-  }
-
   // Membership::watch()
+  void recover(std::uint64_t token) {
+    shm::recover(*lock, token, Base::asks_who_is_dead(), kernel.waker());
+  }
   void learn_of_death() {
-    const auto is_dead = [this](std::uint64_t token) { return Base::is_dead(token); };
+    const auto is_dead = Base::asks_who_is_dead();
+    const auto nobody = [](auto&) {};
     if (bug == Bug::no_call_after_death) {
       shm::recover_word(lock->word, is_dead);
-      shm::clear_the_dead(lock->line, token_of(2), is_dead, [](auto&) {});
+      shm::clear_the_dead(lock->line, token_of(2), is_dead, nobody);
     } else if (bug == Bug::takes_over_unasked) {
-      if (Base::is_dead(token_of(0))) lock->word.store(shm::lock_free | shm::lock_owner_died);
-      shm::call_next(*lock, waker());
+      if (is_dead(token_of(0))) lock->word.store(shm::lock_free | shm::lock_owner_died);
+      shm::call_next(*lock, kernel.waker());
     } else if (bug == Bug::dead_stay_in_line) {
       shm::recover_word(lock->word, is_dead);
-      shm::call_next(*lock, waker());
+      shm::call_next(*lock, kernel.waker());
+    } else if (bug == Bug::called_are_not_woken) {
+      shm::recover_word(lock->word, is_dead);
+      shm::clear_the_dead(lock->line, token_of(2), is_dead, nobody);
+      shm::announce_line(lock->word);
+      shm::call_next(*lock, kernel.waker());
+    } else if (bug == Bug::announcement_is_not_made_anew) {
+      shm::recover_word(lock->word, is_dead);
+      shm::clear_the_dead(lock->line, token_of(2), is_dead, kernel.waker());
+      shm::call_next(*lock, kernel.waker());
     } else {
-      shm::recover(*lock, token_of(2), is_dead, waker());
+      recover(token_of(2));
     }
   }
 };
 
 constexpr Effort usual{.switches = 2, .random_schedules = 20'000};
+constexpr Effort at_any_step{.switches = 1, .random_schedules = 20'000};
 
-TEST(LockModel, AHolderDies) { expect_green<LockModel<Fate::dies_holding, Bug::none>>(usual); }
-TEST(LockModel, AHolderDiesAndOneLearnsOnly) {
-  expect_green<LockModel<Fate::dies_holding_before_one, Bug::none>>(usual);
+TEST(LockModel, OneDiesAtAnyStep) { expect_green<LockModel<Fate::dies, Bug::none>>(at_any_step); }
+TEST(LockModel, OneDiesAndAnotherLearnsOnly) {
+  expect_green<LockModel<Fate::dies_before_one, Bug::none>>(usual);
+}
+TEST(LockModel, OneDiesRecovering) {
+  expect_green<LockModel<Fate::dies_recovering, Bug::none>>(at_any_step);
 }
 TEST(LockModel, OneInLineGivesUp) { expect_green<LockModel<Fate::gives_up, Bug::none>>(usual); }
 TEST(LockModel, NobodyDies) { expect_green<LockModel<Fate::lives, Bug::none>>(usual); }
@@ -190,7 +195,13 @@ TEST(LockModelSeeded, ACallThatIsTakenBackTooLateIsLost) {
 }
 TEST(LockModelSeeded, WhoReleasesMustCall) { expect_deadlock<Fate::dies_in_line, Bug::no_call>(); }
 TEST(LockModelSeeded, WhoGivesBackForTheDeadMustCall) {
-  expect_deadlock<Fate::dies_holding_before_one, Bug::no_call_after_death>();
+  expect_deadlock<Fate::dies_before_one, Bug::no_call_after_death>();
+}
+TEST(LockModelSeeded, WhoWasCalledByOneWhoDiedMustBeWoken) {
+  expect_deadlock<Fate::dies_before_one, Bug::called_are_not_woken>();
+}
+TEST(LockModelSeeded, WhatOneWhoDiedTookBackMustBeAnnouncedAnew) {
+  expect_deadlock<Fate::dies, Bug::announcement_is_not_made_anew>();
 }
 TEST(LockModelSeeded, WhoGivesUpMustPassTheCallOn) {
   expect_deadlock<Fate::gives_up, Bug::leaves_without_a_word>();
@@ -216,33 +227,51 @@ struct UnitsModel : Mortals<UnitsModel<count, fate, bug>> {
   Placed<shm::UnitsState<P, 3>> state;
   std::array<typename P::template atomic<std::uint64_t>, count> words;
   rl::atomic<int> holders;
+  KernelModel<3>& kernel = Base::kernel;
 
   shm::Units<P, 3> units() { return {*state, words.data(), count}; }
 
   void before() {
     for (auto& word : words) word.store(shm::unit_free);
+    if (fate == Fate::dies_recovering) leave_a_dead_one();
     holders.store(0, rl::mo_relaxed, RL_INFO);
   }
   void thread(unsigned index) {
     if (index == 0) {
-      if (fate != Fate::dies_idle) take(token_of(0));
-      return Base::end(true);
+      const bool killed = fate == Fate::dies_idle || Base::mortality.ends([&] {
+        if (fate == Fate::dies_recovering) return recover(token_of(0));
+        use_once(0);
+      });
+      return Base::end(killed);
     }
     if (index == 2) {
-      Base::kernel.poll_readable();
+      if (fate == Fate::dies_recovering) learn_of_death();  // at the same time
+      kernel.poll_readable();
       learn_of_death();
-      if (fate == Fate::dies_holding_before_one) return;
+      if (fate == Fate::dies_before_one) return;
     }
+    use_once(index);
+  }
+  void after() { RL_ASSERT(shm::free_units(units()) == count); }
+
+  // Who had a unit, and stood in line with another thread, and was called there.
+  void leave_a_dead_one() {
+    const std::uint32_t place = shm::enter(state->line, {.token = token_of(3), .thread = 0});
+    state->line.places[place].call.store(1);
+    state->waiting.store(1);
+    words[0].store(shm::unit_held_by(token_of(3)));
+  }
+
+  void use_once(unsigned index) {
     const std::uint32_t unit = take(token_of(index));
     const int others = holders.fetch_add(1, rl::mo_seq_cst, RL_INFO);
     RL_ASSERT(others < static_cast<int>(count));
     holders.fetch_add(-1, rl::mo_seq_cst, RL_INFO);
     RL_ASSERT(shm::give_back(units(), unit, token_of(index)));
     if (bug != Bug::no_call && state->waiting.load() != 0) {
-      shm::call_for_unit(units(), Base::waker());
+      shm::call_for_unit(units(), kernel.waker());
     }
   }
-  void after() { RL_ASSERT(shm::free_units(units()) == count); }
 
   std::uint32_t take(std::uint64_t token) {
     std::uint32_t unit = shm::take_unit(units(), shm::unit_held_by(token), 0);
@@ -256,36 +285,51 @@ struct UnitsModel : Mortals<UnitsModel<count, fate, bug>> {
         [&] {
           if (bug != Bug::no_announcement) shm::announce_waiting(units());
         },
-        [&](std::uint32_t place) { return Base::template rest<bug>(state->line, place); });
-    shm::pass_on(units(), Base::waker());
+        [&](std::uint32_t place) {
+          kernel.futex_wait({futex_word(state->line.places[place].call, 0)});
+          return shm::Turn::not_yet;
+        });
+    shm::pass_on(units(), kernel.waker());
     return unit;
   }
 
   void learn_of_death() {
-    const auto is_dead = [this](std::uint64_t token) { return Base::is_dead(token); };
+    const auto is_dead = Base::asks_who_is_dead();
     if (bug == Bug::takes_over_unasked) {
       for (auto& word : words) {
         if (shm::unit_holder(word.load()) != 0) word.store(shm::unit_free);
       }
-      return shm::pass_on(units(), Base::waker());
+      return shm::pass_on(units(), kernel.waker());
     }
-    if (bug == Bug::no_call_after_death) {
+    if (bug == Bug::no_call_after_death || bug == Bug::called_are_not_woken) {
       for (auto& word : words) {
         std::uint64_t held = shm::unit_held_by(token_of(0));
         word.compare_exchange_strong(held, shm::unit_free);
       }
-      return;
+      if (bug == Bug::no_call_after_death) return;
+      shm::clear_the_dead(state->line, token_of(2), is_dead, [](auto&) {});
+      shm::announce_waiting(units());
+      return shm::pass_on(units(), kernel.waker());
     }
-    shm::recover(units(), token_of(2), is_dead, Base::waker());
+    recover(token_of(2));
+  }
+  void recover(std::uint64_t self) {
+    shm::recover(units(), self, Base::asks_who_is_dead(), kernel.waker());
   }
 };
 
-template <std::uint32_t count, Bug bug = Bug::none, Fate fate = Fate::dies_holding>
+template <std::uint32_t count, Bug bug = Bug::none, Fate fate = Fate::dies>
 using Units = UnitsModel<count, fate, bug>;
 
-TEST(UnitsModel, AUnitComesBackFromTheDead) {
+TEST(UnitsModel, AUnitComesBackFromOneWhoDiesAtAnyStep) {
   expect_green<Units<1>>(usual);
   expect_green<Units<2>>(usual);
+}
+TEST(UnitsModel, OneDiesRecovering) {
+  expect_green<Units<1, Bug::none, Fate::dies_recovering>>(at_any_step);
+}
+TEST(UnitsModel, OneDiesAndAnotherLearnsOnly) {
+  expect_green<Units<1, Bug::none, Fate::dies_before_one>>(usual);
 }
 TEST(UnitsModelSeeded, WhoDoesNotSayThatHeWaitsIsLeftAsleep) {
   expect_red<Units<1, Bug::no_announcement>>(rl::test_result_deadlock, usual);
@@ -294,8 +338,12 @@ TEST(UnitsModelSeeded, WhoGivesBackMustCall) {
   expect_red<Units<1, Bug::no_call>>(rl::test_result_deadlock, usual);
 }
 TEST(UnitsModelSeeded, WhoGivesBackForTheDeadMustCall) {
-  expect_red<Units<1, Bug::no_call_after_death, Fate::dies_holding_before_one>>(
-      rl::test_result_deadlock, usual);
+  expect_red<Units<1, Bug::no_call_after_death, Fate::dies_before_one>>(rl::test_result_deadlock,
+                                                                        usual);
+}
+TEST(UnitsModelSeeded, WhoWasCalledByOneWhoDiedMustBeWoken) {
+  expect_red<Units<1, Bug::called_are_not_woken, Fate::dies_before_one>>(rl::test_result_deadlock,
+                                                                         usual);
 }
 TEST(UnitsModelSeeded, AUnitIsTakenFromTheDeadOnly) {
   expect_red<Units<1, Bug::takes_over_unasked, Fate::dies_idle>>(rl::test_result_user_assert_failed,

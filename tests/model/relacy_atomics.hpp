@@ -78,6 +78,12 @@ bool forgets(Weakened respect) {
          (by_thread == every_thread || by_thread == static_cast<int>(rl::thread_index()));
 }
 
+// Called before each operation, if somebody asked for it (mortality.hpp).
+inline void (*before_step)() = nullptr;
+inline void step() {
+  if (before_step != nullptr) before_step();
+}
+
 // Looks like std::atomic<T>; starts with zero, as shared memory does.
 template <class T, Weakened weakened, int by_thread>
 class ModelAtomic {
@@ -88,14 +94,18 @@ class ModelAtomic {
 
   T load(std::memory_order order = std::memory_order_seq_cst,
          Place where = Place::current()) const {
+    step();
     if (order == std::memory_order_acquire &&
         forgets<weakened, by_thread>(Weakened::acquire_loads)) {
       order = std::memory_order_relaxed;
     }
     return value_.load(relacy_order(order), relacy_place(where));
   }
+  // Inside a call, which is one step.
+  T load_in_kernel() const { return value_.load(rl::mo_relaxed, RL_INFO); }
   void store(T value, std::memory_order order = std::memory_order_seq_cst,
              Place where = Place::current()) {
+    step();
     if (order == std::memory_order_release &&
         forgets<weakened, by_thread>(Weakened::release_stores)) {
       order = std::memory_order_relaxed;
@@ -104,20 +114,24 @@ class ModelAtomic {
   }
   T exchange(T value, std::memory_order order = std::memory_order_seq_cst,
              Place where = Place::current()) {
+    step();
     return value_.exchange(value, relacy_order(order), relacy_place(where));
   }
   T fetch_add(T value, std::memory_order order = std::memory_order_seq_cst,
               Place where = Place::current()) {
+    step();
     return value_.fetch_add(value, relacy_order(order), relacy_place(where));
   }
   T fetch_or(T value, std::memory_order order = std::memory_order_seq_cst,
              Place where = Place::current()) {
+    step();
     return value_.fetch_or(value, relacy_order(order), relacy_place(where));
   }
   bool compare_exchange_strong(T& expected, T value,
                                std::memory_order order = std::memory_order_seq_cst,
                                std::memory_order failed = std::memory_order_seq_cst,
                                Place where = Place::current()) {
+    step();
     const bool forgotten = (order == std::memory_order_acquire &&
                             forgets<weakened, by_thread>(Weakened::acquire_loads)) ||
                            (order == std::memory_order_release &&

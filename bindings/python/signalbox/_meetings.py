@@ -54,9 +54,10 @@ class Condition(_core.Condition):
 
     Lives    while anybody has it open
     Threads  any number at a time
-    Crash    a waiter that dies after it was notified passes the notification on
+    Crash    when a process that has it open dies all waiters wake and look again: nothing that
+             the dead one was told, or had still to tell, is lost
     Fork     a child's copies of handles raise wrong_process
-    Limits   256 waiters
+    Limits   256 waiters and processes that have it open
 
         with mutex.lock(recover=queue.rebuild) as held:
             while not queue:
@@ -66,7 +67,8 @@ class Condition(_core.Condition):
     """
 
     def __init__(self, name: str, *, domain: str | None = None) -> None:
-        """The condition of that name, made if nobody has it open. Raises: as Mutex."""
+        """The condition of that name, made if nobody has it open. Raises: as Mutex; limit_reached
+        also if 256 wait for it or have it open."""
         super().__init__(_core.open_condition(name, domain))
 
     def wait(self, held: MutexGuard, recover: Recover, timeout: float | None = None) -> None:
@@ -78,8 +80,8 @@ class Condition(_core.Condition):
         run when the mutex is held again; what they raise, as Ctrl-C does KeyboardInterrupt, leaves
         it held.
         Raises: bad_argument (the mutex is not held by this thread) and closed, which change
-        nothing; limit_reached (256 wait already), wrong_process and damaged, with which the mutex
-        was given back.
+        nothing; limit_reached (256 wait or have it open), wrong_process and damaged, with which
+        the mutex was given back.
         """
         _check(recover)
         self._wait(held, timeout)

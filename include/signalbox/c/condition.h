@@ -2,9 +2,10 @@
  *
  *   Lives    while anybody has it open
  *   Threads  any number at a time on one handle
- *   Crash    a waiter that dies after it was notified passes the notification on
+ *   Crash    when a process that has it open dies all waiters wake and look again: nothing that
+ *            the dead one was told, or had still to tell, is lost
  *   Fork     a child's copies of handles answer WRONG_PROCESS
- *   Limits   256 waiters; one descriptor and 17 KiB
+ *   Limits   256 waiters and processes that have it open together; one descriptor and 17 KiB
  *   Polling  not possible: what it tells is only true under the mutex
  *
  * Use one condition with one mutex, and look at what you wait for after each wait.
@@ -22,7 +23,8 @@ extern "C" {
 typedef struct sbx_condition sbx_condition;
 
 /* The condition of that name in `domain` (NULL: $SIGNALBOX_DOMAIN, else "default"), made if nobody
- * has it open. Enters the kernel. Errors: as sbx_mutex_open(). */
+ * has it open. Enters the kernel. Errors: as sbx_mutex_open(); LIMIT_REACHED also if 256 wait
+ * for it or have it open. */
 SBX_EXPORT int sbx_condition_open(const char* name, const char* domain, sbx_condition** out,
                                   sbx_error* error);
 /* Frees the handle, in which nobody may be any more. NULL is allowed. */
@@ -35,7 +37,7 @@ SBX_EXPORT void sbx_condition_close(sbx_condition* condition);
  *
  * Errors: BAD_ARGUMENT (nothing is held, or by another thread, or what the mutex guards is still
  * to be repaired), with which nothing has changed. With all others the mutex was given back and
- * `guard` is empty: LIMIT_REACHED (256 wait already), WRONG_PROCESS, DAMAGED. */
+ * `guard` is empty: LIMIT_REACHED (256 wait or have it open), WRONG_PROCESS, DAMAGED. */
 SBX_EXPORT int sbx_condition_wait(sbx_condition* condition, sbx_mutex_guard* guard,
                                   int64_t deadline_ns, int on_signal, int* owner_died,
                                   sbx_error* error);
