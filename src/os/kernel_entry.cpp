@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <mqueue.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
 #include <sys/signalfd.h>
@@ -21,7 +22,15 @@ namespace signalbox::os::kernel {
 #if !SBX_ENTERS_BY_NAME
 static_assert(static_cast<long>(KernelCall::read) == SYS_read);
 static_assert(static_cast<long>(KernelCall::write) == SYS_write);
+static_assert(static_cast<long>(KernelCall::close) == SYS_close);
+static_assert(static_cast<long>(KernelCall::fstat) == SYS_fstat);
 static_assert(static_cast<long>(KernelCall::lseek) == SYS_lseek);
+static_assert(static_cast<long>(KernelCall::mmap) == SYS_mmap);
+static_assert(static_cast<long>(KernelCall::munmap) == SYS_munmap);
+static_assert(static_cast<long>(KernelCall::getrlimit) == SYS_getrlimit);
+static_assert(static_cast<long>(KernelCall::openat) == SYS_openat);
+static_assert(static_cast<long>(KernelCall::fallocate) == SYS_fallocate);
+static_assert(static_cast<long>(KernelCall::memfd_create) == SYS_memfd_create);
 static_assert(static_cast<long>(KernelCall::sendto) == SYS_sendto);
 static_assert(static_cast<long>(KernelCall::recvmsg) == SYS_recvmsg);
 static_assert(static_cast<long>(KernelCall::kill) == SYS_kill);
@@ -84,6 +93,24 @@ int change_lock(int fd, long command, const RecordLock& wanted) noexcept {
   return ::fcntl(fd, command == set_lock ? F_SETLK : F_OFD_SETLK, &lock);
 }
 
+// Of files and memory. What is not here may have numbers that do not fit: os/kernel_memory.hpp.
+int memory_by_name(KernelCall call, long first, long second, long third) noexcept {
+  switch (call) {
+    case KernelCall::close:
+      return ::close(static_cast<int>(first));
+    case KernelCall::openat:
+      return ::openat(static_cast<int>(first), pointer<const char>(second),
+                      static_cast<int>(third));
+    case KernelCall::munmap:
+      return ::munmap(pointer<void>(first), static_cast<std::size_t>(second));
+    case KernelCall::memfd_create:
+      return ::memfd_create(pointer<const char>(first), static_cast<unsigned>(second));
+    default:
+      errno = ENOSYS;
+      return -1;
+  }
+}
+
 ssize_t call_by_name(KernelCall call, long first, long second, long third, long fourth, long fifth,
                      long sixth) noexcept {
   const auto fd = static_cast<int>(first);
@@ -128,8 +155,9 @@ ssize_t call_by_name(KernelCall call, long first, long second, long third, long 
     case KernelCall::pwritev2:
       return ::pwritev2(fd, static_cast<const iovec*>(at), static_cast<int>(third), fourth,
                         static_cast<int>(sixth));
+    default:
+      return memory_by_name(call, first, second, third);
   }
-  return -1;
 }
 
 }  // namespace
