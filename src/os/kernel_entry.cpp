@@ -46,6 +46,7 @@ static_assert(static_cast<long>(KernelCall::splice) == SYS_splice);
 static_assert(static_cast<long>(KernelCall::timerfd_settime) == SYS_timerfd_settime);
 static_assert(static_cast<long>(KernelCall::pwritev2) == SYS_pwritev2);
 static_assert(static_cast<long>(KernelCall::pidfd_send_signal) == SYS_pidfd_send_signal);
+static_assert(static_cast<long>(KernelCall::io_uring_enter) == SYS_io_uring_enter);
 static_assert(sizeof(RecordLock) == sizeof(struct flock) &&
               offsetof(RecordLock, begin) == offsetof(struct flock, l_start) &&
               offsetof(RecordLock, bytes) == offsetof(struct flock, l_len));
@@ -152,6 +153,8 @@ ssize_t call_by_name(KernelCall call, long first, long second, long third, long 
       return set_timer(fd, static_cast<int>(second), *pointer<const TimerSetting>(third));
     case KernelCall::pidfd_send_signal:
       return ::syscall(SYS_pidfd_send_signal, first, second, nullptr, 0);
+    case KernelCall::io_uring_enter:
+      return ::syscall(SYS_io_uring_enter, first, second, third, fourth, nullptr, 0);
     case KernelCall::pwritev2:
       return ::pwritev2(fd, static_cast<const iovec*>(at), static_cast<int>(third), fourth,
                         static_cast<int>(sixth));

@@ -56,6 +56,7 @@ enum class KernelCall : long {
   memfd_create = 279,
   pwritev2 = 287,
   pidfd_send_signal = 424,
+  io_uring_enter = 426,
 };
 #elif defined(__x86_64__)
 enum class KernelCall : long {
@@ -85,6 +86,7 @@ enum class KernelCall : long {
   memfd_create = 319,
   pwritev2 = 328,
   pidfd_send_signal = 424,
+  io_uring_enter = 426,
 };
 #else
 enum class KernelCall : long {
@@ -114,6 +116,7 @@ enum class KernelCall : long {
   memfd_create,
   pwritev2,
   pidfd_send_signal,
+  io_uring_enter,
 };
 #endif
 
