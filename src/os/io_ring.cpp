@@ -179,15 +179,16 @@ Result<void> IoRing::Kept::open(std::uint32_t requests_max) {
 
 long IoRing::Kept::hand_over(std::uint32_t wanted, unsigned flags, const void* argument,
                              std::size_t bytes) {
-  const long taken = ::syscall(SYS_io_uring_enter, ring, prepared, wanted, flags, argument, bytes);
+  const long taken =
+      ::syscall(SYS_io_uring_enter, ring, here.prepared, wanted, flags, argument, bytes);
   if (taken < 0) return -errno;
-  prepared -= std::min(prepared, static_cast<std::uint32_t>(taken));
+  here.prepared -= std::min(here.prepared, static_cast<std::uint32_t>(taken));
   return taken;
 }
 
 Result<std::uint32_t> IoRing::Kept::submit() {
   std::uint32_t handed_over = 0;
-  while (prepared != 0) {
+  while (here.prepared != 0) {
     const long taken = hand_over();
     if (taken == -EINTR) continue;
     if (taken == 0) break;
@@ -216,10 +217,9 @@ Result<void> IoRing::Kept::make_room() {
 }
 
 void IoRing::Kept::cancel(const Request& request) noexcept {
-  RingEntry& entry = next_entry();
-  entry.operation = IORING_OP_ASYNC_CANCEL;
-  entry.file = -1;
-  entry.address = reinterpret_cast<std::uintptr_t>(&request);
+  add({.operation = IORING_OP_ASYNC_CANCEL,
+       .file = -1,
+       .address = reinterpret_cast<std::uintptr_t>(&request)});
 }
 
 // The end of the ring: nobody takes these, so an accepted connection is closed.
@@ -237,7 +237,7 @@ void IoRing::Kept::cancel_all() {
     }
     if (is_under_way(request)) cancel(request);
   }
-  while (here.under_way != 0) {
+  while (under_way != 0) {
     hand_over(1, IORING_ENTER_GETEVENTS, nullptr, 0);
     drop();
   }
@@ -302,40 +302,38 @@ Result<void> IoRing::prepare_slowly(RingEntry what, std::string_view call, Key k
   }
   // Cancellations have used up the room that the requests have.
   if (auto made = all.make_room(); !made) return made;
-  return prepare(call, key, [&](RingEntry& entry) { entry = what; });
+  return prepare(call, key, [&] { return what; });
 }
 
 Result<void> IoRing::accept(const Fd& listener, Key key) {
-  return prepare("accept", key, [&](RingEntry& entry) {
-    entry.operation = IORING_OP_ACCEPT;
-    entry.file = listener.get();
-    entry.special = SOCK_CLOEXEC | SOCK_NONBLOCK;
+  return prepare("accept", key, [&] {
+    return RingEntry{.operation = IORING_OP_ACCEPT,
+                     .file = listener.get(),
+                     .special = SOCK_CLOEXEC | SOCK_NONBLOCK};
   });
 }
 
 Result<void> IoRing::poll(const Fd& fd, Events events, Key key) {
-  return prepare("poll", key, [&](RingEntry& entry) {
-    std::uint32_t asked = 0;
-    if (any_of(events, Events::readable)) asked |= POLLIN;
-    if (any_of(events, Events::writable)) asked |= POLLOUT;
-    // The kernel reads two halves in the order of a little-endian word: io_uring_enter(2).
-    if constexpr (std::endian::native == std::endian::big) asked = asked << 16 | asked >> 16;
-    entry.operation = IORING_OP_POLL_ADD;
-    entry.file = fd.get();
-    entry.special = asked;
+  std::uint32_t asked = 0;
+  if (any_of(events, Events::readable)) asked |= POLLIN;
+  if (any_of(events, Events::writable)) asked |= POLLOUT;
+  // The kernel reads two halves in the order of a little-endian word: io_uring_enter(2).
+  if constexpr (std::endian::native == std::endian::big) asked = asked << 16 | asked >> 16;
+  return prepare("poll", key, [&] {
+    return RingEntry{.operation = IORING_OP_POLL_ADD, .file = fd.get(), .special = asked};
   });
 }
 
 Result<void> IoRing::timeout(Deadline at, Key key) {
   // Where there is none, prepare() says so.
   Request* const request = queues_->here.free_request;
-  auto prepared = prepare("timeout", key, [&](RingEntry& entry) {
-    entry.operation = IORING_OP_TIMEOUT;
-    entry.file = -1;
-    entry.address =
-        reinterpret_cast<std::uintptr_t>(request == nullptr ? nullptr : &request->until);
-    entry.bytes = 1;
-    entry.special = IORING_TIMEOUT_ABS;
+  const auto* const until = request == nullptr ? nullptr : &request->until;
+  auto prepared = prepare("timeout", key, [&] {
+    return RingEntry{.operation = IORING_OP_TIMEOUT,
+                     .file = -1,
+                     .address = reinterpret_cast<std::uintptr_t>(until),
+                     .bytes = 1,
+                     .special = IORING_TIMEOUT_ABS};
   });
   if (!prepared) return prepared;
   const std::int64_t ns = std::max<std::int64_t>(0, at.monotonic_ns());

@@ -100,13 +100,12 @@ class IoRing {
   // is there. Errors: interrupted, wrong_process, system.
   Result<std::span<const Done>> wait(Deadline deadline, OnSignal on_signal = OnSignal::go_on) {
     Queues& queues = *queues_;
-    const bool is_plain = queues.here.under_way != 0 && queues.prepared != 0 && deadline.is_never();
-    if (!is_plain) [[unlikely]]
+    if (queues.here.prepared == 0 || !deadline.is_never()) [[unlikely]]
       return wait_slowly(deadline, on_signal);
     const long taken = queues.enter_and_wait();
     if (taken < 0) [[unlikely]]
       return wait_after(taken, deadline, on_signal);
-    queues.prepared -= static_cast<std::uint32_t>(taken);
+    queues.here.prepared -= static_cast<std::uint32_t>(taken);
     const auto done = queues.collect();
     if (done.empty()) [[unlikely]]
       return wait_slowly(deadline, on_signal);
@@ -117,7 +116,7 @@ class IoRing {
   Result<std::span<const Done>> take();
 
   // Requests that were prepared and whose completions were not taken.
-  std::uint32_t in_flight() const noexcept { return queues_->here.under_way; }
+  std::uint32_t in_flight() const noexcept { return queues_->under_way; }
 
   // Ready while take() would find something. What was prepared must have been submitted.
   Waitable waitable() const noexcept;
@@ -138,13 +137,13 @@ class IoRing {
 
   // The rings that are shared with the kernel, and what is known of each request.
   struct Queues {
-    // Zeroed in a forked child, so that a test for room is one for the process too.
+    // Zeroed in a forked child, so that looking for room and for work tells the process too.
     struct {
       Request* free_request = nullptr;
-      std::uint32_t under_way = 0;
+      std::uint32_t prepared = 0;  // and not handed over
     } here;
+    std::uint32_t under_way = 0;
     int ring = -1;
-    std::uint32_t prepared = 0;  // and not handed over
     std::uint32_t submit_tail = 0;
     std::uint32_t submit_mask = 0;
     kernel::RingEntry* entries = nullptr;
@@ -157,21 +156,19 @@ class IoRing {
     Done* done = nullptr;
 
     // The kernel has taken all but those that are prepared.
-    bool has_room() const noexcept { return prepared <= submit_mask; }
-    // Cleared. There is room. The kernel looks at it when it is entered, not before.
-    kernel::RingEntry& next_entry() noexcept {
-      kernel::RingEntry& entry = entries[submit_tail & submit_mask];
-      entry = {};
+    bool has_room() const noexcept { return here.prepared <= submit_mask; }
+    // There is room. The kernel looks at it when it is entered, not before.
+    void add(const kernel::RingEntry& entry) noexcept {
+      entries[submit_tail & submit_mask] = entry;
       std::atomic_ref(*submit_tail_shown).store(++submit_tail);
-      ++prepared;
-      return entry;
+      ++here.prepared;
     }
     // What was taken is no longer prepared; the caller sees to that.
     long enter_and_wait() const noexcept {
       constexpr long one = 1;
       constexpr long until_done = 1;  // IORING_ENTER_GETEVENTS
-      return kernel::enter(kernel::KernelCall::io_uring_enter, ring, prepared, one, until_done, 0,
-                           0);
+      return kernel::enter(kernel::KernelCall::io_uring_enter, ring, here.prepared, one, until_done,
+                           0, 0);
     }
     std::span<const Done> collect() noexcept;
   };
@@ -183,33 +180,30 @@ class IoRing {
     std::span<const std::byte> bytes;
     std::uint64_t offset;
     std::uint32_t special;
-    void operator()(kernel::RingEntry& entry) const noexcept {
+    kernel::RingEntry operator()() const noexcept {
       constexpr std::size_t most = 0x7ffff000;  // as read(2)
-      entry.operation = operation;
-      entry.file = file;
-      entry.offset = offset;
-      entry.address = reinterpret_cast<std::uintptr_t>(bytes.data());
-      entry.bytes = static_cast<std::uint32_t>(std::min(bytes.size(), most));
-      entry.special = special;
+      return {.operation = operation,
+              .file = file,
+              .offset = offset,
+              .address = reinterpret_cast<std::uintptr_t>(bytes.data()),
+              .bytes = static_cast<std::uint32_t>(std::min(bytes.size(), most)),
+              .special = special};
     }
   };
-  template <class Fill>
-  Result<void> prepare(std::string_view call, Key key, const Fill& fill) {
+  template <class Make>
+  Result<void> prepare(std::string_view call, Key key, const Make& make) {
     Queues& queues = *queues_;
     Request* const request = queues.here.free_request;
-    if (request == nullptr || !queues.has_room()) [[unlikely]] {
-      kernel::RingEntry what;
-      fill(what);
-      return prepare_slowly(what, call, key);
-    }
+    if (request == nullptr || !queues.has_room()) [[unlikely]]
+      return prepare_slowly(make(), call, key);
     queues.here.free_request = request->next_free;
-    ++queues.here.under_way;
+    ++queues.under_way;
     request->next_free = request;
     request->key = key;
     request->call = call;
-    kernel::RingEntry& entry = queues.next_entry();
-    fill(entry);
+    kernel::RingEntry entry = make();
     entry.request = reinterpret_cast<std::uintptr_t>(request);
+    queues.add(entry);
     return {};
   }
   [[gnu::cold]] Result<void> prepare_slowly(kernel::RingEntry what, std::string_view call, Key key);
@@ -243,7 +237,7 @@ inline std::span<const IoRing::Done> IoRing::Queues::collect() noexcept {
     ++end;
     request->next_free = here.free_request;
     here.free_request = request;
-    --here.under_way;
+    --under_way;
   }
   std::atomic_ref(*done_head_shown).store(done_head);
   return {done, end};
