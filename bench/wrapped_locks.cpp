@@ -174,6 +174,16 @@ auto our_file_lock(LockOptions options) {
   };
 }
 
+// Which call it is stands where it is written, on both sides.
+auto our_flock() {
+  return [file = new_file()] {
+    constexpr LockOptions whole_file{.owner = LockOwner::flock};
+    const auto taken = try_lock(file, LockKind::exclusive, whole_file);
+    must(taken.has_value() && *taken);
+    unlock(file, whole_file);
+  };
+}
+
 auto bare_flock() {
   return [file = new_file()] {
     must(::flock(file.get(), LOCK_EX | LOCK_NB) == 0);
@@ -196,18 +206,18 @@ auto bare_record_lock(int call, off_t begin, off_t bytes) {
 
 // Nobody sleeps, and who would sleep finds that the word has changed already.
 auto our_futex() {
-  return [word = std::make_unique<std::uint32_t>(1)] {
-    use(futex_wake(word.get(), 1));
-    const auto end = futex_wait({.address = word.get(), .expected = 0}, Deadline::never());
+  return [word = std::uint32_t{1}]() mutable {
+    use(futex_wake(&word, 1));
+    const auto end = futex_wait({.address = &word, .expected = 0}, Deadline::never());
     must(end.has_value());
     use(*end);
   };
 }
 
 auto bare_futex() {
-  return [word = std::make_unique<std::uint32_t>(1)] {
-    use(::syscall(SYS_futex, word.get(), FUTEX_WAKE, 1, nullptr, nullptr, 0));
-    const long end = ::syscall(SYS_futex, word.get(), FUTEX_WAIT, 0, nullptr, nullptr, 0);
+  return [word = std::uint32_t{1}]() mutable {
+    use(::syscall(SYS_futex, &word, FUTEX_WAKE, 1, nullptr, nullptr, 0));
+    const long end = ::syscall(SYS_futex, &word, FUTEX_WAIT, 0, nullptr, nullptr, 0);
     must(end == 0 || errno == EAGAIN);
     use(end);
   };
@@ -216,7 +226,6 @@ auto bare_futex() {
 }  // namespace
 
 std::vector<WrappedCall> lock_calls() {
-  const auto flock = [] { return our_file_lock({.owner = LockOwner::flock}); };
   const auto whole = [] { return our_file_lock({.owner = LockOwner::open_file}); };
   const auto part = [] {
     return our_file_lock({.range = {.begin = 10, .bytes = 20}, .owner = LockOwner::process});
@@ -231,7 +240,7 @@ std::vector<WrappedCall> lock_calls() {
       {"condition", "signal, broadcast", many_of(our_condition), many_of(bare_condition)},
       {"rwlock", "rdlock, wrlock, unlocks", many_of(our_rwlock), many_of(bare_rwlock)},
       {"barrier", "pthread_barrier_wait", many_of(our_barrier), many_of(bare_barrier)},
-      {"file lock, flock", "flock twice", many_of(flock), many_of(bare_flock)},
+      {"file lock, flock", "flock twice", many_of(our_flock), many_of(bare_flock)},
       {"file lock, OFD", "fcntl(F_OFD_SETLK) twice", many_of(whole), many_of(bare_whole)},
       {"file lock, byte range", "fcntl(F_SETLK) twice", many_of(part), many_of(bare_part)},
       {"futex", "FUTEX_WAKE, FUTEX_WAIT", many_of(our_futex), many_of(bare_futex)},

@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "os/failure.hpp"
-#include "os/limit_text.hpp"
+#include "signalbox/os/kernel_memory.hpp"
 
 namespace signalbox::os {
 
@@ -59,12 +59,6 @@ std::string owners(int refused, std::string path) {
 }
 
 }  // namespace
-
-void Fd::reset(int fd) noexcept {
-  if (fd_ >= 0)
-    ::close(fd_);  // Linux closes even when it answers EINTR; a retry could hit another's fd
-  fd_ = fd;
-}
 
 bool give_rights(const Fd& directory, const std::string& name, const Rights& rights) noexcept {
   const bool is_grouped = !rights.group || ::fchownat(directory.get(), name.c_str(), keep_owner,
@@ -122,12 +116,7 @@ Result<Fd> reopen(const Fd& file) {
 }
 
 int reserve(const Fd& file, std::uint64_t bytes) noexcept {
-  if (is_over_file_limit(bytes)) return EFBIG;
-  int refused = 0;
-  do {
-    refused = ::posix_fallocate(file.get(), 0, static_cast<off_t>(bytes));
-  } while (refused == EINTR);
-  return refused;
+  return static_cast<int>(-kernel::by_name::reserve(file.get(), bytes));
 }
 
 Refusal set_size(const Fd& file, std::uint64_t before, std::uint64_t bytes) noexcept {

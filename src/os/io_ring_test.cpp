@@ -144,6 +144,32 @@ TEST_F(IoRingTest, IsReadableWhileThereIsSomethingToTake) {
   EXPECT_EQ(results_of(ring, 1).at(7), POLLIN);
 }
 
+TEST_F(IoRingTest, AWaitHandsOverAlsoWhereSomethingIsDoneAlready) {
+  auto ring = must(IoRing::create(2));
+  const PipeEnds pipe;
+  must(ring.write(pipe.out, bytes_of("first"), IoRing::at_its_offset, 1));
+  must(ring.submit());
+  pollfd until_done{.fd = pipe.in.get(), .events = POLLIN, .revents = 0};
+  ASSERT_EQ(::poll(&until_done, 1, 60'000), 1);
+  std::array<std::byte, 8> room{};
+  must(ring.read(pipe.in, room, IoRing::at_its_offset, 2));
+  // Nobody submits but the first wait, and the second has nothing to hand over.
+  EXPECT_EQ(results_of(ring, 2), (std::map<IoRing::Key, int>{{1, 5}, {2, 5}}));
+  EXPECT_EQ(ring.in_flight(), 0U);
+}
+
+TEST_F(IoRingTest, ARequestWhereATimeoutWasKeepsItsOwnResult) {
+  auto ring = must(IoRing::create(1));
+  must(ring.timeout(Deadline::immediate(), 1));
+  EXPECT_EQ(results_of(ring, 1).at(1), 0);
+  must(ring.read(Fd(), {}, 0, 2));
+  const auto done = must(ring.wait(Deadline::never()));
+  ASSERT_EQ(done.size(), 1U);
+  EXPECT_EQ(done[0].key, 2U);
+  EXPECT_EQ(done[0].result, -EBADF);
+  EXPECT_EQ(done[0].call, "read");
+}
+
 TEST_F(IoRingTest, ItsLimitIsToldAndThereIsRoomAfterATake) {
   EXPECT_EQ(IoRing::create(0).error().code, Errc::bad_argument);
   EXPECT_EQ(IoRing::create(IoRing::requests_limit + 1).error().code, Errc::bad_argument);
@@ -206,6 +232,7 @@ std::size_t open_descriptors() {
 TEST_F(IoRingTest, AnAcceptedConnectionThatNobodyTookIsClosed) {
   const Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  ASSERT_TRUE(listener.is_open());
   ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof(sa_family_t)), 0);
   ASSERT_EQ(::listen(listener.get(), 1), 0);
   socklen_t length = sizeof(address);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <mqueue.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
 #include <sys/signalfd.h>
@@ -21,7 +22,15 @@ namespace signalbox::os::kernel {
 #if !SBX_ENTERS_BY_NAME
 static_assert(static_cast<long>(KernelCall::read) == SYS_read);
 static_assert(static_cast<long>(KernelCall::write) == SYS_write);
+static_assert(static_cast<long>(KernelCall::close) == SYS_close);
+static_assert(static_cast<long>(KernelCall::fstat) == SYS_fstat);
 static_assert(static_cast<long>(KernelCall::lseek) == SYS_lseek);
+static_assert(static_cast<long>(KernelCall::mmap) == SYS_mmap);
+static_assert(static_cast<long>(KernelCall::munmap) == SYS_munmap);
+static_assert(static_cast<long>(KernelCall::getrlimit) == SYS_getrlimit);
+static_assert(static_cast<long>(KernelCall::openat) == SYS_openat);
+static_assert(static_cast<long>(KernelCall::fallocate) == SYS_fallocate);
+static_assert(static_cast<long>(KernelCall::memfd_create) == SYS_memfd_create);
 static_assert(static_cast<long>(KernelCall::sendto) == SYS_sendto);
 static_assert(static_cast<long>(KernelCall::recvmsg) == SYS_recvmsg);
 static_assert(static_cast<long>(KernelCall::kill) == SYS_kill);
@@ -37,6 +46,7 @@ static_assert(static_cast<long>(KernelCall::splice) == SYS_splice);
 static_assert(static_cast<long>(KernelCall::timerfd_settime) == SYS_timerfd_settime);
 static_assert(static_cast<long>(KernelCall::pwritev2) == SYS_pwritev2);
 static_assert(static_cast<long>(KernelCall::pidfd_send_signal) == SYS_pidfd_send_signal);
+static_assert(static_cast<long>(KernelCall::io_uring_enter) == SYS_io_uring_enter);
 static_assert(sizeof(RecordLock) == sizeof(struct flock) &&
               offsetof(RecordLock, begin) == offsetof(struct flock, l_start) &&
               offsetof(RecordLock, bytes) == offsetof(struct flock, l_len));
@@ -84,6 +94,24 @@ int change_lock(int fd, long command, const RecordLock& wanted) noexcept {
   return ::fcntl(fd, command == set_lock ? F_SETLK : F_OFD_SETLK, &lock);
 }
 
+// Of files and memory. What is not here may have numbers that do not fit: os/kernel_memory.hpp.
+int memory_by_name(KernelCall call, long first, long second, long third) noexcept {
+  switch (call) {
+    case KernelCall::close:
+      return ::close(static_cast<int>(first));
+    case KernelCall::openat:
+      return ::openat(static_cast<int>(first), pointer<const char>(second),
+                      static_cast<int>(third));
+    case KernelCall::munmap:
+      return ::munmap(pointer<void>(first), static_cast<std::size_t>(second));
+    case KernelCall::memfd_create:
+      return ::memfd_create(pointer<const char>(first), static_cast<unsigned>(second));
+    default:
+      errno = ENOSYS;
+      return -1;
+  }
+}
+
 ssize_t call_by_name(KernelCall call, long first, long second, long third, long fourth, long fifth,
                      long sixth) noexcept {
   const auto fd = static_cast<int>(first);
@@ -125,11 +153,14 @@ ssize_t call_by_name(KernelCall call, long first, long second, long third, long 
       return set_timer(fd, static_cast<int>(second), *pointer<const TimerSetting>(third));
     case KernelCall::pidfd_send_signal:
       return ::syscall(SYS_pidfd_send_signal, first, second, nullptr, 0);
+    case KernelCall::io_uring_enter:
+      return ::syscall(SYS_io_uring_enter, first, second, third, fourth, nullptr, 0);
     case KernelCall::pwritev2:
       return ::pwritev2(fd, static_cast<const iovec*>(at), static_cast<int>(third), fourth,
                         static_cast<int>(sixth));
+    default:
+      return memory_by_name(call, first, second, third);
   }
-  return -1;
 }
 
 }  // namespace

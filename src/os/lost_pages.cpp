@@ -1,4 +1,4 @@
-#include "os/lost_pages.hpp"
+#include "signalbox/os/lost_pages.hpp"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -7,13 +7,16 @@
 #include <csignal>
 #include <memory>
 
-#include "os/process.hpp"
+#include "signalbox/os/fork_generation.hpp"
 
 namespace signalbox::os {
 
 namespace {
 
 // ---- the table ----------------------------------------------------------------------------------
+
+// What a word that lay in lost pages itself becomes: no count ever reaches it.
+constexpr std::uint64_t lost_word = std::uint64_t{1} << 63;
 
 // Each chunk is as large as all before it together, so a handful of words reach any number.
 constexpr std::size_t kFirstChunkRanges = 64;
@@ -24,8 +27,6 @@ constexpr std::size_t ranges_in(std::size_t chunk) noexcept { return kFirstChunk
 // The first chunk is part of the library: most processes need no other.
 constinit WatchedRange first_chunk[kFirstChunkRanges];
 constinit std::atomic<WatchedRange*> chunks[kChunks] = {first_chunk};
-// Where a search may find a free entry at once.
-constinit std::atomic<WatchedRange*> freed_last{nullptr};
 
 bool claim(WatchedRange& range) noexcept {
   bool expected = false;
@@ -40,9 +41,6 @@ WatchedRange* grow(std::size_t chunk) {
 }
 
 WatchedRange& claim_any() {
-  if (WatchedRange* const freed = freed_last.exchange(nullptr); freed != nullptr && claim(*freed)) {
-    return *freed;
-  }
   for (std::size_t chunk = 0; chunk < kChunks; ++chunk) {
     WatchedRange* ranges = chunks[chunk].load();
     if (ranges == nullptr) ranges = grow(chunk);
@@ -53,13 +51,21 @@ WatchedRange& claim_any() {
   throw std::bad_alloc();  // more mappings than a kernel lets a process have
 }
 
+// Written before the handler is installed and never after.
+std::uintptr_t page_size = 4096;
+
+// The kernel maps whole pages.
+std::uintptr_t end_of_pages(const WatchedRange& range) noexcept {
+  return (range.end.load() + page_size - 1) / page_size * page_size;
+}
+
 // An entry that changes while we look is not the one: whoever changes it has not touched the pages
 // yet, or touches them no more.
 bool holds(const WatchedRange& range, std::uintptr_t address) noexcept {
   const std::uint32_t version = range.version.load();
-  if (version % 2 != 0) return false;
-  const bool inside = range.begin.load() <= address && address < range.end.load();
-  const unsigned generation = range.generation.load();
+  const std::uintptr_t end = end_of_pages(range);
+  const bool inside = range.begin.load() <= address && address < end;
+  const unsigned generation = generation_of(range.kind.load());
   const bool is_here = generation == every_generation || generation == fork_generation();
   return inside && is_here && range.version.load() == version;
 }
@@ -77,18 +83,16 @@ WatchedRange* range_of(std::uintptr_t address) noexcept {
 
 // ---- the handler --------------------------------------------------------------------------------
 
-// Written before the handler is installed and never after, as page_size is.
-struct sigaction handled_before{};
-std::uintptr_t page_size = 4096;
+struct sigaction handled_before{};  // written as page_size is
 constinit std::atomic<bool> one_shot_is_used{false};
 
 // The owner leaves its fast path. A word in the lost pages themselves is 0 now, which it may have
 // been before.
 void tell_owner(const WatchedRange& range, std::uintptr_t lost_from) noexcept {
-  std::atomic<std::uint64_t>* const word = range.raised.load();
-  if (word == nullptr) return;
-  const auto at = reinterpret_cast<std::uintptr_t>(word);
-  if (lost_from <= at && at < range.end.load()) {
+  const std::uintptr_t at = range.told.load() & ~WatchedRange::lost;
+  if (at == 0) return;
+  auto* const word = reinterpret_cast<std::atomic<std::uint64_t>*>(at);
+  if (lost_from <= at && at < end_of_pages(range)) {
     word->store(lost_word);
   } else {
     word->fetch_add(1);
@@ -100,16 +104,17 @@ bool lay_zeroes_at(std::uintptr_t address) noexcept {
   WatchedRange* const range = range_of(address);
   if (range == nullptr) return false;
   // Before the zeroes are there: who reads them without a signal must find the mark.
-  const bool is_news = !range->is_lost.exchange(true);
+  const bool is_news = (range->told.fetch_or(WatchedRange::lost) & WatchedRange::lost) == 0;
   const std::uintptr_t from = address / page_size * page_size;
-  const int protection = range->is_writable.load() ? PROT_READ | PROT_WRITE : PROT_READ;
+  const int protection =
+      (range->kind.load() & is_writable_kind) != 0 ? PROT_READ | PROT_WRITE : PROT_READ;
   // All that lies behind it is lost too, and each page alone would be a mapping of its own.
-  const std::size_t bytes = range->end.load() - from;
+  const std::size_t bytes = end_of_pages(*range) - from;
   void* const place = reinterpret_cast<void*>(from);
   if (::mmap(place, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != place) {
     return false;
   }
-  if (range->generation.load() != every_generation) ::madvise(place, bytes, MADV_DONTFORK);
+  if (generation_of(range->kind.load()) != every_generation) ::madvise(place, bytes, MADV_DONTFORK);
   if (is_news) tell_owner(*range, from);
   return true;
 }
@@ -172,34 +177,17 @@ bool install_handler() noexcept {
 
 }  // namespace
 
-WatchedRange* watch_range(const void* data, std::size_t bytes, bool is_writable,
-                          unsigned generation) {
+constinit std::atomic<WatchedRange*> kernel::spare_range{nullptr};
+
+WatchedRange* kernel::claim_range() noexcept {
   [[maybe_unused]] static const bool installed = install_handler();
-  WatchedRange& range = claim_any();
-  range.version.fetch_add(1);
-  range.is_writable.store(is_writable);
-  range.generation.store(generation);
-  range.is_lost.store(false);
-  range.raised.store(nullptr);
-  show_range(range, data, bytes);
-  return &range;
+  try {
+    return &claim_any();
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
 }
 
-void hide_range(WatchedRange& range) noexcept { range.version.fetch_add(1); }
-
-void show_range(WatchedRange& range, const void* data, std::size_t bytes) noexcept {
-  const auto begin = reinterpret_cast<std::uintptr_t>(data);
-  range.begin.store(begin);
-  range.end.store((begin + bytes + page_size - 1) / page_size * page_size);
-  range.version.fetch_add(1);
-}
-
-void unwatch_range(WatchedRange& range) noexcept {
-  range.version.fetch_add(1);
-  range.end.store(0);
-  range.version.fetch_add(1);
-  range.is_used.store(false);
-  freed_last.store(&range);
-}
+void kernel::give_back(WatchedRange& range) noexcept { range.is_used.store(false); }
 
 }  // namespace signalbox::os

@@ -42,24 +42,26 @@ using signalbox::detail::or_out_of_memory;
 }
 
 // A mapping knows a descriptor only.
-[[gnu::cold]] Error named(Error error, const std::string& path) {
-  error.text += " The file is " + path + ".";
+[[gnu::cold]] Error named(Error error, const std::string& path) noexcept {
+  signalbox::detail::done_unless_out_of_memory([&] {
+    error.text.append(" The file is ").append(path).append(".");
+    return true;
+  });
   return error;
 }
 
 }  // namespace
 
-Result<MappedFile> MappedFile::open(const std::string& path, const MapOptions& options) {
+Result<MappedFile> MappedFile::not_opened(long refused, const std::string& path) noexcept {
   return or_out_of_memory([&]() -> Result<MappedFile> {
-    const bool is_written = options.access == Access::read_write && !options.is_private;
-    // Non-blocking, or a named pipe would let us wait for its writer.
-    const int mode = (is_written ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK;
-    Fd fd(retried([&] { return ::open(path.c_str(), mode); }));
-    if (!fd.is_open()) return std::unexpected(refusal(errno, "open", "open", path));
-    auto mapping = Mapping::map_all(fd, options);
-    if (!mapping) return std::unexpected(named(std::move(mapping.error()), path));
-    return MappedFile(std::move(fd), std::move(*mapping), options.offset);
+    return std::unexpected(refusal(static_cast<int>(-refused), "open", "open", path));
   });
+}
+
+Result<MappedFile> MappedFile::not_mapped(Fd /*file*/, long refused, std::uint64_t file_bytes,
+                                          const std::string& path, MapOptions options) noexcept {
+  auto why = Mapping::not_all_mapped(refused, file_bytes, options);
+  return std::unexpected(named(std::move(why.error()), path));
 }
 
 Result<MappedFile> MappedFile::create(const std::string& path, std::uint64_t bytes, unsigned mode,
@@ -83,7 +85,7 @@ Result<MappedFile> MappedFile::create(const std::string& path, std::uint64_t byt
     written.access = Access::read_write;
     auto mapping = Mapping::map_all(fd, written);
     if (!mapping) return given_up(named(std::move(mapping.error()), path));
-    return MappedFile(std::move(fd), std::move(*mapping), options.offset);
+    return MappedFile(std::move(fd), std::move(*mapping));
   });
 }
 
@@ -91,15 +93,16 @@ Result<void> MappedFile::resize(std::uint64_t bytes) {
   return or_out_of_memory([&]() -> Result<void> {
     const auto facts = facts_of(fd_);
     if (!facts) return std::unexpected(facts.error());
-    if (bytes <= offset_ || bytes - offset_ > SIZE_MAX) {
+    const std::uint64_t offset = mapping_.offset_;
+    if (bytes <= offset || bytes - offset > SIZE_MAX) {
       return std::unexpected(Error{Errc::bad_argument,
                                    0,
                                    {},
                                    "cannot resize a mapped file to " + std::to_string(bytes) +
                                        " bytes: its mapping begins at byte " +
-                                       std::to_string(offset_) + " and would not fit."});
+                                       std::to_string(offset) + " and would not fit."});
     }
-    const auto remap = [&] { return mapping_.resize(static_cast<std::size_t>(bytes - offset_)); };
+    const auto remap = [&] { return mapping_.resize(static_cast<std::size_t>(bytes - offset)); };
     // While it shrinks, the mapping goes first: no page of it is ever behind the end.
     if (bytes < facts->bytes) {
       if (auto moved = remap(); !moved) return moved;

@@ -13,15 +13,16 @@
 #include "os/failure.hpp"
 #include "os/file.hpp"
 #include "os/limit_text.hpp"
-#include "os/lost_pages.hpp"
 #include "os/process.hpp"
 
 namespace signalbox::os {
 
 namespace {
 
-std::string range_text(std::size_t bytes, const char* of) {
-  return "map " + std::to_string(bytes) + " bytes of " + of;
+enum class Of { a_file, memory };
+
+std::string range_text(std::size_t bytes, Of of) {
+  return "map " + std::to_string(bytes) + " bytes of " + (of == Of::a_file ? "a file" : "memory");
 }
 
 Error bad_argument(std::string text) {
@@ -35,9 +36,32 @@ std::string memory_limits() {
          limit_text(RLIMIT_AS, "RLIMIT_AS", "ulimit -v") + ".";
 }
 
-[[gnu::cold]] Error map_failure(int refused, std::size_t bytes, bool is_file, Pages pages) {
-  std::string tried = range_text(bytes, is_file ? "a file" : "memory");
+// What is wrong with what was asked for, where the kernel says no more than that something is.
+[[gnu::cold]] Error wrong_argument(std::size_t bytes, Of of, const MapOptions& options) {
+  if (options.offset % page_bytes() != 0) {
+    return bad_argument(range_text(bytes, of) + " from byte " + std::to_string(options.offset) +
+                        ": the offset must be a multiple of the page's size, " +
+                        std::to_string(page_bytes()) + ".");
+  }
+  if (options.pages == Pages::huge && of == Of::a_file) {
+    return {Errc::not_supported,
+            0,
+            {},
+            "cannot map a file in huge pages of the pool: those are for anonymous memory here; ask "
+            "for Pages::huge_if_there."};
+  }
+  if (bytes == 0) {
+    return bad_argument(
+        "map 0 bytes of anything: an empty mapping does not exist; give it a size first.");
+  }
+  return failure(EINVAL, "mmap", range_text(bytes, of));
+}
+
+[[gnu::cold]] Error map_failure(int refused, std::size_t bytes, Of of, const MapOptions& options) {
+  std::string tried = range_text(bytes, of);
   switch (refused) {
+    case EINVAL:
+      return wrong_argument(bytes, of, options);
     case EACCES:
       return failure(refused, "mmap", std::move(tried), Errc::permission_denied,
                      "The descriptor must be open for reading, and for a shared mapping that is "
@@ -49,7 +73,7 @@ std::string memory_limits() {
       return failure(refused, "mmap", std::move(tried), Errc::not_supported,
                      "It is no file, or one that cannot be mapped: read it instead.");
     case ENOMEM:
-      if (pages == Pages::huge) {
+      if (options.pages == Pages::huge) {
         return failure(refused, "mmap", std::move(tried) + " in huge pages", Errc::no_space,
                        "The pool has " + read_small_file("/proc/sys/vm/nr_hugepages") +
                            " huge pages and too few are free (grep Huge /proc/meminfo): raise "
@@ -106,114 +130,79 @@ PageRange pages_of(const Mapping& mapping, Mapping::Part part) noexcept {
 
 }  // namespace
 
+static_assert(PROT_READ == 1 && (PROT_READ | PROT_WRITE) == 3 && MAP_SHARED == 1 &&
+              MAP_PRIVATE == 2 && MAP_POPULATE == 0x8000);
+
 std::size_t page_bytes() noexcept {
   static const auto bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   return bytes;
 }
 
-Result<Mapping> Mapping::place(int file, std::size_t bytes, int flags, const MapOptions& options) {
-  if (bytes == 0) {
-    return std::unexpected(bad_argument(
-        range_text(0, "anything") + ": an empty mapping does not exist; give it a size first."));
-  }
-  const bool is_writable = options.access == Access::read_write;
-  const int protection = is_writable ? PROT_READ | PROT_WRITE : PROT_READ;
-  flags |= options.is_private ? MAP_PRIVATE : MAP_SHARED;
+Mapping::Placed Mapping::place_specially(int file, std::size_t bytes, MapOptions options) noexcept {
+  const bool is_file = file >= 0;
+  const bool is_huge = options.pages == Pages::huge;
+  if (is_file && is_huge) return {-EINVAL, nullptr};
+  int flags = options.is_private ? MAP_PRIVATE : MAP_SHARED;
+  if (!is_file) flags |= MAP_ANONYMOUS;
   if (options.is_populated) flags |= MAP_POPULATE;
-  std::size_t mapped = bytes;
-  if (options.pages == Pages::huge) {
-    flags |= MAP_HUGETLB;
-    mapped = rounded_up(bytes, huge_page_bytes());
-  }
-  void* const address =
-      ::mmap(nullptr, mapped, protection, flags, file, static_cast<off_t>(options.offset));
-  if (address == MAP_FAILED) {
-    return std::unexpected(map_failure(errno, bytes, file >= 0, options.pages));
-  }
-  Mapping made;
-  made.data_ = static_cast<std::byte*>(address);
-  made.bytes_ = bytes;
-  made.mapped_bytes_ = mapped;
-  made.offset_ = options.offset;
-  made.generation_ = options.is_in_children ? every_generation : fork_generation();
-  made.is_writable_ = is_writable;
-  if (!options.is_in_children) ::madvise(address, mapped, MADV_DONTFORK);
+  if (is_huge) flags |= MAP_HUGETLB;
+  const int protection = options.access == Access::read_write ? PROT_READ | PROT_WRITE : PROT_READ;
+  const long at = kernel::map(file, bytes, protection, flags, options.offset);
+  if (kernel::is_refused(at)) return {at, nullptr};
+  void* const address = reinterpret_cast<void*>(static_cast<std::uintptr_t>(at));
+  if (!options.is_in_children) ::madvise(address, bytes, MADV_DONTFORK);
   // Where the kernel knows no huge pages it refuses, and huge_bytes() tells that there are none.
-  if (options.pages == Pages::huge_if_there) ::madvise(address, mapped, MADV_HUGEPAGE);
-  return made;
+  if (options.pages == Pages::huge_if_there) ::madvise(address, bytes, MADV_HUGEPAGE);
+  return watched(at, bytes, options);
 }
 
-Result<Mapping> Mapping::map(const Fd& file, std::size_t bytes, const MapOptions& options) {
-  return signalbox::detail::or_out_of_memory([&]() -> Result<Mapping> {
-    if (options.offset % page_bytes() != 0) {
-      return std::unexpected(bad_argument(range_text(bytes, "a file") + " from byte " +
-                                          std::to_string(options.offset) +
-                                          ": the offset must be a multiple of the page's size, " +
-                                          std::to_string(page_bytes()) + "."));
-    }
-    if (options.pages == Pages::huge) {
-      return std::unexpected(Error{Errc::not_supported,
-                                   0,
-                                   {},
-                                   "cannot map a file in huge pages of the pool: those are for "
-                                   "anonymous memory here; ask for "
-                                   "Pages::huge_if_there."});
-    }
-    auto made = place(file.get(), bytes, 0, options);
-    if (made && options.is_guarded) {
-      made->range_ = watch_range(made->data_, bytes, made->is_writable_, made->generation_);
-    }
-    return made;
-  });
+Result<Mapping> Mapping::not_mapped(long refused, std::size_t bytes, MapOptions options) noexcept {
+  if (refused == no_entry) return std::unexpected(signalbox::detail::out_of_memory());
+  return std::unexpected(signalbox::detail::explained(Errc::out_of_memory, [&] {
+    return map_failure(static_cast<int>(-refused), bytes, Of::a_file, options);
+  }));
 }
 
-Result<Mapping> Mapping::map_all(const Fd& file, const MapOptions& options) {
-  return signalbox::detail::or_out_of_memory([&]() -> Result<Mapping> {
-    const auto facts = facts_of(file);
-    if (!facts) return std::unexpected(facts.error());
-    const std::uint64_t rest = facts->bytes - std::min(facts->bytes, options.offset);
-    if (rest > SIZE_MAX) {
-      return std::unexpected(
-          Error{Errc::out_of_memory, EOVERFLOW, "mmap",
-                "cannot map a file of " + std::to_string(facts->bytes) +
-                    " bytes at once: the address space is smaller; map parts of it."});
+Result<Mapping> Mapping::not_all_mapped(long refused, std::uint64_t file_bytes,
+                                        MapOptions options) noexcept {
+  if (file_bytes != unknown && refused != is_too_large) {
+    return not_mapped(refused, rest_of(file_bytes, options), options);
+  }
+  return std::unexpected(signalbox::detail::explained(Errc::out_of_memory, [&] {
+    if (file_bytes == unknown) {
+      return failure(static_cast<int>(-refused), "fstat", "inspect an open file");
     }
-    return map(file, static_cast<std::size_t>(rest), options);
-  });
+    return Error{Errc::out_of_memory, EOVERFLOW, "mmap",
+                 "cannot map a file of " + std::to_string(file_bytes) +
+                     " bytes at once: the address space is smaller; map parts of it."};
+  }));
 }
 
 Result<Mapping> Mapping::anonymous(std::size_t bytes, const MapOptions& options) {
-  return signalbox::detail::or_out_of_memory([&] {
-    MapOptions of_nothing = options;
-    of_nothing.offset = 0;
-    auto made = place(-1, bytes, MAP_ANONYMOUS, of_nothing);
-    if (made) made->is_growable_ = options.is_private;
-    return made;
-  });
+  MapOptions of_nothing = options;
+  of_nothing.offset = 0;
+  of_nothing.is_guarded = false;
+  const std::size_t mapped =
+      options.pages == Pages::huge ? rounded_up(bytes, huge_page_bytes()) : bytes;
+  const Placed placed = place_specially(-1, mapped, of_nothing);
+  if (kernel::is_refused(placed.address)) {
+    return std::unexpected(signalbox::detail::explained(Errc::out_of_memory, [&] {
+      return map_failure(static_cast<int>(-placed.address), bytes, Of::memory, of_nothing);
+    }));
+  }
+  Mapping made(placed, bytes, of_nothing);
+  made.mapped_bytes_ = mapped;
+  // What lies behind the first size of shared anonymous memory is nowhere.
+  if (!options.is_private) made.kind_ &= ~is_growable_kind;
+  return made;
 }
-
-Mapping::~Mapping() {
-  if (range_ != nullptr) unwatch_range(*range_);  // a forked child has a table of its own
-  // In a forked child that has it not, something else may lie there by now.
-  const bool is_here = generation_ == every_generation || generation_ == fork_generation();
-  if (data_ != nullptr && is_here) ::munmap(data_, mapped_bytes_);
-}
-
-void Mapping::swap(Mapping& other) noexcept {
-  std::swap(data_, other.data_);
-  std::swap(bytes_, other.bytes_);
-  std::swap(mapped_bytes_, other.mapped_bytes_);
-  std::swap(range_, other.range_);
-  std::swap(offset_, other.offset_);
-  std::swap(generation_, other.generation_);
-  std::swap(is_writable_, other.is_writable_);
-  std::swap(is_growable_, other.is_growable_);
-}
-
-bool Mapping::is_lost() const noexcept { return range_ != nullptr && range_->is_lost.load(); }
 
 void Mapping::raise_when_lost(std::atomic<std::uint64_t>& word) noexcept {
-  if (range_ != nullptr) range_->raised.store(&word);
+  if (range_ == nullptr) return;
+  const auto at = reinterpret_cast<std::uintptr_t>(&word);
+  std::uintptr_t before = range_->told.load();
+  while (!range_->told.compare_exchange_weak(before, at | (before & WatchedRange::lost))) {
+  }
 }
 
 void Mapping::look_for_loss(const Fd& file) const noexcept {
@@ -222,7 +211,7 @@ void Mapping::look_for_loss(const Fd& file) const noexcept {
     const auto facts = facts_of(file);
     return facts && facts->bytes < offset_ + bytes_;
   });
-  if (is_short) range_->is_lost.store(true);
+  if (is_short) range_->told.fetch_or(WatchedRange::lost);
 }
 
 Result<void> Mapping::resize(std::size_t bytes) {
@@ -233,21 +222,21 @@ Result<void> Mapping::resize(std::size_t bytes) {
     };
     if (data_ == nullptr || bytes == 0) return refuse(Errc::bad_argument, "it would be empty.");
     if (is_lost()) return refuse(Errc::damaged, "its file was shortened: map it anew.");
-    if (!is_growable_ && bytes > bytes_) {
+    if ((kind_ & is_growable_kind) == 0 && bytes > bytes_) {
       return refuse(Errc::not_supported,
                     "shared anonymous memory keeps its first size; use os/memory_file.hpp.");
     }
     if (mapped_bytes_ != bytes_) {
       return refuse(Errc::not_supported, "its huge pages keep their number.");
     }
-    if (range_ != nullptr) hide_range(*range_);
+    if (range_ != nullptr) kernel::hide_range(*range_);
     void* const moved = ::mremap(data_, mapped_bytes_, bytes, MREMAP_MAYMOVE);
     const int refused = moved == MAP_FAILED ? errno : 0;
     if (refused == 0) {
       data_ = static_cast<std::byte*>(moved);
       bytes_ = mapped_bytes_ = bytes;
     }
-    if (range_ != nullptr) show_range(*range_, data_, bytes_);
+    if (range_ != nullptr) kernel::show_range(*range_, data_, bytes_);
     if (refused == 0) return {};
     const std::string tried = "resize a mapping to " + std::to_string(bytes) + " bytes";
     if (refused == ENOMEM || refused == EAGAIN) {

@@ -9,9 +9,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <fstream>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "os/test_process.hpp"
 
@@ -191,6 +194,49 @@ TEST(Mapping, LookingForLossFindsWhatNobodyTouched) {
   ASSERT_EQ(::ftruncate(file.get(), static_cast<off_t>(3 * page)), 0);
   mapping.look_for_loss(file);
   EXPECT_TRUE(mapping.is_lost());
+}
+
+TEST(Mapping, EachOfManyIsLostAloneWhereverItsEntryWasBefore) {
+  constexpr std::size_t count = 200;  // the table grows at 64
+  const Fd whole = file_of(page);
+  const Fd gone = file_of(page);
+  std::vector<Mapping> mappings(count);
+  for (int round = 0; round < 3; ++round) {
+    // Every third goes and comes again, of another file than before.
+    for (std::size_t i = round; i < count; i += 3) mappings[i] = Mapping();
+    for (std::size_t i = 0; i < count; ++i) {
+      const Fd& file = i % 2 == 0 ? whole : gone;
+      if (!mappings[i].is_mapped()) mappings[i] = must(Mapping::map(file, page, {}));
+    }
+  }
+  ASSERT_EQ(::ftruncate(gone.get(), 0), 0);
+  for (std::size_t i = 0; i < count; ++i) {
+    EXPECT_EQ(*mappings[i].at<char>(0), 0);
+    EXPECT_EQ(mappings[i].is_lost(), i % 2 != 0) << i;
+  }
+}
+
+TEST(Mapping, OthersComeAndGoWhileOneIsLost) {
+  std::atomic<bool> is_over{false};
+  std::array<std::jthread, 3> others;
+  for (std::jthread& other : others) {
+    other = std::jthread([&] {
+      const Fd file = file_of(2 * page);
+      while (!is_over.load()) {
+        const Mapping one = must(Mapping::map(file, page, {}));
+        const Mapping two = must(Mapping::map(file, 2 * page, {}));
+        EXPECT_FALSE(one.is_lost() || two.is_lost());
+      }
+    });
+  }
+  for (int i = 0; i < 300; ++i) {
+    const Fd file = file_of(page);
+    const Mapping mapping = must(Mapping::map(file, page, {}));
+    ASSERT_EQ(::ftruncate(file.get(), 0), 0);
+    EXPECT_EQ(*mapping.at<char>(0), 0);
+    EXPECT_TRUE(mapping.is_lost());
+  }
+  is_over.store(true);
 }
 
 TEST(Mapping, WithoutGuardTheKernelsRuleHolds) {

@@ -17,10 +17,6 @@ namespace {
 
 using signalbox::detail::or_out_of_memory;
 
-// Linux 6.3; kernels that may be told to refuse memory that could be executed want it named.
-constexpr unsigned no_execution = 0x0008;
-constexpr std::size_t name_bytes_max = 249;  // memfd_create(2)
-
 static_assert(static_cast<int>(Seals::seal) == F_SEAL_SEAL);
 static_assert(static_cast<int>(Seals::shrink) == F_SEAL_SHRINK);
 static_assert(static_cast<int>(Seals::grow) == F_SEAL_GROW);
@@ -51,21 +47,31 @@ Seals seals_of(const Fd& memory) noexcept {
 
 }  // namespace
 
-Result<MemoryFile> MemoryFile::create(std::string_view name, std::uint64_t bytes) {
+Result<MemoryFile> MemoryFile::create_after(long refused, const char* label,
+                                            std::uint64_t bytes) noexcept {
   return or_out_of_memory([&]() -> Result<MemoryFile> {
-    const std::string label(name.substr(0, name_bytes_max));
-    constexpr unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-    Fd memory(::memfd_create(label.c_str(), flags | no_execution));
-    if (!memory.is_open() && errno == EINVAL) memory = Fd(::memfd_create(label.c_str(), flags));
-    if (!memory.is_open()) {
-      return std::unexpected(failure(errno, "memfd_create", "create memory for " + label));
+    // Before Linux 6.3. Newer kernels that are told to refuse memory that could be executed want it
+    // said that it is not.
+    if (refused == -EINVAL) refused = kernel::create_memory(label, kernel::memory_plain);
+    if (refused < 0) {
+      return std::unexpected(failure(static_cast<int>(-refused), "memfd_create",
+                                     std::string("create memory for ") + label));
     }
-    if (const int refused = bytes == 0 ? 0 : reserve(memory, bytes); refused != 0) {
-      return std::unexpected(
-          failure(refused, "fallocate",
-                  "reserve " + std::to_string(bytes) + " bytes of memory for " + label));
-    }
-    return MemoryFile(std::move(memory));
+    Fd memory(static_cast<int>(refused));
+    const long unreserved = bytes == 0 ? 0 : kernel::reserve(memory.get(), bytes);
+    if (unreserved == 0) return MemoryFile(std::move(memory));
+    return reserve_after(unreserved, std::move(memory), label, bytes);
+  });
+}
+
+Result<MemoryFile> MemoryFile::reserve_after(long refused, Fd memory, const char* label,
+                                             std::uint64_t bytes) noexcept {
+  while (refused == kernel::interrupted) refused = kernel::reserve(memory.get(), bytes);
+  if (refused == 0) return MemoryFile(std::move(memory));
+  return or_out_of_memory([&]() -> Result<MemoryFile> {
+    return std::unexpected(
+        failure(static_cast<int>(-refused), "fallocate",
+                "reserve " + std::to_string(bytes) + " bytes of memory for " + label));
   });
 }
 

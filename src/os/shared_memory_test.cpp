@@ -53,6 +53,19 @@ TEST_F(SharedMemoryTest, ContentsStayWithNoUserAndOutliveTheNameAndTheNameIsGive
   EXPECT_EQ(*must(anew.map({})).at<int>(0), 0);
 }
 
+TEST_F(SharedMemoryTest, KeepsItsNameWhereverItIsMoved) {
+  const std::string longest = "/" + name.substr(1) + std::string(256 - name.size(), 'x');
+  for (const std::string& each : {name, longest}) {
+    auto memory = must(SharedMemory::create(each.substr(1), 4096));
+    EXPECT_EQ(memory.name(), each);
+    SharedMemory moved;
+    EXPECT_EQ(moved.name(), "");
+    moved = std::move(memory);
+    EXPECT_EQ(moved.name(), each);
+    must(SharedMemory::unlink(moved.name()));
+  }
+}
+
 TEST_F(SharedMemoryTest, IsTheKernelsObjectForBareProgramsToo) {
   const auto ours = must(SharedMemory::create(name, 100));
   const Fd bare(::shm_open(name.c_str(), O_RDWR, 0));

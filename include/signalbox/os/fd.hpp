@@ -8,6 +8,8 @@
 
 #include <utility>
 
+#include "signalbox/os/kernel_entry.hpp"
+
 namespace signalbox::os {
 
 // What a descriptor or a mapping of it is for.
@@ -26,7 +28,12 @@ class Fd {
   ~Fd() { reset(); }
   int get() const noexcept { return fd_; }
   bool is_open() const noexcept { return fd_ >= 0; }
-  void reset(int fd = -1) noexcept;
+  // Closes what it has, and owns that one.
+  void reset(int fd = -1) noexcept {
+    // Linux closes even when it answers EINTR; a retry could hit another's descriptor.
+    if (fd_ >= 0) kernel::enter(kernel::KernelCall::close, fd_);
+    fd_ = fd;
+  }
   int release() noexcept { return std::exchange(fd_, -1); }
 
  private:

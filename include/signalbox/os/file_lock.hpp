@@ -95,7 +95,6 @@ inline void drop_lock(int file, const LockOptions& options) noexcept {
     enter(KernelCall::flock, file, 8);  // LOCK_UN
     return;
   }
-  constexpr long interrupted = -4;  // EINTR
   if (change_record_lock(file, LockChange::none, options) == interrupted) [[unlikely]]
     unlock_again(file, options);
 }

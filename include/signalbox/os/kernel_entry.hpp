@@ -58,8 +58,17 @@ long enter_by_name(KernelCall call, long first, long second, long third, long fo
 #endif
 }
 
-// The same for those of two arguments, of three, of four, and of six whose fifth says nothing on
-// machines of 64 bits.
+// The same for those of one argument, of two, of three, of four, and of six whose fifth says
+// nothing on machines of 64 bits.
+[[gnu::always_inline]] inline long enter(KernelCall call, long first) noexcept {
+#if !SBX_ENTERS_BY_NAME && defined(__x86_64__)
+  long answer = 0;
+  asm volatile("syscall" : "=a"(answer) : "a"(call), "D"(first) : "rcx", "r11", "memory");
+  return answer;
+#else
+  return enter(call, first, 0, 0, 0, 0, 0);
+#endif
+}
 [[gnu::always_inline]] inline long enter(KernelCall call, long first, long second) noexcept {
 #if !SBX_ENTERS_BY_NAME && defined(__x86_64__)
   long answer = 0;
@@ -117,8 +126,14 @@ long enter_by_name(KernelCall call, long first, long second, long third, long fo
 #endif
 }
 
+// An address is not below zero everywhere that it is one.
+constexpr bool is_refused(long answer) noexcept {
+  return static_cast<unsigned long>(answer) > static_cast<unsigned long>(-4096);
+}
+
+inline constexpr long interrupted = -4;  // EINTR
 // Stands for the answer of a call that could not be made in line: make it.
-inline constexpr long not_made = -4;  // EINTR
+inline constexpr long not_made = interrupted;
 
 template <class T>
 long address_of(T* at) noexcept {

@@ -26,7 +26,20 @@ class MappedFile {
   // All of an existing file from options.offset on, as long as it is now. A private mapping that is
   // written needs reading rights only. Links are followed. Errors: not_found, permission_denied,
   // limit_reached (descriptors), and those of Mapping::map(); an empty file is a bad_argument.
-  static Result<MappedFile> open(const std::string& path, const MapOptions& options);
+  static Result<MappedFile> open(const std::string& path, const MapOptions& options) {
+    const bool is_written = options.access == Access::read_write && !options.is_private;
+    const int flags = is_written ? kernel::open_to_write : kernel::open_to_read;
+    long file = 0;
+    while ((file = kernel::open_path(path.c_str(), flags)) < 0) [[unlikely]] {
+      if (file != kernel::interrupted) return not_opened(file, path);
+    }
+    std::uint64_t bytes = 0;
+    const auto placed = Mapping::place_all(static_cast<int>(file), bytes, options);
+    if (kernel::is_refused(placed.address)) [[unlikely]]
+      return not_mapped(Fd(static_cast<int>(file)), placed.address, bytes, path, options);
+    return MappedFile(Fd(static_cast<int>(file)),
+                      Mapping(placed, Mapping::rest_of(bytes, options), options));
+  }
 
   // A new file, zeroed, every byte reserved, of exactly this mode whatever the umask is; mapped for
   // reading and writing whatever options.access says. It is removed by unlink(2) only, and on an
@@ -45,11 +58,15 @@ class MappedFile {
   const Fd& fd() const noexcept { return fd_; }
 
  private:
-  MappedFile(Fd fd, Mapping mapping, std::uint64_t offset) noexcept
-      : fd_(std::move(fd)), mapping_(std::move(mapping)), offset_(offset) {}
+  MappedFile(Fd fd, Mapping mapping) noexcept : fd_(std::move(fd)), mapping_(std::move(mapping)) {}
+  [[gnu::cold]] static Result<MappedFile> not_opened(long refused,
+                                                     const std::string& path) noexcept;
+  [[gnu::cold]] static Result<MappedFile> not_mapped(Fd file, long refused,
+                                                     std::uint64_t file_bytes,
+                                                     const std::string& path,
+                                                     MapOptions options) noexcept;
   Fd fd_;
   Mapping mapping_;
-  std::uint64_t offset_;
 };
 
 // Finds each place of some bytes in a file, which is never read into memory: a window of it is

@@ -16,6 +16,7 @@
 //   Manual    mmap(2) mremap(2) madvise(2) msync(2) mlock(2)
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -25,10 +26,11 @@
 
 #include "signalbox/error.hpp"
 #include "signalbox/os/fd.hpp"
+#include "signalbox/os/fork_generation.hpp"
+#include "signalbox/os/kernel_memory.hpp"
+#include "signalbox/os/lost_pages.hpp"
 
 namespace signalbox::os {
-
-struct WatchedRange;
 
 enum class Pages {
   normal,         // 4 KiB on most machines
@@ -63,10 +65,21 @@ class Mapping {
   // the offset), permission_denied (the descriptor's access, or a seal), not_supported (no file
   // that can be mapped; Pages::huge), out_of_memory (with the limits), system. Enters the kernel
   // once or twice.
-  static Result<Mapping> map(const Fd& file, std::size_t bytes, const MapOptions& options);
+  static Result<Mapping> map(const Fd& file, std::size_t bytes, const MapOptions& options) {
+    const Placed placed = place(file.get(), bytes, options);
+    if (kernel::is_refused(placed.address)) [[unlikely]]
+      return not_mapped(placed.address, bytes, options);
+    return Mapping(placed, bytes, options);
+  }
 
   // All of the file from options.offset on, as long as it is now.
-  static Result<Mapping> map_all(const Fd& file, const MapOptions& options);
+  static Result<Mapping> map_all(const Fd& file, const MapOptions& options) {
+    std::uint64_t bytes = 0;
+    const Placed placed = place_all(file.get(), bytes, options);
+    if (kernel::is_refused(placed.address)) [[unlikely]]
+      return not_all_mapped(placed.address, bytes, options);
+    return Mapping(placed, rest_of(bytes, options), options);
+  }
 
   // Memory of no file, zeroed: private, or shared with the children that are forked later. Errors
   // besides: no_space (Pages::huge, and the pool is empty). `offset` and `is_guarded` mean nothing.
@@ -79,16 +92,26 @@ class Mapping {
     return *this;
   }
   // Unmaps. Spans and pointers into it mean nothing any more.
-  ~Mapping();
+  ~Mapping() {
+    if (range_ != nullptr) {
+      kernel::unwatch_range(*range_);  // a forked child has a table of its own
+    } else if (data_ == nullptr) {
+      return;
+    }
+    // In a forked child that has it not, something else may lie there by now.
+    const unsigned generation = generation_of(kind_);
+    if (generation == every_generation || generation == fork_generation())
+      kernel::unmap(data_, mapped_bytes_);
+  }
 
   bool is_mapped() const noexcept { return data_ != nullptr; }
   std::byte* data() const noexcept { return data_; }
   std::size_t size() const noexcept { return bytes_; }
-  bool is_writable() const noexcept { return is_writable_; }
+  bool is_writable() const noexcept { return (kind_ & is_writable_kind) != 0; }
   std::span<const std::byte> bytes() const noexcept { return {data_, bytes_}; }
   // Empty where it was mapped for reading.
   std::span<std::byte> writable_bytes() const noexcept {
-    return is_writable_ ? std::span(data_, bytes_) : std::span<std::byte>();
+    return is_writable() ? std::span(data_, bytes_) : std::span<std::byte>();
   }
   // The T that lies there. Not checked: it is within size(), and written only if is_writable().
   template <class T>
@@ -99,13 +122,13 @@ class Mapping {
   template <class T>
     requires std::is_trivially_copyable_v<T>
   std::span<T> array_of() const noexcept {
-    if (!std::is_const_v<T> && !is_writable_) return {};
+    if (!std::is_const_v<T> && !is_writable()) return {};
     return {at<T>(0), bytes_ / sizeof(T)};
   }
 
   // Has the file been shortened, and somebody touched what is gone? Then from there on it reads as
   // zeroes, in this process alone, and nothing in it is to be believed any more. Unguarded: false.
-  bool is_lost() const noexcept;
+  bool is_lost() const noexcept { return range_ != nullptr && range_->is_lost(); }
   // This word changes when a part is lost, so that a fast path need look at nothing else. It must
   // live as long as anybody touches the bytes.
   void raise_when_lost(std::atomic<std::uint64_t>& word) noexcept;
@@ -143,16 +166,85 @@ class Mapping {
   std::uint64_t huge_bytes() const;
 
  private:
-  static Result<Mapping> place(int file, std::size_t bytes, int flags, const MapOptions& options);
-  void swap(Mapping& other) noexcept;
+  friend class MappedFile;
+
+  // What is handed to and from the library is handed by value: what a call might have seen, the
+  // compiler has to keep in memory, and to read again after each entry into the kernel.
+  struct Placed {
+    long address;         // or what is_refused(), the kernel's errno or one of these
+    WatchedRange* range;  // null: unguarded
+  };
+  static constexpr long no_entry = -4000;               // no memory for the table
+  static constexpr long is_too_large = -4001;           // for the address space
+  static constexpr std::uint64_t unknown = UINT64_MAX;  // how long the file is: fstat refused
+
+  Mapping(const Placed& placed, std::size_t bytes, const MapOptions& options) noexcept
+      : data_(reinterpret_cast<std::byte*>(static_cast<std::uintptr_t>(placed.address))),
+        bytes_(bytes),
+        range_(placed.range),
+        mapped_bytes_(bytes),
+        offset_(options.offset),
+        kind_(kind_for(options)) {}
+  static MappingKind kind_for(const MapOptions& options) noexcept {
+    return (options.is_in_children ? every_generation : fork_generation()) | is_growable_kind |
+           (options.access == Access::read_write ? is_writable_kind : 0);
+  }
+  static std::size_t rest_of(std::uint64_t file_bytes, const MapOptions& options) noexcept {
+    return static_cast<std::size_t>(file_bytes - std::min(file_bytes, options.offset));
+  }
+
+  static Placed place(int file, std::size_t bytes, const MapOptions& options) noexcept {
+    constexpr int to_read = 1, to_read_and_write = 3;       // PROT_...
+    constexpr int shared = 1, own = 2, populated = 0x8000;  // MAP_...
+    if (options.pages != Pages::normal || !options.is_in_children) [[unlikely]]
+      return place_specially(file, bytes, options);
+    const bool is_writable = options.access == Access::read_write;
+    const int flags = (options.is_private ? own : shared) | (options.is_populated ? populated : 0);
+    const long at =
+        kernel::map(file, bytes, is_writable ? to_read_and_write : to_read, flags, options.offset);
+    if (kernel::is_refused(at)) [[unlikely]]
+      return {at, nullptr};
+    return watched(at, bytes, options);
+  }
+  static Placed place_all(int file, std::uint64_t& bytes, const MapOptions& options) noexcept {
+    bytes = unknown;
+    if (const long refused = kernel::bytes_of(file, bytes); refused != 0) [[unlikely]]
+      return {refused, nullptr};
+    if (bytes - std::min(bytes, options.offset) > SIZE_MAX) return {is_too_large, nullptr};
+    return place(file, rest_of(bytes, options), options);
+  }
+  // Unmaps it where there is no memory for its entry.
+  static Placed watched(long address, std::size_t bytes, const MapOptions& options) noexcept {
+    if (!options.is_guarded) return {address, nullptr};
+    void* const data = reinterpret_cast<void*>(static_cast<std::uintptr_t>(address));
+    WatchedRange* const range = kernel::watch_range(data, bytes, kind_for(options));
+    if (range != nullptr) [[likely]]
+      return {address, range};
+    kernel::unmap(data, bytes);
+    return {no_entry, nullptr};
+  }
+  // In huge pages, or for this process alone; of no file (-1).
+  [[gnu::cold]] static Placed place_specially(int file, std::size_t bytes,
+                                              MapOptions options) noexcept;
+  [[gnu::cold]] static Result<Mapping> not_mapped(long refused, std::size_t bytes,
+                                                  MapOptions options) noexcept;
+  [[gnu::cold]] static Result<Mapping> not_all_mapped(long refused, std::uint64_t file_bytes,
+                                                      MapOptions options) noexcept;
+
+  void swap(Mapping& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+    std::swap(mapped_bytes_, other.mapped_bytes_);
+    std::swap(range_, other.range_);
+    std::swap(offset_, other.offset_);
+    std::swap(kind_, other.kind_);
+  }
   std::byte* data_ = nullptr;
   std::size_t bytes_ = 0;
-  std::size_t mapped_bytes_ = 0;  // whole huge pages, where they were asked for
   WatchedRange* range_ = nullptr;
+  std::size_t mapped_bytes_ = 0;  // whole huge pages, where they were asked for
   std::uint64_t offset_ = 0;
-  unsigned generation_ = 0;  // process.hpp: which process mapped it
-  bool is_writable_ = false;
-  bool is_growable_ = true;
+  MappingKind kind_ = every_generation;
 };
 
 // The size of a page, which offsets are multiples of.

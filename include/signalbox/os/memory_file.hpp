@@ -15,11 +15,11 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 #include "signalbox/error.hpp"
 #include "signalbox/os/fd.hpp"
+#include "signalbox/os/kernel_memory.hpp"
 #include "signalbox/os/mapping.hpp"
 
 namespace signalbox::os {
@@ -52,8 +52,21 @@ class MemoryFile {
   // New, zeroed, without seals that matter, its bytes reserved: shortage is an error here and never
   // SIGBUS. `name` is seen in /proc and in messages, and need not be unique; only its first 249
   // bytes are used. Errors: no_space, out_of_memory, limit_reached (descriptors), too_large
-  // (RLIMIT_FSIZE), not_supported, system. Enters the kernel two or three times.
-  static Result<MemoryFile> create(std::string_view name, std::uint64_t bytes);
+  // (RLIMIT_FSIZE), not_supported, system. Enters the kernel up to three times.
+  static Result<MemoryFile> create(std::string_view name, std::uint64_t bytes) {
+    char label[name_bytes_max + 1];
+    label[name.copy(label, name_bytes_max)] = '\0';
+    const long memory = kernel::create_memory(label, kernel::memory_not_executed);
+    if (memory < 0) [[unlikely]]
+      return create_after(memory, label, bytes);
+    Fd fd(static_cast<int>(memory));
+    if (bytes == 0) return MemoryFile(std::move(fd));
+    if (const long refused = kernel::reserve(static_cast<int>(memory), bytes); refused != 0)
+        [[unlikely]] {
+      return reserve_after(refused, std::move(fd), label, bytes);
+    }
+    return MemoryFile(std::move(fd));
+  }
 
   // What somebody has handed over, which may be any kind of descriptor: is it memory that is sealed
   // at least like that, and all of it there? Errors: damaged, with what is missing; system.
@@ -81,7 +94,13 @@ class MemoryFile {
   Fd release() noexcept { return std::move(fd_); }
 
  private:
+  static constexpr std::size_t name_bytes_max = 249;  // memfd_create(2)
   explicit MemoryFile(Fd fd) noexcept : fd_(std::move(fd)) {}
+  // What is left to do after a call was refused with this negated errno.
+  [[gnu::cold]] static Result<MemoryFile> create_after(long refused, const char* label,
+                                                       std::uint64_t bytes) noexcept;
+  [[gnu::cold]] static Result<MemoryFile> reserve_after(long refused, Fd memory, const char* label,
+                                                        std::uint64_t bytes) noexcept;
   Fd fd_;
 };
 
