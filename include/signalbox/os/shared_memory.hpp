@@ -85,7 +85,7 @@ class SharedMemoryPath {
 // "." or "..". Errors of all that take one: bad_name. One file in /dev/shm has that name.
 class SharedMemory {
  public:
-  SharedMemory() = default;  // none
+  SharedMemory() = default;  // no memory, until some is moved here
 
   // New, zeroed, and open for reading and writing. Without bytes it has none until resize().
   // Errors: already_exists, no_space, permission_denied, limit_reached (descriptors), too_large
