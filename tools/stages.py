@@ -47,8 +47,10 @@ class Tally:
 @dataclass
 class Stage:
     """One command. `count` turns its exit status into numbers; without it the command itself counts
-    as one test. What runs `beside` begins when all that is `needed_by_all` has passed, and takes
-    only the processor time that the stages before its turn leave."""
+    as one test. What runs `beside` begins when all that is `needed_by_all` has passed and all that
+    runs `alone` has ended, and takes only the processor time that the stages before its turn leave.
+    Alone run programs that yield in loops: each sched_yield(2) would give such a guest the rest of
+    a tick."""
 
     name: str
     command: list[str]
@@ -56,6 +58,7 @@ class Stage:
     environment: dict[str, str] = field(default_factory=dict)
     count: Callable[["Stage", int], Tally] | None = None
     needed_by_all: bool = False
+    alone: bool = False
     beside: bool = False
 
     @property
@@ -220,6 +223,7 @@ def ctest(preset: str, folder: str = ".") -> Stage:
         + ["-j", str((os.cpu_count() or 1) + 1), "--timeout", "300"]
         + ["--output-junit", str(LOGS / f"{name}.xml")],
         count=count_junit,
+        alone=preset == "dev",
     )
 
 
@@ -303,10 +307,10 @@ def run_all(stages: list[Stage]) -> Tally:
     total = Tally()
     running = Running()
     begun: dict[str, Future[Ended]] = {}
-    needed = [stage.name for stage in stages if stage.needed_by_all]
+    awaited = [stage.name for stage in stages if stage.needed_by_all or stage.alone]
     with ThreadPoolExecutor(max_workers=1) as beside, stopping(running, beside):
         for stage in stages:
-            if not needed and not begun:
+            if not awaited and not begun:
                 begun = {s.name: beside.submit(running.run, s) for s in stages if s.beside}
             print(f"== {stage.name}", flush=True)
             ended = begun[stage.name].result() if stage.name in begun else running.run(stage)
@@ -318,7 +322,7 @@ def run_all(stages: list[Stage]) -> Tally:
                 if stage.needed_by_all:
                     print("   the stages after this one need it and were not run", flush=True)
                     break
-            needed = [name for name in needed if name != stage.name]
+            awaited = [name for name in awaited if name != stage.name]
     return total
 
 

@@ -42,7 +42,8 @@ def named(name: str, text: str, **options) -> Stage:
 
 
 def test_what_runs_beside_begins_early_and_is_reported_in_its_turn(logs, capsys):
-    needed = named("needed", "touch built", needed_by_all=True)
+    needed = named("needed", "[ ! -e beside ] && touch built", needed_by_all=True)
+    alone = named("alone", "sleep 0.2; [ ! -e beside ]", alone=True)
     # Neither ends without the other.
     first = named("first", "until [ -e beside ]; do sleep 0.01; done; touch first")
     beside = named(
@@ -51,10 +52,10 @@ def test_what_runs_beside_begins_early_and_is_reported_in_its_turn(logs, capsys)
         "chrt -p $$ | grep -q IDLE",
         beside=True,
     )
-    total = stages.run_all([needed, first, beside])
-    assert (total.passed, total.failed) == (3, 0)
+    total = stages.run_all([needed, alone, first, beside])
+    assert (total.passed, total.failed) == (4, 0)
     heads = [line for line in capsys.readouterr().out.splitlines() if line.startswith("==")]
-    assert heads == ["== needed", "== first", "== beside"]
+    assert heads == ["== needed", "== alone", "== first", "== beside"]
 
 
 def test_what_fails_beside_fails_in_its_turn(logs):
