@@ -71,6 +71,8 @@ def test_nothing_begins_beside_when_a_needed_build_fails(logs):
 
 def test_nothing_beside_outlives_an_interruption(logs):
     script = (
+        # Whoever starts the tests in the background may have told them to ignore the signal.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
         "import stages, pathlib; stages.LOGS = stages.ROOT = pathlib.Path('.');"
         "from stages import Stage;"
         "stages.run_all([Stage('a', ['bash', '-c', 'until [ -s pid ]; do sleep 0.01; done;"
