@@ -83,16 +83,21 @@ class Holder {
   pid_t process_ = -1;
 };
 
-// The sleep itself and its end by the deadline are one, which is not counted.
+// The sleep itself and its end by the deadline are one, which is not counted. Nor is a first, short
+// wait, in which the library's own thread, begun a moment ago, goes to sleep.
 template <class Wait>
 Row idle(const std::string& name, double seconds, Wait wait) {
+  const auto sleep = [&](double for_seconds) {
+    const auto time = std::chrono::nanoseconds(static_cast<std::int64_t>(for_seconds * 1e9));
+    if (wait(Deadline::after(time)) != signalbox::Errc::timed_out) {
+      throw std::runtime_error(name + ": the wait did not end at its deadline");
+    }
+  };
   rusage before{};
   rusage after{};
+  sleep(0.05);
   ::getrusage(RUSAGE_SELF, &before);
-  const auto time = std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * 1e9));
-  if (wait(Deadline::after(time)) != signalbox::Errc::timed_out) {
-    throw std::runtime_error(name + ": the wait did not end at its deadline");
-  }
+  sleep(seconds);
   ::getrusage(RUSAGE_SELF, &after);
   const auto woken = static_cast<double>(after.ru_nvcsw - before.ru_nvcsw - 1);
   return counted(name, woken / seconds, 0, 0, "none");
