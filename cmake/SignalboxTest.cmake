@@ -76,3 +76,26 @@ function(signalbox_add_test)
   gtest_discover_tests(${ARG_NAME} DISCOVERY_MODE PRE_TEST
                        PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} COST ${cost})
 endfunction()
+
+# signalbox_add_runner(NAME <name> PROGRAM <file> SCRIPT <file.py> [ARGUMENTS <argument>...]
+#                      LABEL <label> TIMEOUT <s> [COST <cost>])
+#
+# A test that is a Python script: a program in the build folder, as `./dev proof` wants one, that
+# runs it with these arguments and those it is given.
+function(signalbox_add_runner)
+  cmake_parse_arguments(ARG "" "NAME;PROGRAM;SCRIPT;LABEL;TIMEOUT;COST" "ARGUMENTS" ${ARGN})
+  set(words "")
+  foreach(word IN LISTS ARG_ARGUMENTS)
+    string(APPEND words " '${word}'")
+  endforeach()
+  set(program "${CMAKE_CURRENT_BINARY_DIR}/${ARG_PROGRAM}")
+  set(script "${CMAKE_CURRENT_SOURCE_DIR}/${ARG_SCRIPT}")
+  file(CONFIGURE OUTPUT "${program}" @ONLY
+       CONTENT "#!/bin/sh\nexec '@Python3_EXECUTABLE@' '@script@'@words@ \"$@\"\n")
+  file(CHMOD "${program}" PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
+  add_test(NAME ${ARG_NAME} COMMAND "${program}")
+  set_tests_properties(${ARG_NAME} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
+  if(ARG_COST)
+    set_tests_properties(${ARG_NAME} PROPERTIES COST ${ARG_COST})
+  endif()
+endfunction()

@@ -37,7 +37,7 @@ void move_wall_clock(std::int64_t seconds) {
 
 void move_there_and_back(std::int64_t seconds) {
   move_wall_clock(seconds);
-  std::this_thread::sleep_for(20ms);
+  std::this_thread::sleep_for(20ms);  // so that the wait is asleep while the clock is wrong
   move_wall_clock(-seconds);
 }
 

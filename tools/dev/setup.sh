@@ -75,6 +75,16 @@ Ask an administrator to run:
 and then start ./dev again; everything else it installs inside this folder."
 }
 
+# They ride out a short failure of the network, and an apt that somebody else runs just now.
+readonly apt_options=(-o Acquire::Retries=3 -o DPkg::Lock::Timeout=300)
+
+# Package lists that are absent or old name versions that the mirror no longer has. Once is enough.
+renew_package_lists() {
+  [[ -z "${lists_are_new:-}" ]] || return 0
+  as_root apt-get "${apt_options[@]}" update
+  lists_are_new=yes
+}
+
 install_debian_packages() {
   local missing
   mapfile -t missing < <(missing_debian_packages "$1")
@@ -82,11 +92,8 @@ install_debian_packages() {
   ((${#missing[@]})) || return 0
   command -v apt-get >/dev/null || fail "this is no Debian; install by hand: ${missing[*]}"
   require_root "${missing[@]}"
-  # Package lists that are absent or old name versions that the mirror no longer has. The other
-  # options ride out a short failure of the network, and an apt that somebody else runs just now.
-  local options=(-o Acquire::Retries=3 -o DPkg::Lock::Timeout=300)
-  as_root apt-get "${options[@]}" update
-  as_root apt-get "${options[@]}" install -y --no-install-recommends "${missing[@]}"
+  renew_package_lists
+  as_root apt-get "${apt_options[@]}" install -y --no-install-recommends "${missing[@]}"
 }
 
 make_virtual_environment() {
@@ -137,10 +144,8 @@ needs_kernel() { [[ "$(dpkg --print-architecture)" == amd64 ]]; }
 fetch_kernel() {
   announce "a kernel for the tests' virtual machine"
   if [[ -f "$kernel" ]] || ! needs_kernel; then return 0; fi
-  # Old package lists name a version that the mirror no longer has; who may not renew them tries.
-  if [[ $EUID -eq 0 ]] || sudo -n true 2>/dev/null; then
-    as_root apt-get -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 update
-  fi
+  # Who may not renew them tries with those there are.
+  if [[ $EUID -eq 0 ]] || sudo -n true 2>/dev/null; then renew_package_lists; fi
   local package work="$SBX_ROOT/.tools/kernel.new"
   package="$(apt-cache depends linux-image-cloud-amd64 |
     sed -n 's/^ *Depends: \(linux-image.*\)/\1/p')"
@@ -149,7 +154,7 @@ fetch_kernel() {
   mkdir -p "$work"
   (
     cd "$work"
-    quietly apt-get -o Acquire::Retries=3 download "$package"
+    quietly apt-get "${apt_options[@]}" download "$package"
     quietly dpkg-deb -x ./*.deb .
   )
   mkdir -p "${kernel%/*}"

@@ -68,7 +68,8 @@ class SharedMemoryPath {
     return file;
   }
   std::string_view name() const noexcept {
-    return bytes_ == 0 ? std::string_view() : std::string_view(text_, bytes_).substr(8);
+    constexpr std::size_t before_slash = sizeof(folder) - 1;
+    return bytes_ == 0 ? std::string_view() : std::string_view(text_, bytes_).substr(before_slash);
   }
 
  private:
