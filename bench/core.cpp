@@ -77,31 +77,21 @@ std::vector<std::unique_ptr<Exchange>> all_exchanges() {
   return made;
 }
 
-void add(std::vector<Row>& rows, const std::vector<Row>& more) {
-  rows.insert(rows.end(), more.begin(), more.end());
-}
-
-// Those whose name holds `only`: all, if it is empty.
-std::vector<Case> cases_like(const std::string& only) {
-  std::vector<Case> chosen = cases();
-  std::erase_if(chosen, [&](const Case& one) { return one.name.find(only) == std::string::npos; });
-  if (chosen.empty()) throw std::runtime_error("no case's name holds \"" + only + "\"");
-  return chosen;
-}
-
 int run(bool quick, bool smoke, const std::string& only, const std::string& json) {
-  const std::vector<Case> chosen = cases_like(only);
+  std::vector<Case> chosen = cases();
+  keep_like(only, chosen);
   std::vector<Row> rows;
-  if (only.empty()) {
-    add(rows, publish_rows(smoke));
-    add(rows, idle_rows(smoke ? 0.2 : quick ? 2 : 5));
+  add_like(only, publish_rows(smoke), rows);
+  add_like(only, idle_rows(smoke ? 0.2 : quick ? 2 : 5), rows);
+  if (rows.empty() && chosen.empty()) {
+    throw std::runtime_error("no row's name holds \"" + only + "\"");
   }
   const auto made = all_exchanges();
   std::vector<Exchange*> exchanges;
   exchanges.reserve(made.size());
   for (const auto& one : made) exchanges.push_back(one.get());
   const std::uint64_t windows = smoke ? 1 : quick ? 40 : 300;
-  add(rows, play_cases(exchanges, chosen, windows, smoke ? 100 : UINT64_MAX));
+  add_like(only, play_cases(exchanges, chosen, windows, smoke ? 100 : UINT64_MAX), rows);
   const Method method{
       "one way, ns a message, p50 / p99; ratio = median over windows of ours / limit",
       "two processes pinned to two CPUs, payload written and read, windows of ours between two "
@@ -122,7 +112,7 @@ int main(int argc, char** argv) {
   std::string json;
   app.add_flag("--quick", quick, "fewer windows: under 90 s");
   app.add_flag("--smoke", smoke, "one tiny window a case: does it run?");
-  app.add_option("--only", only, "time only the cases whose name holds this");
+  app.add_option("--only", only, "only the rows whose name holds this");
   app.add_option("--json", json, "also write the rows to this file");
   CLI11_PARSE(app, argc, argv);
   try {

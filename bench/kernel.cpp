@@ -15,19 +15,16 @@ namespace {
 
 enum class Length { smoke, quick, whole };
 
-// Ours are few enough to be measured whenever nobody asks for one facility alone.
-void add_own_locks(std::vector<Row>& rows, Length length) {
+void add_own_locks(const std::string& only, Length length, std::vector<Row>& rows) {
   const std::uint64_t windows = length == Length::smoke ? 1 : length == Length::quick ? 40 : 200;
   const double seconds = length == Length::smoke ? 0.2 : length == Length::quick ? 2 : 5;
-  for (Row& row : idle_lock_rows(seconds)) rows.push_back(std::move(row));
-  for (Row& row : lock_rows(windows, length == Length::smoke ? 5 : UINT64_MAX)) {
-    rows.push_back(std::move(row));
-  }
+  add_like(only, idle_lock_rows(seconds), rows);
+  add_like(only, lock_rows(only, windows, length == Length::smoke ? 5 : UINT64_MAX), rows);
 }
 
 int run(Length length, const std::string& only, const std::string& json) {
   std::vector<Row> rows = wrapped_rows(only);
-  if (only.empty()) add_own_locks(rows, length);
+  add_own_locks(only, length, rows);
   if (rows.empty()) throw std::runtime_error("no row's name holds \"" + only + "\"");
   const Method method{
       "instructions of one operation in user space; of locks ns a turn or hand-over, p50 / p99",

@@ -105,7 +105,10 @@ Row idle(const std::string& name, double seconds, Wait wait) {
 
 }  // namespace
 
-std::vector<Row> lock_rows(std::uint64_t windows, std::uint64_t rounds_max) {
+std::vector<Row> lock_rows(const std::string& only, std::uint64_t windows,
+                           std::uint64_t rounds_max) {
+  std::vector<Case> chosen = cases();
+  keep_like(only, chosen);
   std::vector<std::unique_ptr<Exchange>> all;
   for (auto* make : {glibc_mutex_alone, glibc_robust_alone, posix_semaphore_alone,
                      semaphore_set_alone, our_mutex_alone, our_semaphore_alone, futex_handed_over,
@@ -115,7 +118,7 @@ std::vector<Row> lock_rows(std::uint64_t windows, std::uint64_t rounds_max) {
   std::vector<Exchange*> exchanges;
   exchanges.reserve(all.size());
   for (const auto& one : all) exchanges.push_back(one.get());
-  return play_cases(exchanges, cases(), windows, rounds_max);
+  return play_cases(exchanges, chosen, windows, rounds_max);
 }
 
 std::vector<Row> idle_lock_rows(double seconds) {

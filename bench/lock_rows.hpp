@@ -2,14 +2,17 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "bench/report.hpp"
 
 namespace bench {
 
-// Taken alone, and handed over between two processes pinned to two CPUs.
-std::vector<Row> lock_rows(std::uint64_t windows, std::uint64_t rounds_max);
+// Taken alone, and handed over between two processes pinned to two CPUs; the rows whose name holds
+// `only`.
+std::vector<Row> lock_rows(const std::string& only, std::uint64_t windows,
+                           std::uint64_t rounds_max);
 
 // How often one wakes up, of all threads of its process, who waits for seconds in vain.
 std::vector<Row> idle_lock_rows(double seconds);

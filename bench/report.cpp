@@ -66,6 +66,11 @@ std::string machine_line() {
                      where["load"].get<double>());
 }
 
+void add_like(const std::string& only, std::vector<Row> more, std::vector<Row>& rows) {
+  std::erase_if(more, [&](const Row& row) { return !row.name.contains(only); });
+  std::ranges::move(more, std::back_inserter(rows));
+}
+
 Row counted(std::string name, double count, double limit, double must, std::string limit_name) {
   const double ratio = limit == 0 ? count : count / limit;
   return {std::move(name), count, count, limit, limit, ratio, must, 1, std::move(limit_name)};

@@ -25,6 +25,9 @@ std::string machine_line();
 // there is no ratio to it, so the count stands for it.
 Row counted(std::string name, double count, double limit, double must, std::string limit_name);
 
+// Adds those rows whose name holds `only`: all, if it is empty.
+void add_like(const std::string& only, std::vector<Row> more, std::vector<Row>& rows);
+
 // How the rows were measured: a line over the table, and a sentence in the JSON.
 struct Method {
   std::string line;

@@ -54,6 +54,10 @@ Row judge(const Case& one, const std::vector<Timing>& timings) {
 
 }  // namespace
 
+void keep_like(const std::string& only, std::vector<Case>& cases) {
+  std::erase_if(cases, [&](const Case& one) { return !one.name.contains(only); });
+}
+
 std::vector<Row> play_cases(const std::vector<Exchange*>& exchanges, std::vector<Case> cases,
                             std::uint64_t windows, std::uint64_t rounds_max) {
   std::vector<Window> schedule;

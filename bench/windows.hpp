@@ -23,6 +23,9 @@ struct Case {
   bool is_p99 = false;   // the ratio is of the p99, not of the p50
 };
 
+// Leaves those whose name holds `only`: all, if it is empty.
+void keep_like(const std::string& only, std::vector<Case>& cases);
+
 // Plays every case in that many windows of ours, each of at most so many rounds, and answers a row
 // for each case.
 std::vector<Row> play_cases(const std::vector<Exchange*>& exchanges, std::vector<Case> cases,

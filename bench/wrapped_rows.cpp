@@ -35,9 +35,10 @@ std::vector<Row> wrapped_rows(const std::string& only) {
   const double loop = instructions_of(many_of([] { return [] {}; }), 1);
   std::vector<Row> rows;
   for (const WrappedCall& one : all_calls()) {
-    if (one.facility.find(only) == std::string::npos) continue;
+    const std::string name = one.facility + ", instructions";
+    if (!name.contains(only)) continue;
     try {
-      rows.push_back(counted(one.facility + ", instructions", instructions_of(one.ours, 2) - loop,
+      rows.push_back(counted(name, instructions_of(one.ours, 2) - loop,
                              instructions_of(one.bare, 2) - loop, kMost, one.bare_name));
     } catch (const std::exception& error) {
       std::fprintf(stderr, "bench: %s is left out: %s\n", one.facility.c_str(), error.what());

@@ -37,6 +37,25 @@ TEST(Doorbell, TakingAnAnnouncementBackChangesTheTicketItWasMadeWith) {
   EXPECT_EQ(bell.ticket.load(), after);
 }
 
+TEST(Doorbell, AnAnnouncementStandsUntilItIsAnswered) {
+  TestBell bell{};
+  std::uint32_t ticket = announce(bell, sleepers_on_ticket);
+  EXPECT_TRUE(announce_again(bell, ticket));
+  answer(bell);
+  announce(bell, sleepers_on_ticket);  // another sleeper's
+  EXPECT_FALSE(announce_again(bell, ticket));
+  EXPECT_EQ(ticket, bell.ticket.load());
+  EXPECT_TRUE(announce_again(bell, ticket));
+}
+
+TEST(Doorbell, AnAnnouncementTakenByOneWhoDiedIsMadeAnew) {
+  TestBell bell{};
+  std::uint32_t ticket = announce(bell, sleepers_on_ticket);
+  bell.sleepers.store(0);  // the first half of answer()
+  EXPECT_FALSE(announce_again(bell, ticket));
+  EXPECT_TRUE(somebody_sleeps(bell));
+}
+
 // The least a topic can be: a count of messages each of `publishers` made ready.
 struct Counters {
   TestBell bell{};

@@ -21,6 +21,15 @@ std::span<const os::FutexWord> announce_at_all(const TicketSleep& sleep) noexcep
   return sleep.words.first(count);
 }
 
+// The same after a bounded sleep on those tickets. True: every announcement has stood since.
+bool announce_at_all_again(const TicketSleep& sleep) noexcept {
+  bool stood = true;
+  for (std::size_t i = 0; i < sleep.topics.size(); ++i) {
+    stood &= shm::announce_again(sleep.topics[i]->bell(), sleep.words[i].expected);
+  }
+  return stood;
+}
+
 // Orders the announcements before the looks that follow; see SubscriberCore::barrier_before_sleep.
 bool barrier_before_sleep(std::span<SubscriberCore* const> topics) noexcept {
   topic::Atomics::full_fence();
@@ -36,9 +45,9 @@ bool anything_ready(const TicketSleep& sleep) noexcept {
 }
 
 Result<Wake> sleep_on_tickets(const TicketSleep& sleep, Deadline deadline) {
+  const auto words = announce_at_all(sleep);
+  bool safe = barrier_before_sleep(sleep.topics);
   for (;;) {
-    const auto words = announce_at_all(sleep);
-    const bool safe = barrier_before_sleep(sleep.topics);
     if (anything_ready(sleep)) return Wake::ready;
     const std::int64_t now = monotonic_now_ns();
     if (!deadline.is_never() && now >= deadline.monotonic_ns()) return Wake::timed_out;
@@ -51,6 +60,8 @@ Result<Wake> sleep_on_tickets(const TicketSleep& sleep, Deadline deadline) {
     if (!woken) return std::unexpected(std::move(woken.error()));
     if (anything_ready(sleep)) return Wake::ready;
     if (woken->how == os::FutexWake::interrupted) return Wake::interrupted;
+    // The heavy barrier interrupts every processor: not for nothing, ten times a second.
+    if (!announce_at_all_again(sleep) || !safe) safe = barrier_before_sleep(sleep.topics);
   }
 }
 

@@ -30,6 +30,8 @@ enum class Bug {
   ticket_after_announcement,  // it notes the ticket only after it said so
   no_second_look,             // it says so and sleeps, without looking once more
   no_sleepers_barrier,        // it looks without a barrier between
+  trusting_an_old_barrier,    // after a bounded sleep it passes none, whatever became of its bit
+  trusting_any_bit,           // it does so where a bit is set, which may be another's
   no_publishers_fence,    // the publisher looks at the bell without a fence, the sleeper trusts it
   look_before_ready,      // the publisher looks at the bell first and makes the message ready then
   answer_without_waking,  // it clears the bell and forgets to wake
@@ -44,12 +46,13 @@ struct SharedBell {
   typename P::template atomic<std::uint32_t> symmetric;  // in the publisher's
 };
 
-template <Sleep how, Barrier barrier, Bug bug, int publishers, int sleepers, std::uint64_t messages>
+template <Sleep how, Barrier barrier, Bug bug, int publishers, int sleepers, std::uint64_t messages,
+          bool times_out = false>
 struct DoorbellModel
-    : rl::test_suite<DoorbellModel<how, barrier, bug, publishers, sleepers, messages>,
-                     publishers + sleepers> {
+    : rl::test_suite<DoorbellModel<how, barrier, bug, publishers, sleepers, messages, times_out>,
+                     publishers + sleepers + (times_out ? 1 : 0)> {
   using P = RelacyAtomics<>;
-  static constexpr int threads = publishers + sleepers;
+  static constexpr int threads = publishers + sleepers + (times_out ? 1 : 0);
   static constexpr std::uint32_t announcement = how == Sleep::on_slots ? shm::sleepers_on_slots
                                                 : how == Sleep::on_ticket
                                                     ? shm::sleepers_on_ticket
@@ -60,8 +63,10 @@ struct DoorbellModel
   void thread(unsigned index) {
     if (index < publishers) {
       publish_all(index);
-    } else {
+    } else if (index < publishers + sleepers) {
       Subscriber{*this}.take_all();
+    } else {
+      shm::announce(shared->bell, announcement);  // and is killed
     }
   }
 
@@ -170,18 +175,35 @@ struct DoorbellModel
         ticket = shm::announce(bell, announcement);
       }
       if (bug == Bug::ticket_after_announcement) ticket = bell.ticket.load();
-      if (bug == Bug::no_sleepers_barrier) return ticket;
+      if (bug != Bug::no_sleepers_barrier) pass_barrier();
+      return ticket;
+    }
+    void pass_barrier() {
       P::full_fence();
       const bool relies_on_us = barrier == Barrier::changing ? model.shared->symmetric.load() == 0
                                                              : barrier == Barrier::asymmetric;
       if (relies_on_us) heavy_barrier<threads>();
-      return ticket;
     }
 
+    // sleep_on_tickets()
     void wait() {
-      const std::uint32_t ticket = announce_and_pass_barrier();
+      std::uint32_t ticket = announce_and_pass_barrier();
       if (bug != Bug::no_second_look && anything_ready()) return;
+      if (how == Sleep::on_ticket && sleep_a_while(ticket)) return;
       how == Sleep::on_ticket ? sleep_on_ticket(ticket) : sleep_on_slots();
+    }
+    // Some sleeps end because their time is up. True: there is something by then.
+    bool sleep_a_while(std::uint32_t& ticket) {
+      if (!times_out || rl::rand(2) == 0) return false;
+      if (!stood(ticket)) pass_barrier();
+      return anything_ready();
+    }
+    bool stood(std::uint32_t& ticket) {
+      shm::Bell<P>& bell = model.shared->bell;
+      const bool any_bit = shm::somebody_sleeps(bell);
+      const bool stood = shm::announce_again(bell, ticket);
+      if (bug == Bug::trusting_any_bit) return any_bit;
+      return stood || bug == Bug::trusting_an_old_barrier;
     }
     void sleep_on_ticket(std::uint32_t ticket) {
       model.kernel.futex_wait({futex_word(model.shared->bell.ticket, ticket)});
@@ -231,12 +253,20 @@ struct DoorbellModel
 template <Sleep how, Barrier barrier, Bug bug = Bug::none>
 using OneToOne = DoorbellModel<how, barrier, bug, 1, 1, 2>;
 
+// The same with sleeps whose time may be up, beside somebody whose bit stays in the bell.
+template <Barrier barrier, Bug bug = Bug::none>
+using Bounded = DoorbellModel<Sleep::on_ticket, barrier, bug, 1, 1, 2, true>;
+
 // A hint taken too early shows only when the processor changes hands three times.
 constexpr Effort thorough{.switches = 3, .random_schedules = 60'000};
 
 TEST(DoorbellModel, ASleeperIsWoken) {
   expect_green<OneToOne<Sleep::on_ticket, Barrier::asymmetric>>(thorough);
   expect_green<OneToOne<Sleep::on_ticket, Barrier::symmetric>>(thorough);
+}
+TEST(DoorbellModel, ASleeperIsWokenWhereverItsSleepsHaveEndedBefore) {
+  expect_green<Bounded<Barrier::asymmetric>>({.random_schedules = 60'000});
+  expect_green<Bounded<Barrier::symmetric>>({.random_schedules = 60'000});
 }
 TEST(DoorbellModel, AnEventLoopIsWoken) {
   expect_green<OneToOne<Sleep::on_descriptor, Barrier::asymmetric>>(thorough);
@@ -280,6 +310,12 @@ TEST(DoorbellModelSeeded, WithoutTheHeavyBarrierASleeperIsLeftAsleep) {
   expect_somebody_left_asleep<Sleep::on_ticket, Barrier::asymmetric, Bug::no_sleepers_barrier>();
   expect_somebody_left_asleep<Sleep::on_descriptor, Barrier::asymmetric,
                               Bug::no_sleepers_barrier>();
+}
+TEST(DoorbellModelSeeded, AnOldBarrierDoesNotServeANewAnnouncement) {
+  expect_red<Bounded<Barrier::asymmetric, Bug::trusting_an_old_barrier>>(rl::test_result_deadlock);
+}
+TEST(DoorbellModelSeeded, AnothersBitDoesNotSayThatOursStood) {
+  expect_red<Bounded<Barrier::asymmetric, Bug::trusting_any_bit>>(rl::test_result_deadlock);
 }
 TEST(DoorbellModelSeeded, WithoutThePublishersFenceASleeperIsLeftAsleep) {
   expect_somebody_left_asleep<Sleep::on_ticket, Barrier::symmetric, Bug::no_publishers_fence>();
