@@ -26,7 +26,9 @@ enum Index : std::size_t {
   slot_ring,
   bare_files,
   spinning,
+  spinning_writable,
   of_256,
+  of_256_writable,
   of_4096,
   blocking,
   adaptive,
@@ -47,7 +49,10 @@ std::vector<Case> cases() {
   return {
       {"48 B, spinning", spinning, line, "raw cache line", 1.1, 20'000},
       {"48 B, spinning, p99", spinning, line, "its p99", 1.3, 20'000, 1, true},
+      {"48 B, spinning, writable ring", spinning_writable, line, "raw cache line", 1.1, 20'000},
       {"256 B, spinning", of_256, lines_256, "raw lines, 1 + 4", 1.2, 10'000},
+      {"256 B, spinning, writable ring", of_256_writable, lines_256, "raw lines, 1 + 4", 1.2,
+       10'000},
       {"4 KiB, spinning", of_4096, lines_4096, "raw lines, 1 + 64", 1.2, 3'000},
       {"48 B, blocking", blocking, futex, "raw futex", 1.1, 300},
       {"48 B, blocking", blocking, semaphore, "sem_t", 1.0, 300},
@@ -66,12 +71,12 @@ std::vector<Case> cases() {
 // Every exchange, in the order of Index.
 std::vector<std::unique_ptr<Exchange>> all_exchanges() {
   std::vector<std::unique_ptr<Exchange>> made;
-  for (auto* make :
-       {raw_cache_line,   raw_lines_256,  raw_lines_4096,     raw_futex,      raw_semaphore,
-        raw_eventfd,      raw_pipe,       raw_event_loop,     raw_slot_ring,  raw_open_close,
-        topic_spinning,   topic_256,      topic_4096,         topic_blocking, topic_adaptive,
-        topic_event_loop, topic_stream,   topic_stream_batch, topic_frames,   topic_open_close,
-        publish_to_one,   publish_to_many}) {
+  for (auto* make : {raw_cache_line, raw_lines_256,      raw_lines_4096, raw_futex,
+                     raw_semaphore,  raw_eventfd,        raw_pipe,       raw_event_loop,
+                     raw_slot_ring,  raw_open_close,     topic_spinning, topic_spinning_writable,
+                     topic_256,      topic_256_writable, topic_4096,     topic_blocking,
+                     topic_adaptive, topic_event_loop,   topic_stream,   topic_stream_batch,
+                     topic_frames,   topic_open_close,   publish_to_one, publish_to_many}) {
     made.push_back(make());
   }
   return made;

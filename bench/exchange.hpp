@@ -38,7 +38,9 @@ std::unique_ptr<Exchange> raw_open_close();  // of the files that a topic needs
 
 // Ours.
 std::unique_ptr<Exchange> topic_spinning();
+std::unique_ptr<Exchange> topic_spinning_writable();  // SubscriberOptions::writable_ring
 std::unique_ptr<Exchange> topic_256();
+std::unique_ptr<Exchange> topic_256_writable();
 std::unique_ptr<Exchange> topic_4096();
 std::unique_ptr<Exchange> topic_blocking();      // sleeps at once
 std::unique_ptr<Exchange> topic_adaptive();      // spins a while first, as by default

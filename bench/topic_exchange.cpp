@@ -25,14 +25,15 @@ template <class T>
 class TopicExchange : public Exchange {
  public:
   TopicExchange(std::string name, signalbox::PublisherOptions options,
-                std::chrono::nanoseconds spin_max = std::chrono::microseconds(30))
-      : name_(std::move(name)), options_(std::move(options)), spin_max_(spin_max) {}
+                signalbox::SubscriberOptions reading = {})
+      : name_(std::move(name)), options_(std::move(options)), reading_(std::move(reading)) {
+    reading_.start = Start::oldest;
+  }
 
   void open(Side side) override {
     const bool leads = side == Side::leader;
     out_ = must(Publisher<T>::open(name_ + (leads ? "/there" : "/back"), options_));
-    const signalbox::SubscriberOptions reading{.start = Start::oldest, .spin_max = spin_max_};
-    in_ = must(Subscriber<T>::open(name_ + (leads ? "/back" : "/there"), reading));
+    in_ = must(Subscriber<T>::open(name_ + (leads ? "/back" : "/there"), reading_));
   }
   void ping(std::uint64_t round) override {
     send(round);
@@ -52,12 +53,13 @@ class TopicExchange : public Exchange {
  private:
   std::string name_;
   signalbox::PublisherOptions options_;
-  std::chrono::nanoseconds spin_max_;
+  signalbox::SubscriberOptions reading_;
 };
 
 class Spinning final : public TopicExchange<Payload> {
  public:
-  Spinning() : TopicExchange("bench/spinning", {.depth = 16}) {}
+  Spinning(std::string name, signalbox::SubscriberOptions reading)
+      : TopicExchange(std::move(name), {.depth = 16}, std::move(reading)) {}
 
  private:
   void send(std::uint64_t round) override { static_cast<void>(out_->send(payload_of(round))); }
@@ -71,7 +73,8 @@ class Spinning final : public TopicExchange<Payload> {
 // Messages of several lines that travel in their slot.
 class LongSlots final : public TopicExchange<Payload256> {
  public:
-  LongSlots() : TopicExchange("bench/256", {.depth = 16}) {}
+  LongSlots(std::string name, signalbox::SubscriberOptions reading)
+      : TopicExchange(std::move(name), {.depth = 16}, std::move(reading)) {}
 
  private:
   void send(std::uint64_t round) override {
@@ -108,7 +111,7 @@ class InFrames final : public TopicExchange<T> {
 class Blocking final : public TopicExchange<Payload> {
  public:
   Blocking(std::string name, std::chrono::nanoseconds spin_max)
-      : TopicExchange(std::move(name), {.depth = 16}, spin_max) {}
+      : TopicExchange(std::move(name), {.depth = 16}, {.spin_max = spin_max}) {}
 
  private:
   void send(std::uint64_t round) override { static_cast<void>(out_->send(payload_of(round))); }
@@ -170,8 +173,20 @@ class Frames final : public TopicExchange<FrameInfo> {
 
 }  // namespace
 
-std::unique_ptr<Exchange> topic_spinning() { return std::make_unique<Spinning>(); }
-std::unique_ptr<Exchange> topic_256() { return std::make_unique<LongSlots>(); }
+std::unique_ptr<Exchange> topic_spinning() {
+  return std::make_unique<Spinning>("bench/spinning", signalbox::SubscriberOptions{});
+}
+std::unique_ptr<Exchange> topic_spinning_writable() {
+  return std::make_unique<Spinning>("bench/spinning_writable",
+                                    signalbox::SubscriberOptions{.writable_ring = true});
+}
+std::unique_ptr<Exchange> topic_256() {
+  return std::make_unique<LongSlots>("bench/256", signalbox::SubscriberOptions{});
+}
+std::unique_ptr<Exchange> topic_256_writable() {
+  return std::make_unique<LongSlots>("bench/256_writable",
+                                     signalbox::SubscriberOptions{.writable_ring = true});
+}
 std::unique_ptr<Exchange> topic_4096() {
   return std::make_unique<InFrames<Payload4096>>("bench/4096");
 }

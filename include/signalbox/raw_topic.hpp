@@ -76,17 +76,15 @@ class RawPublisher {
   // there is and a Result travels through memory.
   static constexpr std::uint64_t no_position = UINT64_MAX;
   std::uint64_t send_in_place(const std::byte* padded, Deadline deadline) noexcept;
-  // The same for a message that is at hand as a T: in line, where it fits one line.
+  // The same for a message that is at hand as a T, in line.
   template <class T>
   std::uint64_t send_value(const T& value, Deadline deadline) noexcept {
-    if constexpr (sizeof(T) <= one_line_bytes_max) {
-      std::uint64_t position = 0;
-      const shm::Shown shown = lane_->show(value, position);
-      if (shown == shm::Shown::to_sleepers) [[unlikely]]
-        wake_sleepers();
-      if (shown != shm::Shown::no) [[likely]]
-        return position;
-    }
+    std::uint64_t position = 0;
+    const shm::Shown shown = lane_->show(value, position);
+    if (shown == shm::Shown::to_sleepers) [[unlikely]]
+      wake_sleepers();
+    if (shown != shm::Shown::no) [[likely]]
+      return position;
     // A copy even where it fills the slot: a value whose address goes nowhere is in registers.
     alignas(16) std::byte padded[padded_bytes(sizeof(T))]{};
     std::memcpy(padded, &value, sizeof(T));
@@ -150,14 +148,14 @@ class RawSubscriber {
   // Fill `sample`, releasing what it held; false: nothing new, or status() says why not. Filling
   // in place, because a sample of 48 bytes is dear to move three times at this speed.
   bool take(RawSample& sample) noexcept;
-  // The same into a sample that is empty, for messages of type T: in line, where they fit one line.
+  // The same into a sample that is empty, for messages of type T: in line, where they lie in slots.
   template <class T>
   bool take_value(RawSample& sample) noexcept {
-    if constexpr (has_tail<T> || sizeof(T) > one_line_bytes_max) {
+    if constexpr (has_tail<T> || sizeof(T) > inline_bytes_max) {
       return take(sample);
     } else {
       shm::TakeLink<shm::RealAtomics>* from = nullptr;
-      const shm::Taken taken = lane_->take(sample.in_place_, from);
+      const shm::Taken taken = take_from_slot<sizeof(T)>(sample, from);
       if (taken == shm::Taken::no) return false;
       if (taken == shm::Taken::otherwise) [[unlikely]]
         return take(sample);
@@ -183,6 +181,15 @@ class RawSubscriber {
 
  private:
   explicit RawSubscriber(std::unique_ptr<struct SubscriberCore> core) noexcept;
+  template <std::size_t bytes>
+  shm::Taken take_from_slot(RawSample& sample,
+                            shm::TakeLink<shm::RealAtomics>*& from) const noexcept {
+    if constexpr (bytes <= one_line_bytes_max) {
+      return lane_->take(sample.in_place_, from);
+    } else {
+      return lane_->take_long(sample.in_place_, padded_bytes(bytes) / sizeof(std::uint64_t), from);
+    }
+  }
   static void wake_publisher(const shm::TakeLink<shm::RealAtomics>& link) noexcept;
   std::unique_ptr<struct SubscriberCore> core_;
   shm::TakeLane<shm::RealAtomics>* lane_;  // of the core

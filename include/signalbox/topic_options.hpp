@@ -102,6 +102,12 @@ struct SubscriberOptions {
   // not pay. 0: it sleeps at once, which saves power and costs a wake-up's latency.
   std::chrono::nanoseconds spin_max = std::chrono::microseconds(30);
   Tier tier = Tier::plain;
+  // Maps the rings of publishers writable, though nothing here writes them. On some processors
+  // (AMD's EPYC) a line that another core wrote a moment ago comes a tenth sooner to a page that
+  // could be written (docs/performance.md). The price: a stray write of this process may spoil
+  // messages for others. Frames stay read-only, and so does the ring where it may not be opened for
+  // writing, and in the hardened tier.
+  bool writable_ring = false;
 };
 
 }  // namespace signalbox

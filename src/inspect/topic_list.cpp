@@ -92,7 +92,7 @@ Result<std::uint64_t> count_published(const ForeignPage& page, std::uint32_t dep
                                       std::uint64_t slot_bytes) {
   const auto ring = page.field<std::uint64_t>(offsetof(PublisherPage, ring_offset));
   constexpr std::uint64_t at_once = 16;
-  std::array<std::byte, at_once * shm::slot_lines_max * sizeof(topic::Slot)> slots;
+  std::array<std::byte, at_once * shm::slot_pitch(shm::slot_lines_max) * sizeof(topic::Slot)> slots;
   std::uint64_t next = 0;
   for (std::uint64_t first = 0; first < depth; first += at_once) {
     const std::uint64_t count = std::min<std::uint64_t>(at_once, depth - first);
@@ -119,7 +119,7 @@ PublisherInfo read_publisher(const OpenTopic& at, const topic::Participant& who)
   const auto depth = page->field<std::uint32_t>(offsetof(PublisherPage, depth));
   const auto ring = page->field<std::uint64_t>(offsetof(PublisherPage, ring_offset));
   const auto lines = page->field<std::uint32_t>(offsetof(PublisherPage, slot_lines));
-  const std::uint64_t slot_bytes = lines * sizeof(topic::Slot);
+  const std::uint64_t slot_bytes = shm::slot_pitch(lines) * sizeof(topic::Slot);
   const std::uint64_t size = page->file_bytes();
   const bool is_sound = depth != 0 && depth <= depth_max && (depth & (depth - 1)) == 0 &&
                         lines != 0 && lines <= shm::slot_lines_max && ring <= size &&

@@ -179,9 +179,11 @@ TEST_F(TopicList, BelievesNoSlotThatSpeaksForAnother) {
   const auto incarnation = must(list_topics()).at(0).publishers.at(0).incarnation;
   const std::string path = file_of(domain_, "t", topic::Role::publisher, incarnation);
   // The second slot claims a message of the first one.
-  overwrite(path, sizeof(topic::PublisherPage) + sizeof(topic::Slot), 2 * 4000 + 2);
+  constexpr std::size_t second =
+      sizeof(topic::PublisherPage) + shm::slot_pitch(1) * sizeof(topic::Slot);
+  overwrite(path, second, 2 * 4000 + 2);
   EXPECT_EQ(must(list_topics()).at(0).publishers.at(0).published, 1U);
-  overwrite(path, sizeof(topic::PublisherPage) + sizeof(topic::Slot), 0);
+  overwrite(path, second, 0);
 }
 
 TEST_F(TopicList, ReportsATopicWithoutASoundTypeAndItsParticipants) {

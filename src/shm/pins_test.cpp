@@ -79,7 +79,7 @@ struct Frame {
 // A publisher and its readers as the processes of a topic see each other.
 struct Exchange {
   explicit Exchange(std::size_t readers) : tables(readers), reading(readers) {}
-  std::vector<Slot<RealAtomics>> slots{depth};
+  std::vector<Slot<RealAtomics>> slots{ring_lines(depth)};
   std::vector<Table> tables;
   std::vector<Frame> arena{frames};
   std::atomic<int> torn{0};

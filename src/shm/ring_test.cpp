@@ -16,6 +16,12 @@ namespace {
 
 using Ring = std::vector<Slot<RealAtomics>>;
 
+Ring ring_of(std::uint64_t depth, std::uint32_t lines = 1) {
+  return Ring(ring_lines(depth, lines));
+}
+// Of a ring of slots of one line.
+std::uint64_t depth_of(const Ring& slots) { return slots.size() / slot_pitch(1); }
+
 // Words of message `position`, no two alike and none like any other message's.
 std::array<std::uint64_t, slot_words> words_of(std::uint64_t position) {
   std::array<std::uint64_t, slot_words> words;
@@ -34,9 +40,9 @@ bool is_whole(const SlotImage& image, std::uint64_t position) {
 }
 
 TEST(Ring, NothingIsThereBeforeItIsPublished) {
-  Ring slots(4);
-  RingWriter<RealAtomics> writer(slots.data(), slots.size());
-  const RingReader<RealAtomics> reader(slots.data(), slots.size());
+  Ring slots = ring_of(4);
+  RingWriter<RealAtomics> writer(slots.data(), depth_of(slots));
+  const RingReader<RealAtomics> reader(slots.data(), depth_of(slots));
   SlotImage image;
   EXPECT_EQ(reader.read(0, image), Read::nothing);
   EXPECT_EQ(reader.find_next(), 0U);
@@ -48,9 +54,9 @@ TEST(Ring, NothingIsThereBeforeItIsPublished) {
 }
 
 TEST(Ring, AMessageBeingWrittenIsNotThereYetAndTheOneBeforeItIsGone) {
-  Ring slots(2);
-  RingWriter<RealAtomics> writer(slots.data(), slots.size());
-  const RingReader<RealAtomics> reader(slots.data(), slots.size());
+  Ring slots = ring_of(2);
+  RingWriter<RealAtomics> writer(slots.data(), depth_of(slots));
+  const RingReader<RealAtomics> reader(slots.data(), depth_of(slots));
   for (int i = 0; i < 2; ++i) publish_next(writer);
   slots[0].sequence.store(writing(2));  // as a writer that was killed leaves it
   SlotImage image;
@@ -62,7 +68,7 @@ TEST(Ring, AMessageBeingWrittenIsNotThereYetAndTheOneBeforeItIsGone) {
 
 TEST(Ring, ALappedReaderGoesOnAQuarterOfTheRingBehindTheOldest) {
   for (const std::uint64_t depth : {1U, 2U, 4U, 8U, 64U}) {
-    Ring slots(depth);
+    Ring slots = ring_of(depth);
     RingWriter<RealAtomics> writer(slots.data(), depth);
     const RingReader<RealAtomics> reader(slots.data(), depth);
     for (std::uint64_t i = 0; i < 5 * depth; ++i) publish_next(writer);
@@ -77,8 +83,8 @@ TEST(Ring, ALappedReaderGoesOnAQuarterOfTheRingBehindTheOldest) {
 }
 
 TEST(Ring, OldestKeptOfARingThatIsNotFullIsTheFirst) {
-  Ring slots(8);
-  const RingReader<RealAtomics> reader(slots.data(), slots.size());
+  Ring slots = ring_of(8);
+  const RingReader<RealAtomics> reader(slots.data(), depth_of(slots));
   EXPECT_EQ(reader.oldest_kept(0), 0U);
   EXPECT_EQ(reader.oldest_kept(8), 0U);
   EXPECT_EQ(reader.oldest_kept(9), 1U);
@@ -112,7 +118,7 @@ Read read_long(const RingReader<RealAtomics>& reader, std::uint64_t position, st
 TEST(LongSlots, CarryAsManyWordsAsTheyHaveRoomForAndNoMore) {
   for (std::uint32_t lines = 2; lines <= slot_lines_max; ++lines) {
     constexpr std::uint64_t depth = 4;
-    Ring slots((depth + 1) * lines);  // one slot behind the ring, which stays as it is
+    Ring slots = ring_of(depth + 1, lines);  // one slot behind the ring, which stays as it is
     RingWriter<RealAtomics> writer(slots.data(), depth, lines);
     const RingReader<RealAtomics> reader(slots.data(), depth, lines);
     for (std::uint64_t i = 0; i < 3 * depth; ++i) {
@@ -124,14 +130,14 @@ TEST(LongSlots, CarryAsManyWordsAsTheyHaveRoomForAndNoMore) {
     }
     EXPECT_EQ(reader.find_next(), 3 * depth);
     const Slot<RealAtomics> untouched{};
-    EXPECT_EQ(std::memcmp(&slots[depth * lines], &untouched, sizeof(untouched)), 0);
+    EXPECT_EQ(std::memcmp(&slots[ring_lines(depth, lines)], &untouched, sizeof(untouched)), 0);
   }
 }
 
 TEST(LongSlots, AMessageBeingWrittenIsNotThereYetAndItsReaderGoesOn) {
   constexpr std::uint32_t lines = 3;
   for (const std::uint64_t depth : {1U, 2U, 8U}) {
-    Ring slots(depth * lines);
+    Ring slots = ring_of(depth, lines);
     RingWriter<RealAtomics> writer(slots.data(), depth, lines);
     const RingReader<RealAtomics> reader(slots.data(), depth, lines);
     for (std::uint64_t i = 0; i < depth; ++i) publish_next_long(writer, words_in(lines));
@@ -148,7 +154,7 @@ TEST(LongSlots, ReadersInOtherThreadsSeeWholeMessagesInOrder) {
   constexpr std::uint32_t lines = 2;
   constexpr std::uint64_t depth = 4;
   constexpr std::uint64_t to_take = 10'000;
-  Ring slots(depth * lines);
+  Ring slots = ring_of(depth, lines);
   std::atomic<bool> is_reading{true};
   std::uint64_t torn = 0;
   std::jthread follower([&] {
@@ -177,7 +183,7 @@ TEST(LongSlots, ReadersInOtherThreadsSeeWholeMessagesInOrder) {
 
 // Takes so many messages, and checks each.
 void follow(const Ring& slots, std::uint64_t to_take, std::atomic<int>& torn) {
-  const RingReader<RealAtomics> reader(slots.data(), slots.size());
+  const RingReader<RealAtomics> reader(slots.data(), depth_of(slots));
   std::uint64_t lost = 0;
   std::uint64_t taken = 0;
   std::uint64_t position = 0;
@@ -206,7 +212,7 @@ TEST(Ring, ReadersInOtherThreadsSeeWholeMessagesInOrder) {
   constexpr std::uint64_t to_take = 10'000;
   constexpr int readers = 2;
   for (const std::size_t depth : {1U, 2U, 16U}) {
-    Ring slots(depth);
+    Ring slots = ring_of(depth);
     std::atomic<int> torn{0};
     std::atomic<int> reading{readers};
     std::vector<std::jthread> threads;

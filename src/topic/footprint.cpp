@@ -23,8 +23,9 @@ PublisherPlan plan_publisher(const wire::ParsedType& type,
                              const PublisherOptions& options) noexcept {
   PublisherPlan sum{};
   sum.slot_lines = slot_lines(type.fixed_bytes, type.has_tail);
-  sum.ring_offset = sizeof(PublisherPage);
-  sum.ring_bytes = std::uint64_t{options.depth} * sum.slot_lines * sizeof(Slot);
+  const std::uint64_t slot_bytes = shm::slot_pitch(sum.slot_lines) * sizeof(Slot);
+  sum.ring_offset = round_up(sizeof(PublisherPage), slot_bytes);
+  sum.ring_bytes = options.depth * slot_bytes;
   sum.frames_offset = sum.total = round_up(sum.ring_offset + sum.ring_bytes, page_bytes);
   if (fits_in_place(sum.slot_lines, type.fixed_bytes, options.tail_bytes_max)) return sum;
   const std::uint64_t bytes = tail_offset(type.fixed_bytes) + options.tail_bytes_max;

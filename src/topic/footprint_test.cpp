@@ -91,7 +91,7 @@ TEST_F(TopicFootprint, OfASmallTopicIsBelow64KiB) {
   const Footprint sum = must(footprint<test::Small>({.depth = 16}));
   EXPECT_EQ(sum.total_bytes(1, 1), 20480U);
   EXPECT_EQ(sum.frames, 0U);
-  EXPECT_EQ(sum.ring_bytes, 1024U);
+  EXPECT_EQ(sum.ring_bytes, 2048U);
 }
 
 TEST_F(TopicFootprint, OfAFrameTopicIsItsFramesAndAFewPages) {
@@ -109,9 +109,9 @@ TEST_F(TopicFootprint, IsATableAndItsLinesAddUp) {
             "topic: type description                                     4096\n"
             "topic: bell                                                 4096\n"
             "publisher: control                                           384\n"
-            "publisher: ring of 4 cache lines                             256\n"
+            "publisher: ring of 8 cache lines                             512\n"
             "publisher: 9 frames of 640                                  5760\n"
-            "publisher: rounded up to pages                              5888\n"
+            "publisher: rounded up to pages                              5632\n"
             "subscriber: control, pins and cursors                       8192\n"
             "with one publisher and one subscriber                      28672\n");
 }

@@ -351,7 +351,7 @@ TEST_P(GrowingInFiles, ASlotThatNamesNoArenaIsToldAndSkipped) {
         topic::frame_word(63, 8), topic::frame_word(UINT32_MAX, 8), topic::frame_word(2, 15),
         topic::frame_word(2, 24), topic::frame_word(2, UINT32_MAX), topic::frame_word(0, 8)}) {
     ASSERT_TRUE(publish(out, number, 5'000)) << out.why().text;
-    slots[number * shm::slot_step % 4].words[0].store(word);
+    slots[number * shm::slot_step % 4 * shm::slot_pitch(1)].words[0].store(word);
     EXPECT_FALSE(in.take()) << word;
     ASSERT_NE(in.status(), nullptr);
     EXPECT_EQ(in.status()->code, Errc::damaged) << told(in);
@@ -360,7 +360,8 @@ TEST_P(GrowingInFiles, ASlotThatNamesNoArenaIsToldAndSkipped) {
     ++number;
   }
   ASSERT_TRUE(publish(out, number, 5'000));
-  slots[number * shm::slot_step % 4].words[1].store(1 << 20);  // a longer tail than the arena has
+  slots[number * shm::slot_step % 4 * shm::slot_pitch(1)].words[1].store(
+      1 << 20);  // a longer tail than the arena has
   EXPECT_FALSE(in.take());
   ASSERT_NE(in.status(), nullptr);
   EXPECT_EQ(in.status()->code, Errc::damaged);

@@ -227,7 +227,6 @@ std::uint64_t PublisherCore::send_otherwise(const std::byte* padded, Deadline de
   const std::uint64_t position = lane_.ring.next();
   fill_slot(0, padded);
   ring_the_bell();
-  prepare_next_slot();
   return position;
 }
 
@@ -381,7 +380,7 @@ Result<void> PublisherCore::meet_everyone() {
   lane_.room_until = 0;
   if (trouble) return std::unexpected(std::move(*trouble));
   lane_.known_epoch = epoch;
-  lane_.short_epoch = is_plain_ && asymmetric_ && shape_.slot_lines == 1 ? epoch : lane_.no_epoch;
+  lane_.short_epoch = is_plain_ && asymmetric_ ? epoch : lane_.no_epoch;
   return {};
 }
 

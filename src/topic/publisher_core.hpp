@@ -122,7 +122,6 @@ struct PublisherCore {
   void fill_with_frame(RawLoan& loan) noexcept;
   void fill_with_copy(RawLoan& loan) noexcept;
   void prepare_next_frame() noexcept;
-  void prepare_next_slot() noexcept;
   enum class MayLook : bool { no, yes };  // who is there: a look enters the kernel
   Result<void> make_room(Deadline deadline, MayLook may_look) noexcept;
   // Frames.
@@ -183,10 +182,11 @@ inline void PublisherCore::ring_the_bell() noexcept {
     wake_sleepers();
 }
 
-// For whoever cannot send in line: other languages, and types known at run time. All that is rare
-// is the last thing done, and needs no stack frame here.
+// For whoever cannot send in line: other languages, and types known at run time. All that is rare,
+// or is not of one line, is the last thing done, and needs no stack frame here.
 inline std::uint64_t PublisherCore::send_in_place(const std::byte* padded,
                                                   Deadline deadline) noexcept {
+  if (shape_.slot_lines != 1) return send_otherwise(padded, deadline);
   using OneLine = std::byte[one_line_bytes_max];
   std::uint64_t position = 0;
   const shm::Shown shown = lane_.show(*reinterpret_cast<const OneLine*>(padded), position);
@@ -281,16 +281,7 @@ inline std::uint64_t PublisherCore::show_in_place(RawLoan& loan) noexcept {
   const std::uint64_t position = lane_.ring.next();
   fill_with_copy(loan);
   ring_the_bell();
-  prepare_next_slot();
   return position;
-}
-
-// The lines behind a slot's first are looked at by nobody while they are empty: they can be
-// fetched from those who read them last.
-inline void PublisherCore::prepare_next_slot() noexcept {
-  if (shape_.slot_lines == 1) return;
-  shm::prefetch_to_write(lane_.ring.next_slot() + topic::cache_line,
-                         (shape_.slot_lines - 1) * topic::cache_line);
 }
 
 // While our message is on its way we have time to find a frame for the next and to fetch it from

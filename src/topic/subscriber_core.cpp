@@ -215,7 +215,10 @@ void SubscriberCore::leave_the_shortened() noexcept {
     const auto is_lost = [](const ArenaView& arena) {
       return arena.view != nullptr && arena.view->mapping.is_lost();
     };
-    if (!link.view->mapping.is_lost() && std::ranges::none_of(link.arenas, is_lost)) continue;
+    if (!link.view->mapping.is_lost() && !link.writable_ring.is_lost() &&
+        std::ranges::none_of(link.arenas, is_lost)) {
+      continue;
+    }
     link.is_evicted = true;
     loss_ = detail::explained(Errc::damaged, [&] {
       return topic::shortened(presence_->directory.path_of(link.who.file));
@@ -266,6 +269,7 @@ Result<bool> SubscriberCore::link(const topic::Participant& who) {
     const std::uint64_t kept = next - link.ring.oldest_kept(next);
     link.position = next - std::min(kept, options_.start.messages_back());
   }
+  if (options_.writable_ring) map_ring_writable(link);
   if (!map_arenas(link)) return false;
   links_.reserve(links_.size() + 1);  // before our page says that we have met
   if (!begin_cursor(link)) {
@@ -282,6 +286,23 @@ Result<bool> SubscriberCore::link(const topic::Participant& who) {
   return true;
 }
 
+// See SubscriberOptions: where it may not be, the ring stays as it is.
+void SubscriberCore::map_ring_writable(PublisherLink& link) {
+  if (options_.tier == Tier::hardened) return;
+  const auto file = os::open_file(presence_->directory.fd(), link.who.file, os::Access::read_write);
+  if (!file) return;
+  const std::uint64_t end =
+      link.shape.ring_offset +
+      shm::ring_lines(link.shape.depth, link.shape.slot_lines) * sizeof(topic::Slot);
+  auto ring =
+      os::Mapping::map(*file, end, {.access = os::Access::read_write, .is_in_children = false});
+  if (!ring) return;
+  ring->raise_when_lost(lane_.bell->epoch);
+  link.ring = {ring->at<const topic::Slot>(link.shape.ring_offset), link.shape.depth,
+               link.shape.slot_lines};
+  link.writable_ring = std::move(*ring);
+}
+
 // Copies what we need of a publisher's header and checks that it lies inside the file.
 Result<PublisherShape> SubscriberCore::shape_of(const PublisherPage& page, std::uint64_t bytes,
                                                 const std::string& path) const {
@@ -295,7 +316,8 @@ Result<PublisherShape> SubscriberCore::shape_of(const PublisherPage& page, std::
       shape.depth != 0 && shape.depth <= depth_max && (shape.depth & (shape.depth - 1)) == 0 &&
       shape.ring_offset % topic::cache_line == 0 && shape.ring_offset <= bytes &&
       shape.slot_lines == lines_of(presence_->directory.type()) &&
-      shape.depth <= (bytes - shape.ring_offset) / (shape.slot_lines * sizeof(topic::Slot)) &&
+      shape.depth <=
+          (bytes - shape.ring_offset) / (shm::slot_pitch(shape.slot_lines) * sizeof(topic::Slot)) &&
       shape.frames_offset <= bytes && shape.tail_bytes_max <= wire::size_max &&
       grown_max <= wire::size_max &&
       (shape.frames == 0 ||

@@ -86,6 +86,7 @@ struct PublisherLink : shm::TakeLink<topic::Atomics> {
   PublisherShape shape{};
   std::shared_ptr<const PublisherView> view{};
   const topic::PublisherPage* page = nullptr;
+  os::Mapping writable_ring{};  // its header and ring once more, if that was asked for
   os::Fd file{};
   os::Fd pidfd{};
   std::vector<ArenaView> arenas{};  // by number, from 1; those without a view are not mapped
@@ -142,6 +143,7 @@ struct SubscriberCore {
   bool map_arenas(PublisherLink& link);
   void map_further_arenas();
   void look_for_lost_arenas(const PublisherLink& link) const noexcept;
+  void map_ring_writable(PublisherLink& link);
   bool begin_cursor(PublisherLink& link) noexcept;
   void settle_start(PublisherLink& link) noexcept;
   void forget(std::size_t index) noexcept;

@@ -409,6 +409,43 @@ TEST_F(Topic, SubscribersMapTheDataReadOnly) {
   EXPECT_EQ(read_only, 1);
 }
 
+// How many mappings of a publisher's file that was opened by its name may be written.
+int writable_mappings() {
+  std::ifstream maps("/proc/self/maps");
+  int count = 0;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.contains("/pub-") && line.contains("rw-s")) ++count;
+  }
+  return count;
+}
+
+TEST_F(Topic, ASubscriberMapsTheRingWritableWhereItIsAskedTo) {
+  auto out = must(Publisher<Large>::open("large"));
+  auto small_out = must(Publisher<Pose>::open("pose"));
+  {
+    auto in = must(Subscriber<Large>::open("large", {.writable_ring = true}));
+    auto small_in = must(Subscriber<Pose>::open("pose", {.writable_ring = true}));
+    EXPECT_EQ(writable_mappings(), 2);
+    for (std::uint64_t i = 0; i < 40; ++i) {
+      must(small_out.send({.seq = i, .x = 0, .y = 0}));
+      EXPECT_EQ(small_in.take()->seq, i);
+      auto loan = out.loan();
+      loan->seq = i;
+      must(out.publish(std::move(loan)));
+      EXPECT_EQ(in.take()->seq, i);
+    }
+  }
+  EXPECT_EQ(writable_mappings(), 0);
+}
+
+TEST_F(Topic, ARingThatMayNotBeWrittenIsReadAsEver) {
+  auto out = must(Publisher<Pose>::open("pose", {.tier = Tier::hardened}));
+  auto in = must(Subscriber<Pose>::open("pose", {.tier = Tier::hardened, .writable_ring = true}));
+  EXPECT_EQ(writable_mappings(), 0);
+  must(out.send({.seq = 1, .x = 0, .y = 0}));
+  EXPECT_EQ(in.take()->seq, 1U);
+}
+
 TEST_F(Topic, BadOptionsAreRefused) {
   EXPECT_EQ(Publisher<Pose>::open("p", {.depth = 3}).error().code, Errc::bad_argument);
   EXPECT_EQ(Publisher<Pose>::open("p", {.depth = 0}).error().code, Errc::bad_argument);

@@ -81,7 +81,8 @@ const char* name_of(Kind kind) {
 
 std::size_t control_bytes(Kind kind, std::size_t file_bytes) {
   using namespace signalbox::topic;
-  if (kind == Kind::publisher) return sizeof(PublisherPage) + small_ring.depth * sizeof(Slot);
+  if (kind == Kind::publisher)
+    return sizeof(PublisherPage) + signalbox::shm::ring_lines(small_ring.depth) * sizeof(Slot);
   if (kind == Kind::subscriber) return sizeof(SubscriberPage);
   if (kind == Kind::arena) return sizeof(ArenaPage);
   return file_bytes;

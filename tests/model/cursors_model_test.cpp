@@ -33,7 +33,7 @@ constexpr std::uint64_t incarnation = 7;
 template <std::uint64_t depth>
 struct SharedCursor {
   shm::Bell<P> bell;
-  std::array<shm::Slot<P>, depth> slots;
+  std::array<shm::Slot<P>, shm::ring_lines(depth)> slots;
   shm::Cursor<P> cursor;
   P::atomic<std::uint64_t> wanted;  // in the publisher's page
 };

@@ -41,7 +41,7 @@ enum class Bug {
 template <class P, int publishers>
 struct SharedBell {
   shm::Bell<P> bell;
-  std::array<std::array<shm::Slot<P>, 2>, publishers> rings;
+  std::array<std::array<shm::Slot<P>, shm::ring_lines(2)>, publishers> rings;
   typename P::template atomic<std::uint32_t> armed;      // in the subscriber's page
   typename P::template atomic<std::uint32_t> symmetric;  // in the publisher's
 };
@@ -213,7 +213,7 @@ struct DoorbellModel
       for (int i = 0; i < publishers; ++i) {
         const std::uint64_t seen = ring(i).sequence_at(positions[i]);
         if (seen >= shm::ready(positions[i])) return;
-        const auto& slot = model.shared->rings[i][positions[i] & 1];
+        const auto& slot = model.shared->rings[i][(positions[i] & 1) * shm::slot_pitch(1)];
         words[i] = futex_word(slot.sequence, seen);
       }
       if (publishers == 1) {

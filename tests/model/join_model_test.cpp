@@ -49,7 +49,7 @@ class DirectoryEntry {
 
 struct SharedTopic {
   shm::Bell<P> bell;
-  std::array<shm::Slot<P>, depth> slots;
+  std::array<shm::Slot<P>, shm::ring_lines(depth)> slots;
   shm::Cursor<P> cursor;  // the subscriber's entry for this publisher
   P::atomic<std::uint32_t> subscriber_is_ready;
 };

@@ -49,7 +49,7 @@ using Whole = RelacyAtomics<>;
 
 template <class P>
 struct SharedFrames {
-  std::array<shm::Slot<Whole>, 1> slots;
+  std::array<shm::Slot<Whole>, shm::ring_lines(1)> slots;
   shm::PinTable<P, 2> pins;
   std::array<rl::var<std::uint64_t>, frames> content;
 };

@@ -15,7 +15,8 @@ constexpr std::uint64_t word_of(std::uint64_t position) { return 100 + position;
 
 template <class P>
 struct SharedRing {
-  std::array<shm::Slot<P>, 2> slots;
+  static constexpr std::uint64_t depth = 2;
+  std::array<shm::Slot<P>, shm::ring_lines(depth)> slots;
 };
 
 template <Weakened weakened, int readers, std::uint64_t messages>
@@ -26,7 +27,7 @@ struct RingModel : rl::test_suite<RingModel<weakened, readers, messages>, 1 + re
   void thread(unsigned index) { index == 0 ? write() : read(); }
 
   void write() {
-    shm::RingWriter<P> ring(shared->slots.data(), shared->slots.size());
+    shm::RingWriter<P> ring(shared->slots.data(), shared->depth);
     for (std::uint64_t i = 0; i < messages; ++i) {
       std::array<std::uint64_t, shm::slot_words> words;
       words.fill(word_of(i));
@@ -35,7 +36,7 @@ struct RingModel : rl::test_suite<RingModel<weakened, readers, messages>, 1 + re
   }
 
   void read() {
-    const shm::RingReader<P> ring(shared->slots.data(), shared->slots.size());
+    const shm::RingReader<P> ring(shared->slots.data(), shared->depth);
     std::uint64_t position = 0;
     std::uint64_t taken = 0;
     std::uint64_t lost = 0;
@@ -73,7 +74,7 @@ struct LongRingModel : rl::test_suite<LongRingModel<weakened, messages>, 2> {
   static constexpr std::size_t word_count = 8;
   using Words = std::array<std::uint64_t, word_count>;
   struct Slots {
-    std::array<shm::Slot<P>, lines * depth> slots;
+    std::array<shm::Slot<P>, shm::ring_lines(depth, lines)> slots;
   };
   Placed<Slots> shared;
 
@@ -125,7 +126,7 @@ struct FindNextModel : rl::test_suite<FindNextModel<weakened>, 2> {
 
   void thread(unsigned index) {
     if (index == 0) {
-      shm::RingWriter<P> ring(shared->slots.data(), shared->slots.size());
+      shm::RingWriter<P> ring(shared->slots.data(), shared->depth);
       for (std::uint64_t i = 0; i < 4; ++i) {
         const std::array<std::uint64_t, shm::slot_words> words{};
         ring.publish(0, reinterpret_cast<const std::byte*>(words.data()));
@@ -133,7 +134,7 @@ struct FindNextModel : rl::test_suite<FindNextModel<weakened>, 2> {
         published.store(i + 1, std::memory_order_release);
       }
     } else {
-      const shm::RingReader<P> ring(shared->slots.data(), shared->slots.size());
+      const shm::RingReader<P> ring(shared->slots.data(), shared->depth);
       const std::uint64_t before = published.load(std::memory_order_acquire);
       const std::uint64_t next = ring.find_next();
       RL_ASSERT(next >= before && next <= truly_published);

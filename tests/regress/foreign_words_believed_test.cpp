@@ -32,7 +32,7 @@ class ForeignWords : public testing::Test {
     for (const auto& entry : std::filesystem::directory_iterator(domain_.topic_path("regress"))) {
       if (!entry.path().filename().string().starts_with(prefix)) continue;
       const int fd = ::open(entry.path().c_str(), O_RDWR | O_CLOEXEC);
-      void* const place = ::mmap(nullptr, sizeof(Page) + 4 * sizeof(topic::Slot),
+      void* const place = ::mmap(nullptr, sizeof(Page) + shm::ring_lines(4) * sizeof(topic::Slot),
                                  PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
       ::close(fd);
       return *static_cast<Page*>(place);
@@ -58,7 +58,7 @@ TEST_F(ForeignWords, DoNotKeepAReaderForEver) {
   auto in = Subscriber<Picture>::open("regress", {.reliable = true}).value();
   auto& page = page_of<topic::PublisherPage>("pub-");
   auto* const slots = reinterpret_cast<topic::Slot*>(&page + 1);
-  for (int i = 0; i < 4; ++i) slots[i].sequence = UINT64_MAX / 2;
+  for (std::size_t i = 0; i < shm::ring_lines(4); ++i) slots[i].sequence = UINT64_MAX / 2;
   EXPECT_FALSE(in.take());
 }
 

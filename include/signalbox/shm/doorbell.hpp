@@ -49,12 +49,12 @@ std::uint32_t announce(Bell<P>& bell, std::uint32_t who) noexcept {
   return ticket;
 }
 
-// The first step of a sleeper whose bounded sleep on this ticket is over, where sleepers_on_ticket is
-// what it announces. True: the announcement has stood ever since, and with it the barrier behind it,
-// so the next looks need none. It then is enough because whoever looked at the bell before that
-// barrier made its message visible by it, and whoever looked later found the bit; should somebody have
-// taken it just now and another sleeper set it again, the ticket noted here is about to change. False:
-// `ticket` is the one to sleep on now, and a barrier must be passed as after announce().
+// The first step of a sleeper whose bounded sleep on this ticket is over, where sleepers_on_ticket
+// is what it announces. True: the announcement has stood ever since, and with it the barrier behind
+// it, so the next looks need none. That one is enough because whoever looked at the bell before it
+// made its message visible by it, and whoever looked later found the bit; should somebody have
+// taken it just now and another sleeper set it again, the ticket noted here is about to change.
+// False: `ticket` is the one to sleep on now, and a barrier must be passed as after announce().
 template <class P>
 bool announce_again(Bell<P>& bell, std::uint32_t& ticket) noexcept {
   const std::uint32_t slept_on = ticket;
@@ -63,8 +63,8 @@ bool announce_again(Bell<P>& bell, std::uint32_t& ticket) noexcept {
   // sync[bell.sleepers] release acquire: as in announce().
   const std::uint32_t before =
       bell.sleepers.fetch_or(sleepers_on_ticket, std::memory_order_acq_rel);
-  // The bit alone may be another sleeper's. The ticket alone does not tell that who took the bit was
-  // killed before he could change it.
+  // The bit alone may be another sleeper's. The ticket alone does not tell that who took the bit
+  // was killed before he could change it.
   return ticket == slept_on && (before & sleepers_on_ticket) != 0;
 }
 

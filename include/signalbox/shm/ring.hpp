@@ -105,12 +105,16 @@ class RingReader {
     return read(position, image.meta, reinterpret_cast<std::byte*>(image.words));
   }
 
-  // The same out of a slot of several lines: the first `count` words, an even count.
+  // The same out of a slot of several lines: the first `count` words, an even count. Who finds
+  // nothing asks for all lines: he looks again and again, and if he asks only when the first has
+  // come with the message in it, the others cost him a second trip.
   Read read_long(std::uint64_t position, std::uint64_t& meta, std::byte* words,
                  std::size_t count) const noexcept {
     const Slot<P>& first = slots_.first_line(position);
-    return copy(first, slots_.mark(first), writing(position), position, meta,
-                [&] { P::load_lines(&first, words, count); });
+    const Read outcome = copy(first, slots_.mark(first), writing(position), position, meta,
+                              [&] { P::load_lines(&first, words, count); });
+    if (outcome == Read::nothing) slots_.fetch_rest(position);
+    return outcome;
   }
 
   // Is message `position` still in its slot of one line? Relaxed: the caller has just fenced.

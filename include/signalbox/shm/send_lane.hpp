@@ -1,4 +1,4 @@
-// send_lane.hpp: the shortest way of a small message into its slot, in line where it is sent.
+// send_lane.hpp: the shortest way of a message into its slot, in line where it is sent.
 //
 // A message that was just put together is in registers as long as nobody asks for its address. Sent
 // in line it goes from there into its slot, with nine stores; handed to a function it is stored
@@ -8,7 +8,7 @@
 //   Threads  one writer thread
 //   Crash    as ring.hpp
 //   Fork     whoever owns it makes room_until 0 in a child
-//   Limits   messages of one line
+//   Limits   messages that lie in slots, as their type says: of one line, or of several
 #pragma once
 
 #include <cstddef>
@@ -55,8 +55,8 @@ struct alignas(64) SendLane {
   RingWriter<P> ring;
   Bell<P>* bell;
   std::uint64_t known_epoch = 0;
-  // The same if messages lie in slots of one line and sleepers pass the heavy half of the barrier;
-  // if not, no_epoch.
+  // The same if messages lie in slots and sleepers pass the heavy half of the barrier; if not,
+  // no_epoch.
   std::uint64_t short_epoch = no_epoch;
   // Positions below this need no look at the cursors of reliable subscribers, nor at who we are.
   std::uint64_t room_until = 0;
@@ -74,9 +74,28 @@ struct alignas(64) SendLane {
     position = ring.next();
     if (position >= room_until || at->epoch.load() != short_epoch) [[unlikely]]
       return Shown::no;
-    ring.publish_at(position, meta_of_message_in_slot, words_of(message).words);
+    if constexpr (sizeof(T) <= sizeof(MessageWords)) {
+      ring.publish_at(position, meta_of_message_in_slot, words_of(message).words);
+    } else {
+      publish_long(message);
+    }
     P::compiler_fence();
     return somebody_sleeps(*at) ? Shown::to_sleepers : Shown::yes;
+  }
+
+ private:
+  // Words travel in pairs: what is no whole number of pairs gets zeroes behind it.
+  template <class T>
+  void publish_long(const T& message) noexcept {
+    constexpr std::size_t pair = 2 * sizeof(std::uint64_t);
+    constexpr std::size_t pairs = (sizeof(T) + pair - 1) / pair;
+    const auto* bytes = reinterpret_cast<const std::byte*>(&message);
+    std::byte padded[sizeof(T) % pair == 0 ? 1 : pairs * pair]{};
+    if constexpr (sizeof(T) % pair != 0) {
+      std::memcpy(padded, bytes, sizeof(T));
+      bytes = padded;
+    }
+    ring.publish_long(meta_of_message_in_slot, bytes, 2 * pairs);
   }
 };
 

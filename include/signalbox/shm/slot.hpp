@@ -13,14 +13,16 @@
 // Only the first line of a larger slot is looked at by those who wait, so its mark is in the last
 // one: it would take the line away from them, and they from the writer, in the middle of a message.
 //
-// Successive messages lie slot_step slots apart: where they lie side by side, the processor fetches
-// the next slot for the writer while its reader looks at it.
+// Successive messages lie slot_step slots apart, and slots slot_pitch() lines: where one begins on
+// the line behind another, the processor fetches it for the writer while its reader looks at it,
+// and where they begin anywhere it does not learn which lines belong together (decision 035).
 //
 //   Threads  any
 //   Crash    ring.hpp
 //   Limits   depth is a power of two; slot_lines_max lines a slot
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -59,22 +61,37 @@ constexpr std::uint64_t ready(std::uint64_t position) noexcept { return 2 * posi
 // The position that a sequence other than 0 speaks of.
 constexpr std::uint64_t position_of(std::uint64_t sequence) noexcept { return (sequence - 1) / 2; }
 
+// The lines from the beginning of a slot to that of the one beside it.
+constexpr std::uint32_t slot_pitch(std::uint32_t lines) noexcept {
+  return lines == 1 ? 2 : std::bit_ceil(lines);
+}
+
+// The lines of a ring of so many slots.
+constexpr std::size_t ring_lines(std::uint64_t depth, std::uint32_t lines = 1) noexcept {
+  return depth * slot_pitch(lines);
+}
+
 // Where the slots of a ring are.
 template <class AnySlot>
 class SlotArray {
  public:
   SlotArray(AnySlot* slots, std::uint64_t depth, std::uint32_t lines) noexcept
-      : slots_(slots), mask_(depth - 1), lines_(lines) {}
+      : slots_(slots), mask_(depth - 1), lines_(lines), pitch_(slot_pitch(lines)) {}
 
   std::uint64_t depth() const noexcept { return mask_ + 1; }
   std::uint64_t mask() const noexcept { return mask_; }
   // Of message `position`, where slots have one line.
   AnySlot& one_line(std::uint64_t position) const noexcept {
-    return slots_[position * slot_step & mask_];
+    return slots_[(position * slot_step & mask_) * slot_pitch(1)];
   }
   // The first line, however many there are.
   AnySlot& first_line(std::uint64_t position) const noexcept {
-    return slots_[(position * slot_step & mask_) * lines_];
+    return slots_[(position * slot_step & mask_) * pitch_];
+  }
+  // Asks for the lines behind the first one: a hint.
+  void fetch_rest(std::uint64_t position) const noexcept {
+    const auto* const first = &first_line(position);
+    for (std::uint32_t line = 1; line < lines_; ++line) __builtin_prefetch(first + line);
   }
   // The word that is marked before a message is written.
   auto& mark(AnySlot& first) const noexcept {
@@ -85,6 +102,7 @@ class SlotArray {
   AnySlot* slots_;
   std::uint64_t mask_;
   std::uint32_t lines_;
+  std::uint32_t pitch_;
 };
 
 }  // namespace signalbox::shm

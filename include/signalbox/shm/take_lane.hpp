@@ -1,9 +1,9 @@
-// take_lane.hpp: the shortest way of a small message out of its slot, in line where it is taken.
+// take_lane.hpp: the shortest way of a message out of its slot, in line where it is taken.
 //
 //   Threads  one reader thread
 //   Crash    as ring.hpp
 //   Fork     whoever owns it makes turn null in a child
-//   Limits   messages that lie in slots of one line
+//   Limits   messages that lie in slots
 #pragma once
 
 #include <cstddef>
@@ -46,20 +46,18 @@ struct TakeLane {
 
   bool is_open() const noexcept { return turn != nullptr && bell->epoch.load() == known_epoch; }
 
-  // Copies the next message to `words`, which have room for all that a slot has. `from` is whose it
-  // is, and has counted on.
+  // Copies the next message to `words`, which have room for all that a slot of one line has. `from`
+  // is whose it is, and has counted on.
   Taken take(std::byte* words, TakeLink<P>*& from) noexcept {
-    if (!is_open()) [[unlikely]]
-      return Taken::otherwise;
-    TakeLink<P>* const link = turn;
-    std::uint64_t meta = 0;
-    const Read outcome = link->ring.read(link->position, meta, words);
-    if (outcome == Read::nothing && is_alone) return Taken::no;
-    if (outcome != Read::ready || meta != meta_of_message_in_slot) [[unlikely]]
-      return Taken::otherwise;
-    from = link;
-    turn = link->next;
-    return pass(*link) ? Taken::from_sleeper : Taken::yes;
+    return take_by(from, [words](const TakeLink<P>& link, std::uint64_t& meta) noexcept {
+      return link.ring.read(link.position, meta, words);
+    });
+  }
+  // The same where slots have several lines, with room for `count` words: an even count.
+  Taken take_long(std::byte* words, std::size_t count, TakeLink<P>*& from) noexcept {
+    return take_by(from, [words, count](const TakeLink<P>& link, std::uint64_t& meta) noexcept {
+      return link.ring.read_long(link.position, meta, words, count);
+    });
   }
 
   // Counts on past a message that was taken. True: its publisher sleeps until now.
@@ -77,6 +75,22 @@ struct TakeLane {
     }
     const std::uint64_t wanted = link.wanted->load();
     return wanted != 0 && link.position >= wanted;
+  }
+
+ private:
+  template <class ReadSlot>
+  Taken take_by(TakeLink<P>*& from, ReadSlot read) noexcept {
+    if (!is_open()) [[unlikely]]
+      return Taken::otherwise;
+    TakeLink<P>* const link = turn;
+    std::uint64_t meta = 0;
+    const Read outcome = read(*link, meta);
+    if (outcome == Read::nothing && is_alone) return Taken::no;
+    if (outcome != Read::ready || meta != meta_of_message_in_slot) [[unlikely]]
+      return Taken::otherwise;
+    from = link;
+    turn = link->next;
+    return pass(*link) ? Taken::from_sleeper : Taken::yes;
   }
 };
 
