@@ -110,8 +110,8 @@ auto our_ring() {
     must(ring.write(to, room.bytes, 0, 7).has_value());
     const auto done = ring.wait(Deadline::never());
     must(done.has_value() && done->size() == 1);
-    use(done->front().key);
-    use(done->front().result);
+    use(done->front().key());
+    use(done->front().result());
   };
 }
 

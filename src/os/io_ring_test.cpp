@@ -1,69 +1,41 @@
-// Goal: requests that the kernel does meanwhile come back with their keys; limits, cancelling, the
-// end of the ring, a kernel that forbids it.
+// Goal: requests that the kernel does meanwhile come back with their keys; limits, forks, signals,
+// a kernel that forbids it. How requests are cancelled and the ring ends: io_ring_end_test.cpp.
 // Method: real files, pipes and sockets; skipped, with the reason, where the kernel has no
 // io_uring.
-#include "signalbox/os/io_ring.hpp"
+#include "os/io_ring_fixture.hpp"
 
 #include <fcntl.h>
-#include <gtest/gtest.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstring>
-#include <filesystem>
+#include <fstream>
 #include <map>
+#include <set>
 #include <string>
-#include <string_view>
+#include <thread>
 #include <vector>
 
 #include "os/signal_storm.hpp"
 #include "os/test_process.hpp"
-#include "os/test_streams.hpp"
 
 namespace signalbox::os {
 namespace {
 
-using test::bytes_of;
-
 using namespace std::chrono_literals;
-
-struct PipeEnds {
-  Fd in;
-  Fd out;
-  PipeEnds() {
-    int ends[2];
-    EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
-    in = Fd(ends[0]);
-    out = Fd(ends[1]);
-  }
-};
-
-struct IoRingTest : ::testing::Test {
-  void SetUp() override {
-    const auto ring = IoRing::create(1);
-    if (!ring && ring.error().code == Errc::not_supported) GTEST_SKIP() << ring.error().text;
-  }
-};
-
-// Waits until so many have come to their end; their results by key.
-std::map<IoRing::Key, int> results_of(IoRing& ring, std::size_t count) {
-  std::map<IoRing::Key, int> results;
-  while (results.size() < count) {
-    for (const auto& done : must(ring.wait(Deadline::after(60s)))) results[done.key] = done.result;
-  }
-  return results;
-}
+using test::bytes_of;
+using test::IoRingTest;
+using test::Listener;
+using test::PipeEnds;
+using test::results_of;
 
 TEST_F(IoRingTest, WritesAndReadsAFile) {
   auto ring = must(IoRing::create(8));
@@ -82,17 +54,10 @@ TEST_F(IoRingTest, WritesAndReadsAFile) {
 
 TEST_F(IoRingTest, AcceptsSendsAndReceives) {
   auto ring = must(IoRing::create(8));
-  const Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{.sun_family = AF_UNIX,
-                      .sun_path = {}};  // the kernel chooses an abstract name
-  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof(sa_family_t)), 0);
-  ASSERT_EQ(::listen(listener.get(), 1), 0);
-  socklen_t length = sizeof(address);
-  ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &length);
-  must(ring.accept(listener, 1));
+  const Listener listener;
+  must(ring.accept(listener.fd, 1));
   must(ring.submit());
-  Fd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  ASSERT_EQ(::connect(client.get(), reinterpret_cast<sockaddr*>(&address), length), 0);
+  Fd client = listener.connected();
   const Fd server(results_of(ring, 1).at(1));
   ASSERT_TRUE(server.is_open());
   EXPECT_EQ(::fcntl(server.get(), F_GETFD), FD_CLOEXEC);
@@ -125,7 +90,7 @@ TEST_F(IoRingTest, PollsTimesOutAndCancels) {
   must(ring.cancel(3));
   const auto done = must(ring.wait(Deadline::after(60s)));
   ASSERT_EQ(done.size(), 1U);
-  EXPECT_EQ(done[0].key, 3U);
+  EXPECT_EQ(done[0].key(), 3U);
   EXPECT_EQ(done[0].error().code, Errc::interrupted);
   EXPECT_EQ(done[0].error().sys_errno, ECANCELED);
 }
@@ -165,9 +130,9 @@ TEST_F(IoRingTest, ARequestWhereATimeoutWasKeepsItsOwnResult) {
   must(ring.read(Fd(), {}, 0, 2));
   const auto done = must(ring.wait(Deadline::never()));
   ASSERT_EQ(done.size(), 1U);
-  EXPECT_EQ(done[0].key, 2U);
-  EXPECT_EQ(done[0].result, -EBADF);
-  EXPECT_EQ(done[0].call, "read");
+  EXPECT_EQ(done[0].key(), 2U);
+  EXPECT_EQ(done[0].result(), -EBADF);
+  EXPECT_EQ(done[0].call(), "read");
 }
 
 TEST_F(IoRingTest, ItsLimitIsToldAndThereIsRoomAfterATake) {
@@ -186,6 +151,85 @@ TEST_F(IoRingTest, ItsLimitIsToldAndThereIsRoomAfterATake) {
   EXPECT_EQ(results_of(ring, 3).size(), 3U);
 }
 
+// So many writes that end as they are handed over, with the keys from there on.
+void write_nowhere(IoRing& ring, const Fd& nowhere, IoRing::Key first, IoRing::Key count) {
+  for (IoRing::Key key = first; key < first + count; ++key) {
+    must(ring.write(nowhere, bytes_of("x"), 0, key));
+  }
+}
+
+TEST_F(IoRingTest, WhereItsRingBeginsAnewTheNextCallAnswersTheRest) {
+  auto ring = must(IoRing::create(3));
+  const Fd nowhere(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  int in_two_pieces = 0;
+  for (IoRing::Key first = 0; first < 300; first += 3) {
+    write_nowhere(ring, nowhere, first, 3);
+    const auto one = must(ring.wait(Deadline::never()));
+    ASSERT_EQ(ring.in_flight(), 3 - one.size());
+    const auto other = must(ring.take());
+    ASSERT_EQ(one.size() + other.size(), 3U);
+    for (IoRing::Key i = 0; i < 3; ++i) {
+      EXPECT_EQ((i < one.size() ? one[i] : other[i - one.size()]).key(), first + i);
+    }
+    in_two_pieces += other.empty() ? 0 : 1;
+    EXPECT_TRUE(must(ring.take()).empty());
+  }
+  EXPECT_GT(in_two_pieces, 0);
+}
+
+TEST_F(IoRingTest, WhatAWaitAnsweredStaysUntilTheNextWhateverIsPreparedAndEndsMeanwhile) {
+  auto ring = must(IoRing::create(4));
+  const Fd nowhere(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  IoRing::Key next = 0;
+  for (int round = 0; round < 100; ++round) {
+    write_nowhere(ring, nowhere, next, 1 + next % 4);
+    const auto done = must(ring.wait(Deadline::never()));
+    const IoRing::Key first = done.front().key();
+    next += 1 + next % 4;
+    write_nowhere(ring, nowhere, next, 4 - ring.in_flight());
+    next += must(ring.submit());
+    for (const auto& one : done) {
+      ASSERT_EQ(one.key(), first + static_cast<IoRing::Key>(&one - done.data()));
+      ASSERT_EQ(one.result(), 1);
+    }
+    while (ring.in_flight() != 0) must(ring.take());
+  }
+}
+
+TEST_F(IoRingTest, AKeyMayHave56BitsAndNoMore) {
+  auto ring = must(IoRing::create(8));
+  std::byte byte{};
+  const auto ask_each = [&](IoRing::Key key) {
+    return std::array{ring.read(Fd(), {&byte, 1}, 0, key),
+                      ring.write(Fd(), {&byte, 1}, 0, key),
+                      ring.accept(Fd(), key),
+                      ring.send(Fd(), {&byte, 1}, key),
+                      ring.receive(Fd(), {&byte, 1}, key),
+                      ring.poll(Fd(), Events::readable, key),
+                      ring.timeout(Deadline::never(), key)};
+  };
+  for (const auto& refused : ask_each(IoRing::key_max + 1)) {
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::bad_argument);
+    EXPECT_NE(refused.error().text.find("72057594037927936"), std::string::npos);
+  }
+  EXPECT_EQ(ring.cancel(IoRing::key_max + 1).error().code, Errc::bad_argument);
+  EXPECT_EQ(ring.in_flight(), 0U);
+  for (const auto& asked : ask_each(IoRing::key_max)) EXPECT_TRUE(asked);
+  must(ring.cancel(IoRing::key_max));
+  std::multiset<std::string> calls;
+  while (ring.in_flight() != 0) {
+    for (const auto& done : must(ring.wait(test::soon()))) {
+      EXPECT_EQ(done.key(), IoRing::key_max);
+      EXPECT_EQ(done.result(), done.call() == "timeout" ? -ECANCELED : -EBADF) << done.call();
+      EXPECT_EQ(done.error().call, done.call());
+      calls.emplace(done.call());
+    }
+  }
+  EXPECT_EQ(calls, (std::multiset<std::string>{"read", "write", "accept", "send", "recv", "poll",
+                                               "timeout"}));
+}
+
 TEST_F(IoRingTest, TenThousandRequestsComeBackOnceEach) {
   auto ring = must(IoRing::create(64));
   const Fd file(::open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
@@ -199,53 +243,12 @@ TEST_F(IoRingTest, TenThousandRequestsComeBackOnceEach) {
       must(ring.read(file, std::span(buffer).subspan(ring.in_flight(), 1), 0, asked++));
     }
     for (const auto& done : must(ring.wait(Deadline::after(60s)))) {
-      EXPECT_EQ(done.result, 1);
-      ++times[done.key];
+      EXPECT_EQ(done.result(), 1);
+      ++times[done.key()];
       ++came;
     }
   }
   EXPECT_EQ(std::count(times.begin(), times.end(), 1), static_cast<long>(count));
-}
-
-TEST_F(IoRingTest, AtItsEndNothingIsInFlightAnyMore) {
-  const PipeEnds pipe;
-  std::byte byte{42};
-  {
-    auto ring = must(IoRing::create(2));
-    must(ring.read(pipe.in, {&byte, 1}, IoRing::at_its_offset, 1));
-    must(ring.submit());
-    must(ring.timeout(Deadline::never(), 2));  // was not even handed over
-  }
-  ASSERT_EQ(::write(pipe.out.get(), "x", 1), 1);
-  char there = 0;
-  EXPECT_EQ(::read(pipe.in.get(), &there, 1), 1) << "a request of the ring took it";
-  EXPECT_EQ(byte, std::byte{42});
-}
-
-std::size_t open_descriptors() {
-  std::size_t count = 0;
-  for ([[maybe_unused]] const auto& one : std::filesystem::directory_iterator("/proc/self/fd"))
-    ++count;
-  return count;
-}
-
-TEST_F(IoRingTest, AnAcceptedConnectionThatNobodyTookIsClosed) {
-  const Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-  ASSERT_TRUE(listener.is_open());
-  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof(sa_family_t)), 0);
-  ASSERT_EQ(::listen(listener.get(), 1), 0);
-  socklen_t length = sizeof(address);
-  ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &length);
-  const Fd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const std::size_t before = open_descriptors();
-  {
-    auto ring = must(IoRing::create(2));
-    must(ring.accept(listener, 1));
-    must(ring.submit());
-    ASSERT_EQ(::connect(client.get(), reinterpret_cast<sockaddr*>(&address), length), 0);
-  }
-  EXPECT_EQ(open_descriptors(), before);
 }
 
 TEST_F(IoRingTest, BelongsToTheProcessThatMadeIt) {
@@ -253,14 +256,20 @@ TEST_F(IoRingTest, BelongsToTheProcessThatMadeIt) {
   const PipeEnds pipe;
   must(ring.poll(pipe.in, Events::readable, 1));
   must(ring.submit());
+  must(ring.timeout(Deadline::never(), 2));  // a child would hand this over
   test::Forked child([&] {
     if (ring.timeout(Deadline::never(), 1).error().code != Errc::wrong_process) return 1;
     if (ring.submit().error().code != Errc::wrong_process) return 2;
     if (ring.wait(Deadline::never()).error().code != Errc::wrong_process) return 3;
+    if (ring.wait(Deadline::immediate()).error().code != Errc::wrong_process) return 4;
+    if (ring.take().error().code != Errc::wrong_process) return 5;
+    if (ring.cancel(1).error().code != Errc::wrong_process) return 6;
+    if (ring.poll(pipe.in, Events::readable, 1).error().code != Errc::wrong_process) return 7;
     const IoRing dies_here = std::move(ring);
     return 0;
   });
   EXPECT_EQ(child.wait(), 0);
+  EXPECT_EQ(ring.in_flight(), 2U);
   ASSERT_EQ(::write(pipe.out.get(), "x", 1), 1);
   EXPECT_EQ(results_of(ring, 1).at(1), POLLIN);
 }
@@ -278,20 +287,86 @@ TEST_F(IoRingTest, ASignalEndsTheWaitWhereAskedAndElseTheRemainingTimeIsWaited) 
   EXPECT_GE(test::SignalStorm::handled().load(), test::handlers_seen(2));
 }
 
+// From now on this process gets that errno from that call.
+bool refuse_from_now_on(unsigned call, unsigned refused) {
+  sock_filter rules[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | refused),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog program{.len = 4, .filter = rules};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+void send_a_signal_once_asleep(pid_t thread) {
+  const std::string stat = "/proc/self/task/" + std::to_string(thread) + "/stat";
+  for (const Deadline watchdog = test::soon(); !watchdog.passed(); std::this_thread::yield()) {
+    std::string text;
+    std::getline(std::ifstream(stat), text);
+    if (text.find(") S ") == std::string::npos) continue;
+    ::syscall(SYS_tgkill, ::getpid(), thread, SIGUSR1);
+    return;
+  }
+}
+
+TEST_F(IoRingTest, OneSignalEndsTheWaitAlsoWhereSomethingWasHandedOver) {
+  struct sigaction action{};
+  struct sigaction before{};
+  action.sa_handler = [](int) {};
+  ::sigaction(SIGUSR1, &action, &before);
+  for (const Deadline deadline : {Deadline::never(), test::soon()}) {
+    auto ring = must(IoRing::create(1));
+    must(ring.timeout(Deadline::never(), 1));
+    const auto self = static_cast<pid_t>(::syscall(SYS_gettid));
+    std::jthread other;
+    other = std::jthread(send_a_signal_once_asleep, self);
+    const auto ended = ring.wait(deadline, OnSignal::give_up);
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().code, Errc::interrupted);
+    EXPECT_EQ(ended.error().sys_errno, EINTR);
+    EXPECT_EQ(ring.in_flight(), 1U);
+  }
+  ::sigaction(SIGUSR1, &before, nullptr);
+}
+
 TEST(IoRing, WhereASandboxForbidsItThatIsTold) {
   test::Forked confined([] {
-    sock_filter rules[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    const sock_fprog program{.len = 4, .filter = rules};
-    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return 1;
-    if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) return 2;
+    if (!refuse_from_now_on(SYS_io_uring_setup, EPERM)) return 1;
     const auto refused = IoRing::create(1);
-    if (refused || refused.error().code != Errc::not_supported) return 3;
+    if (refused || refused.error().code != Errc::not_supported) return 2;
+    if (refused.error().call != "io_uring_setup") return 3;
     return refused.error().text.find("sandbox") != std::string::npos ? 0 : 4;
+  });
+  EXPECT_EQ(confined.wait(), 0);
+}
+
+TEST_F(IoRingTest, AKernelThatCannotCancelIsNotSupported) {
+  for (const unsigned refusal : {EINVAL, EPERM}) {
+    test::Forked confined([refusal] {
+      if (!refuse_from_now_on(SYS_io_uring_register, refusal)) return 1;
+      const auto refused = IoRing::create(1);
+      if (refused || refused.error().code != Errc::not_supported) return 2;
+      if (refused.error().call != "io_uring_register") return 3;
+      return refused.error().text.find("Linux 6.0") != std::string::npos ? 0 : 4;
+    });
+    EXPECT_EQ(confined.wait(), 0);
+  }
+}
+
+TEST_F(IoRingTest, WhatHasEndedIsNotLostWhereTheKernelTakesNothingMore) {
+  test::Forked confined([] {
+    auto ring = must(IoRing::create(2));
+    const PipeEnds pipe;
+    must(ring.write(pipe.out, bytes_of("first"), IoRing::at_its_offset, 1));
+    must(ring.submit());
+    pollfd until_done{.fd = pipe.in.get(), .events = POLLIN, .revents = 0};
+    if (::poll(&until_done, 1, 60'000) != 1) return 1;
+    must(ring.timeout(Deadline::immediate(), 2));
+    if (!refuse_from_now_on(SYS_io_uring_enter, EAGAIN)) return 2;
+    if (must(ring.wait(test::soon())).size() != 1) return 3;
+    return ring.submit().error().code == Errc::would_block ? 0 : 4;
   });
   EXPECT_EQ(confined.wait(), 0);
 }

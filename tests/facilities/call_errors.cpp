@@ -113,6 +113,7 @@ std::vector<Errors> of_events() {
       {SYS_waitid, "waitid", {EINTR, ECHILD}},
       {SYS_io_uring_setup, "io_uring_setup", {EMFILE, ENFILE, ENOMEM, EPERM, ENOSYS}},
       {SYS_io_uring_enter, "io_uring_enter", {EAGAIN, EBUSY, EINTR, ENOMEM}},
+      {SYS_io_uring_register, "io_uring_register", {EINVAL, EPERM, ENOSYS}},
       // A descriptor that does not wait is read at once, and no handler comes between.
       {SYS_read, "read", {EIO}},
       {SYS_write, "write", {}},

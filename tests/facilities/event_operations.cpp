@@ -182,6 +182,32 @@ struct RingAndFd {
   EventFd fd = event_fd(0);
 };
 
+Result<void> ask_for_two(IoRing& ring, Deadline at) {
+  auto first = ring.timeout(at, 7);
+  return first ? ring.timeout(at, 7) : first;
+}
+
+Result<void> cancel_two(IoRing& ring) {
+  if (ring.in_flight() == 0) {
+    if (auto asked = ask_for_two(ring, Deadline::never()); !asked) return asked;
+  }
+  if (auto cancelled = ring.cancel(7); !cancelled) return cancelled;
+  for (const Deadline watchdog = Deadline::after(10s); !watchdog.passed();) {
+    if (ring.in_flight() == 0) return {};
+    auto ended = ring.wait(watchdog);
+    if (!ended) return done(std::move(ended));
+  }
+  return std::unexpected(signalbox::Error{Errc::timed_out, 0, {}, "they were never cancelled"});
+}
+
+// They end by themselves where nothing can be cancelled any more.
+Result<void> end_with_two_under_way() {
+  auto ring = IoRing::create(4);
+  if (!ring) return std::unexpected(std::move(ring.error()));
+  if (auto asked = ask_for_two(*ring, Deadline::after(2ms)); !asked) return asked;
+  return done(ring->submit());
+}
+
 std::vector<Operation> of_io_ring() {
   // A sandbox may forbid it, and then there is nothing to refuse.
   if (!IoRing::create(1)) return {};
@@ -194,6 +220,9 @@ std::vector<Operation> of_io_ring() {
              RingAndFd(), [](RingAndFd& both) { return add_one_through(both.ring, both.fd); },
              [](RingAndFd& both) { return unless(both.fd.try_take() == 1, "not written once"); });
        }},
+      {"IoRingCancel",
+       [](const Ground&) { return with<IoRing>(IoRing::create(4).value(), cancel_two); }},
+      {"IoRingEnds", [](const Ground&) { return Attempt{.act = end_with_two_under_way}; }},
       {"IoRingWaits",
        [](const Ground&) {
          return with<IoRing>(IoRing::create(4).value(),

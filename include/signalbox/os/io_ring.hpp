@@ -7,11 +7,12 @@
 //             no buffer is touched afterwards
 //   Threads   one thread at a time
 //   Crash     the kernel ends what is in flight
-//   Fork      belongs to the process that made it: in a child calls answer wrong_process
-//   Limits    requests_max at once; RLIMIT_NOFILE, RLIMIT_MEMLOCK before Linux 5.12; needs Linux
-//             5.11, and a sandbox or /proc/sys/kernel/io_uring_disabled may forbid it
+//   Fork      belongs to the process that made it: in a child calls answer wrong_process, and what
+//             wait() and take() answered is not there
+//   Limits    requests_max at once; RLIMIT_NOFILE; needs Linux 6.0, and a sandbox or
+//             /proc/sys/kernel/io_uring_disabled may forbid it
 //   Pollable  yes
-//   Manual    io_uring(7) io_uring_setup(2) io_uring_enter(2)
+//   Manual    io_uring(7) io_uring_setup(2) io_uring_enter(2) io_uring_register(2)
 #pragma once
 
 #include <algorithm>
@@ -35,19 +36,36 @@ namespace signalbox::os {
 
 class IoRing {
  public:
-  using Key = std::uint64_t;  // yours, handed back untouched
+  using Key = std::uint64_t;  // yours, handed back untouched: a number, or a pointer without a tag
 
+  static constexpr Key key_max = (Key{1} << 56) - 1;
   static constexpr std::uint32_t requests_limit = 32'768;     // the most that requests_max may be
   static constexpr std::uint64_t at_its_offset = UINT64_MAX;  // where the file stands, or a stream
 
-  // A request that has come to its end.
-  struct Done {
-    Key key;
-    std::int32_t result;    // what the call answers, or a negated errno
-    std::string_view call;  // "read", "accept", ...
-    bool is_ok() const noexcept { return result >= 0; }
+  // A request that has come to its end, as the kernel wrote it down. May be copied.
+  class Done {
+   public:
+    Key key() const noexcept { return key_and_operation_ & key_max; }
+    // What the call answers, or a negated errno.
+    std::int32_t result() const noexcept {
+      constexpr std::int32_t time_is_up = -62;  // ETIME, and what a timeout is for
+      const bool is_due = result_ == time_is_up && operation() == kernel::ring_timeout;
+      return is_due ? 0 : result_;
+    }
+    bool is_ok() const noexcept { return result() >= 0; }
+    std::string_view call() const noexcept;  // "read", "accept", ...
     // Why it failed; ECANCELED is interrupted. Only if not is_ok().
     Error error() const;
+
+   private:
+    friend class IoRing;
+    std::uint8_t operation() const noexcept {
+      return static_cast<std::uint8_t>(key_and_operation_ >> 56);
+    }
+    // io_uring_cqe. src/os/io_ring.cpp holds it against the kernel's header.
+    std::uint64_t key_and_operation_;
+    std::int32_t result_;
+    std::uint32_t flags_;
   };
 
   // Room for so many requests from their preparation to their completion.
@@ -58,17 +76,17 @@ class IoRing {
   IoRing& operator=(IoRing&&) noexcept;
   ~IoRing();
 
-  // ---- preparing: nothing happens before submit() or wait() -------------------------------------
-  // Each may answer limit_reached (requests_max are under way: take completions first) and
-  // wrong_process. Descriptor and buffer stay yours, and must stay open and where they are until
-  // the completion has been taken.
+  // ---- preparing: nothing happens before submit(), wait() or cancel() ---------------------------
+  // Each may answer limit_reached (requests_max are under way: take completions first),
+  // bad_argument (a key above key_max) and wrong_process. Descriptor and buffer stay yours, and
+  // must stay open and where they are until the completion has been taken.
 
   Result<void> read(const Fd& file, std::span<std::byte> into, std::uint64_t offset, Key key) {
-    return prepare("read", key, Transfer{kernel::ring_read, file.get(), into, offset, 0});
+    return prepare(key, Transfer{kernel::ring_read, file.get(), into, offset, 0});
   }
   Result<void> write(const Fd& file, std::span<const std::byte> from, std::uint64_t offset,
                      Key key) {
-    return prepare("write", key, Transfer{kernel::ring_write, file.get(), from, offset, 0});
+    return prepare(key, Transfer{kernel::ring_write, file.get(), from, offset, 0});
   }
   // Its result is a new descriptor, close-on-exec and non-blocking: put it into an Fd at once. One
   // that nobody has taken when the ring is destroyed is closed.
@@ -76,18 +94,15 @@ class IoRing {
   // A peer that is gone is EPIPE and no signal.
   Result<void> send(const Fd& socket, std::span<const std::byte> from, Key key) {
     constexpr std::uint32_t no_signal = 0x4000;  // MSG_NOSIGNAL
-    return prepare("send", key, Transfer{kernel::ring_send, socket.get(), from, 0, no_signal});
+    return prepare(key, Transfer{kernel::ring_send, socket.get(), from, 0, no_signal});
   }
   Result<void> receive(const Fd& socket, std::span<std::byte> into, Key key) {
-    return prepare("recv", key, Transfer{kernel::ring_receive, socket.get(), into, 0, 0});
+    return prepare(key, Transfer{kernel::ring_receive, socket.get(), into, 0, 0});
   }
   // Ends once the descriptor is ready; the result is what poll(2) tells.
   Result<void> poll(const Fd& fd, Events events, Key key);
   // Ends at that time, with the result 0.
   Result<void> timeout(Deadline at, Key key);
-  // Cancels the requests with that key, which end with ECANCELED where they have not ended yet.
-  // This has no completion of its own.
-  Result<void> cancel(Key key);
 
   // ---- running ----------------------------------------------------------------------------------
 
@@ -95,82 +110,87 @@ class IoRing {
   // Errors: would_block (the kernel has no room just now: take completions, submit again), system.
   Result<std::uint32_t> submit();
 
-  // Hands over what was prepared, and sleeps until something has come to its end; answers all that
-  // has, valid until the next call. Empty: the deadline passed. Enters the kernel once if something
-  // is there. Errors: interrupted, wrong_process, system.
+  // Hands over what was prepared, and cancels all requests with that key, which end with ECANCELED
+  // where they have not ended yet. Enters the kernel once for each kind of request, too.
+  // Errors: as submit(), bad_argument.
+  Result<void> cancel(Key key);
+
+  // Hands over what was prepared, and sleeps until something has come to its end; answers what has,
+  // where the kernel wrote it, valid until the next wait() or take(). There may be more: where its
+  // ring begins anew, the next call answers the rest. Empty: the deadline passed. Enters the kernel
+  // once at most if something is there. Errors: interrupted, wrong_process, system.
   Result<std::span<const Done>> wait(Deadline deadline, OnSignal on_signal = OnSignal::go_on) {
     Queues& queues = *queues_;
-    if (queues.here.prepared == 0 || !deadline.is_never()) [[unlikely]]
+    const std::uint32_t prepared = queues.prepared();
+    if (prepared == 0 || !deadline.is_never()) [[unlikely]]
       return wait_slowly(deadline, on_signal);
-    const long taken = queues.enter_and_wait();
-    if (taken < 0) [[unlikely]]
+    const long taken = queues.enter_and_wait(prepared);
+    if (taken != static_cast<long>(prepared)) [[unlikely]]
       return wait_after(taken, deadline, on_signal);
-    queues.here.prepared -= static_cast<std::uint32_t>(taken);
-    const auto done = queues.collect();
-    if (done.empty()) [[unlikely]]
-      return wait_slowly(deadline, on_signal);
-    return done;
+    queues.here.handed_over += prepared;
+    const std::uint32_t tail = queues.done_tail();
+    if (tail == queues.here.done_head) [[unlikely]]
+      return wait_after(kernel::interrupted, deadline, on_signal);
+    return queues.collect(tail);
   }
 
-  // What has come to its end, without waiting. Does not enter the kernel.
+  // What has come to its end, as wait() answers it, without waiting. Does not enter the kernel.
   Result<std::span<const Done>> take();
 
   // Requests that were prepared and whose completions were not taken.
-  std::uint32_t in_flight() const noexcept { return queues_->under_way; }
+  std::uint32_t in_flight() const noexcept { return queues_->in_flight(); }
 
   // Ready while take() would find something. What was prepared must have been submitted.
   Waitable waitable() const noexcept;
 
  private:
-  // Its address is what the kernel hands back with a completion. Cancellations have none, and
-  // nobody is told of theirs.
-  struct Request {
-    Key key = 0;
-    std::string_view call;
-    Request* next_free = nullptr;  // itself: under way
-    // __kernel_timespec, which the kernel reads when the request is handed over.
-    struct {
-      std::int64_t seconds = 0;
-      std::int64_t nanoseconds = 0;
-    } until;
-  };
+  static constexpr std::uint64_t tagged(Key key, std::uint8_t operation) noexcept {
+    return key | std::uint64_t{operation} << 56;
+  }
 
-  // The rings that are shared with the kernel, and what is known of each request.
+  // The rings that are shared with the kernel. Each request has one completion, so that two ends of
+  // them tell how many are under way, and there is no table.
   struct Queues {
-    // Zeroed in a forked child, so that looking for room and for work tells the process too.
+    // Zeroed in a forked child, which so has no room and nothing to hand over: who looks for these
+    // need not ask for the process.
     struct {
-      Request* free_request = nullptr;
-      std::uint32_t prepared = 0;  // and not handed over
+      std::uint32_t submit_tail = 0;
+      std::uint32_t submit_end = 0;  // requests_max behind done_head: there is no more room
+      std::uint32_t handed_over = 0;
+      std::uint32_t done_head = 0;
     } here;
-    std::uint32_t under_way = 0;
     int ring = -1;
-    std::uint32_t submit_tail = 0;
     std::uint32_t submit_mask = 0;
-    kernel::RingEntry* entries = nullptr;
+    kernel::RingPlace* places = nullptr;
     std::uint32_t* submit_tail_shown = nullptr;
-    std::uint32_t done_head = 0;
-    std::uint32_t done_mask = 0;
-    kernel::RingCompletion* completions = nullptr;
+    std::uint32_t done_room = 0;  // a power of two
+    const Done* completions = nullptr;
     std::uint32_t* done_tail_shown = nullptr;
     std::uint32_t* done_head_shown = nullptr;
-    Done* done = nullptr;
 
-    // The kernel has taken all but those that are prepared.
-    bool has_room() const noexcept { return here.prepared <= submit_mask; }
-    // There is room. The kernel looks at it when it is entered, not before.
-    void add(const kernel::RingEntry& entry) noexcept {
-      entries[submit_tail & submit_mask] = entry;
-      std::atomic_ref(*submit_tail_shown).store(++submit_tail);
-      ++here.prepared;
-    }
-    // What was taken is no longer prepared; the caller sees to that.
-    long enter_and_wait() const noexcept {
+    std::uint32_t in_flight() const noexcept { return here.submit_tail - here.done_head; }
+    std::uint32_t prepared() const noexcept { return here.submit_tail - here.handed_over; }
+    // The caller sees to it that those that were taken are no longer prepared.
+    long enter_and_wait(std::uint32_t prepared) noexcept {
       constexpr long one = 1;
       constexpr long until_done = 1;  // IORING_ENTER_GETEVENTS
-      return kernel::enter(kernel::KernelCall::io_uring_enter, ring, here.prepared, one, until_done,
-                           0, 0);
+      show_submitted();
+      return kernel::enter(kernel::KernelCall::io_uring_enter, ring, prepared, one, until_done, 0);
     }
-    std::span<const Done> collect() noexcept;
+    // The kernel looks at it when it is entered, not before.
+    void show_submitted() noexcept { std::atomic_ref(*submit_tail_shown).store(here.submit_tail); }
+    std::uint32_t done_tail() const noexcept { return std::atomic_ref(*done_tail_shown).load(); }
+    // What the kernel was told to be free stays as it is until the next time: its ring has room for
+    // twice requests_max, so those that are under way end elsewhere.
+    std::span<const Done> collect(std::uint32_t tail) noexcept {
+      const std::uint32_t head = here.done_head;
+      const std::uint32_t first = head & (done_room - 1);
+      const std::uint32_t count = std::min(tail - head, done_room - first);
+      here.done_head = head + count;
+      here.submit_end += count;
+      std::atomic_ref(*done_head_shown).store(head + count);
+      return {completions + first, count};
+    }
   };
   struct Kept;  // the same, and what it lies in
 
@@ -191,25 +211,21 @@ class IoRing {
     }
   };
   template <class Make>
-  Result<void> prepare(std::string_view call, Key key, const Make& make) {
+  Result<void> prepare(Key key, const Make& make) {
     Queues& queues = *queues_;
-    Request* const request = queues.here.free_request;
-    if (request == nullptr || !queues.has_room()) [[unlikely]]
-      return prepare_slowly(make(), call, key);
-    queues.here.free_request = request->next_free;
-    ++queues.under_way;
-    request->next_free = request;
-    request->key = key;
-    request->call = call;
-    kernel::RingEntry entry = make();
-    entry.request = reinterpret_cast<std::uintptr_t>(request);
-    queues.add(entry);
+    if (queues.here.submit_tail == queues.here.submit_end || key > key_max) [[unlikely]]
+      return not_prepared(key);
+    const std::uint32_t place = queues.here.submit_tail & queues.submit_mask;
+    kernel::RingEntry& entry = queues.places[place].entry;
+    entry = make();
+    entry.request = tagged(key, entry.operation);
+    ++queues.here.submit_tail;
     return {};
   }
-  [[gnu::cold]] Result<void> prepare_slowly(kernel::RingEntry what, std::string_view call, Key key);
+  [[gnu::cold]] Result<void> not_prepared(Key key) const;
   [[gnu::cold]] Result<std::span<const Done>> wait_slowly(Deadline deadline, OnSignal on_signal);
-  // After the kernel has refused with this negated errno.
-  [[gnu::cold]] Result<std::span<const Done>> wait_after(long refused, Deadline deadline,
+  // After the kernel has taken only so many, or refused with a negated errno.
+  [[gnu::cold]] Result<std::span<const Done>> wait_after(long answer, Deadline deadline,
                                                          OnSignal on_signal);
 
   IoRing() = default;
@@ -219,28 +235,5 @@ class IoRing {
   };
   std::unique_ptr<Queues, Deleter> queues_;
 };
-
-// Never more than there is room for: each completion frees the request that it belongs to.
-inline std::span<const IoRing::Done> IoRing::Queues::collect() noexcept {
-  constexpr std::int32_t time_is_up = -62;  // ETIME
-  const std::uint32_t tail = std::atomic_ref(*done_tail_shown).load();
-  Done* end = done;
-  for (; done_head != tail; ++done_head) {
-    const kernel::RingCompletion completion = completions[done_head & done_mask];
-    auto* const request =
-        reinterpret_cast<Request*>(static_cast<std::uintptr_t>(completion.request));
-    if (request == nullptr) [[unlikely]]
-      continue;
-    *end = {request->key, completion.result, request->call};
-    if (completion.result == time_is_up && request->call == "timeout") [[unlikely]]
-      end->result = 0;
-    ++end;
-    request->next_free = here.free_request;
-    here.free_request = request;
-    --under_way;
-  }
-  std::atomic_ref(*done_head_shown).store(done_head);
-  return {done, end};
-}
 
 }  // namespace signalbox::os

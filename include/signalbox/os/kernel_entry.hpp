@@ -58,8 +58,8 @@ long enter_by_name(KernelCall call, long first, long second, long third, long fo
 #endif
 }
 
-// The same for those of one argument, of two, of three, of four, and of six whose fifth says
-// nothing on machines of 64 bits.
+// The same for those of one argument to five, and of six whose fifth says nothing on machines of 64
+// bits.
 [[gnu::always_inline]] inline long enter(KernelCall call, long first) noexcept {
 #if !SBX_ENTERS_BY_NAME && defined(__x86_64__)
   long answer = 0;
@@ -106,6 +106,22 @@ long enter_by_name(KernelCall call, long first, long second, long third, long fo
   return answer;
 #else
   return enter(call, first, second, third, fourth, 0, 0);
+#endif
+}
+
+[[gnu::always_inline]] inline long enter(KernelCall call, long first, long second, long third,
+                                         long fourth, long fifth) noexcept {
+#if !SBX_ENTERS_BY_NAME && defined(__x86_64__)
+  long answer = 0;
+  register long r10 asm("r10") = fourth;
+  register long r8 asm("r8") = fifth;
+  asm volatile("syscall"
+               : "=a"(answer)
+               : "a"(call), "D"(first), "S"(second), "d"(third), "r"(r10), "r"(r8)
+               : "rcx", "r11", "memory");
+  return answer;
+#else
+  return enter(call, first, second, third, fourth, fifth, 0);
 #endif
 }
 
