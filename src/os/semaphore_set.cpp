@@ -180,8 +180,7 @@ Result<void> SemaphoreSet::apply_after(long refused, std::span<const SemOp> ops,
   KernelOps kernel_ops(ops, 0);
   if (kernel_ops.data() == nullptr) return std::unexpected(detail::out_of_memory());
   for (;;) {
-    timespec span{};
-    if (!deadline.is_never()) span = remaining(deadline);
+    const timespec span = remaining(deadline);
     const timespec* const limit = deadline.is_never() ? nullptr : &span;
     // The kernel knows spans only, and never goes on after a signal by itself.
     if (::semtimedop(id_, kernel_ops.data(), ops.size(), limit) == 0) return {};
