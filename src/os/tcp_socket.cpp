@@ -192,6 +192,7 @@ namespace {
 
 // What is accepted inherits the options of the listener, and costs no call of its own.
 Result<Fd> listen_at(const TcpAddress& at, const TcpListener::Options& options) {
+  if (options.waiting_max < 0) return std::unexpected(none_could_wait(options.waiting_max));
   auto socket = new_tcp_socket(at);
   if (!socket) return socket;
   auto set = set_tcp_option(*socket, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR");
