@@ -24,16 +24,21 @@ import (
 // zero waits until the count is zero. With Undo the kernel reverts it when this process ends, in
 // whatever way. Take, Give and UntilZero make them.
 type SemOp struct {
-	Index uint16
-	Delta int16
-	Undo  bool
+	Index    uint16
+	Delta    int16
+	Undo     bool
+	isNoStep bool // Take or Give of fewer than one unit
 }
 
-// Take is a step that takes so many units.
-func Take(index uint16, count int16) SemOp { return SemOp{Index: index, Delta: -count} }
+// Take is a step that takes so many units, at least one: ErrBadArgument of Apply and TryApply.
+func Take(index uint16, count int16) SemOp {
+	return SemOp{Index: index, Delta: -count, isNoStep: count < 1}
+}
 
-// Give is a step that gives so many units.
-func Give(index uint16, count int16) SemOp { return SemOp{Index: index, Delta: count} }
+// Give is a step that gives so many units, at least one.
+func Give(index uint16, count int16) SemOp {
+	return SemOp{Index: index, Delta: count, isNoStep: count < 1}
+}
 
 // UntilZero is a step that waits until the count is zero.
 func UntilZero(index uint16) SemOp { return SemOp{Index: index} }
@@ -138,9 +143,12 @@ func (s *SemaphoreSet) ID() int { return s.id }
 //
 // Errors: ErrTimedOut and ErrInterrupted when the context ends, ErrRemoved, ErrOutOfRange (an
 // index, or a count that would leave 0 to 32767), ErrTooLarge (too many operations),
-// ErrBadArgument (none), ErrClosed.
+// ErrBadArgument (none, or one that takes or gives fewer than one unit), ErrClosed.
 func (s *SemaphoreSet) Apply(ctx context.Context, ops ...SemOp) error {
-	native := opsOf(ops)
+	native, err := opsOf(ops)
+	if err != nil {
+		return err
+	}
 	return s.use("use", func(handle *C.sbx_semaphore_set) error {
 		return sleepInKernel(ctx, func() string { return s.action("apply operations to") },
 			func(thread *C.int32_t, result *C.sbxgo_result) C.int {
@@ -152,9 +160,12 @@ func (s *SemaphoreSet) Apply(ctx context.Context, ops ...SemOp) error {
 
 // TryApply is Apply that never waits. False: it would have had to, and nothing was changed.
 func (s *SemaphoreSet) TryApply(ops ...SemOp) (bool, error) {
-	native := opsOf(ops)
+	native, err := opsOf(ops)
+	if err != nil {
+		return false, err
+	}
 	done := false
-	err := s.use("use", func(handle *C.sbx_semaphore_set) error {
+	err = s.use("use", func(handle *C.sbx_semaphore_set) error {
 		return try(func(result *C.sbxgo_result) C.int {
 			code := C.sbxgo_set_try_apply(handle, unsafe.SliceData(native),
 				C.uint64_t(len(native)), result)
@@ -328,15 +339,19 @@ func (s *SemaphoreSet) action(verb string) string {
 	return fmt.Sprintf("%s semaphore set %d", verb, s.id)
 }
 
-func opsOf(ops []SemOp) []C.sbx_sem_op {
+func opsOf(ops []SemOp) ([]C.sbx_sem_op, error) {
 	native := make([]C.sbx_sem_op, len(ops))
 	for i, op := range ops {
+		if op.isNoStep {
+			return nil, badArgument(fmt.Sprintf("cannot apply operation %d: it takes or gives fewer "+
+				"than one unit. Use 1 to 32767, or UntilZero to wait for zero", i))
+		}
 		native[i] = C.sbx_sem_op{index: C.uint16_t(op.Index), delta: C.int16_t(op.Delta)}
 		if op.Undo {
 			native[i].flags = C.SBX_SEM_UNDO
 		}
 	}
-	return native
+	return native, nil
 }
 
 func countsOf(counts []uint16) *C.uint16_t {

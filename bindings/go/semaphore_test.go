@@ -72,6 +72,21 @@ func TestSetOperationsAreOneStep(t *testing.T) {
 // tooWide is a number whose lower half alone is `low`, as an int of half the size would see it.
 func tooWide(low int) int { return 1<<(strconv.IntSize/2) + low }
 
+func TestFewerThanOneUnitIsNoStep(t *testing.T) {
+	set := newSet(t, 3)
+	for _, count := range []int16{0, -2, -32768} {
+		for _, op := range []signalbox.SemOp{signalbox.Take(0, count), signalbox.Give(0, count)} {
+			if err := set.Apply(within(t), op); !errors.Is(err, signalbox.ErrBadArgument) {
+				t.Errorf("%d units: %v", count, err)
+			}
+			if _, err := set.TryApply(op); !errors.Is(err, signalbox.ErrBadArgument) {
+				t.Errorf("%d units: %v", count, err)
+			}
+		}
+	}
+	expectValue(t, set, 0, 3)
+}
+
 func TestNumbersTooWideForASetAreNotCutShort(t *testing.T) {
 	key := must[int32](t)(signalbox.SysvKeyOf(t.TempDir(), 1))
 	set := must[*signalbox.SemaphoreSet](t)(signalbox.CreateSemaphoreSet(key, []uint16{3}, 0))

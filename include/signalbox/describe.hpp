@@ -1,7 +1,7 @@
 // describe.hpp: one line that states a struct's layout, the same in every language.
 //
 //   struct Pose { std::uint64_t seq; double xyz[3]; };
-//   SBX_DESCRIBE(Pose, seq, xyz)
+//   SBX_DESCRIBE(Pose, seq, xyz);
 //
 // The line yields the canonical structural description (grammar in signalbox.h), which is stored in
 // every topic and compared at open: two programs that disagree about a field are refused with the

@@ -99,7 +99,7 @@ struct SubscriberOptions {
   bool reliable = false;  // publishers wait for this subscriber instead of overwriting
   std::string domain{};
   // How long wait() may look again and again before it sleeps; it looks less long where that does
-  // not pay. 0: it sleeps at once, which saves power and costs a wake-up's latency.
+  // not pay. Not negative; 0: it sleeps at once, which saves power and costs a wake-up's latency.
   std::chrono::nanoseconds spin_max = std::chrono::microseconds(30);
   Tier tier = Tier::plain;
   // Maps the rings of publishers writable, though nothing here writes them. On some processors

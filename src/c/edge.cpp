@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string>
 
+#include "base/text.hpp"
 #include "wire/description.hpp"
 
 namespace signalbox::c {
@@ -14,16 +15,10 @@ namespace {
 // bytes had better not be looked for.
 constexpr std::size_t options_bytes_max = 4096;
 
-// Where to cut `text` so that no UTF-8 character is split: back to the start of the one at `at`.
-std::size_t character_start(std::string_view text, std::size_t at) noexcept {
-  while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xc0u) == 0x80u) --at;
-  return at;
-}
-
 void copy_text(std::string_view text, char* out, std::size_t capacity) noexcept {
   constexpr std::string_view cut = "...";
   std::size_t length = text.size();
-  if (length + 1 > capacity) length = character_start(text, capacity - 1 - cut.size());
+  if (length + 1 > capacity) length = cut_to(text, capacity - 1 - cut.size()).size();
   std::memcpy(out, text.data(), length);
   if (length < text.size()) {
     std::memcpy(out + length, cut.data(), cut.size());

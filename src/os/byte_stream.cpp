@@ -59,10 +59,6 @@ Error stream_failure(int refused, std::string_view call, std::string_view tried)
       return failure(refused, call, std::string(tried), Errc::closed,
                      "Nobody is left at the other end: close this one.");
     }
-    if (refused == EBADF) {
-      return failure(refused, call, std::string(tried), Errc::bad_argument,
-                     "It was closed, moved from or given away.");
-    }
     return failure(refused, call, std::string(tried));
   });
 }

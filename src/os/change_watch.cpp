@@ -7,10 +7,10 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 
 #include "os/failure.hpp"
+#include "os/monotonic.hpp"
 
 namespace signalbox::os {
 
@@ -105,13 +105,9 @@ bool ChangeWatch::drain() noexcept {
 }
 
 Result<ChangeWatch::End> ChangeWatch::wait(Deadline deadline) {
-  const std::int64_t left =
-      deadline.is_never() ? -1
-                          : std::max<std::int64_t>(0, deadline.monotonic_ns() - monotonic_now_ns());
-  const timespec span{.tv_sec = left / 1'000'000'000,
-                      .tv_nsec = static_cast<long>(left % 1'000'000'000)};
+  const timespec span = remaining(deadline);
   pollfd one{.fd = epoll_.get(), .events = POLLIN, .revents = 0};
-  const int ready = ::ppoll(&one, 1, left < 0 ? nullptr : &span, nullptr);
+  const int ready = ::ppoll(&one, 1, deadline.is_never() ? nullptr : &span, nullptr);
   if (ready > 0) return End::ready;
   if (ready == 0) return End::timed_out;
   if (errno == EINTR) return End::interrupted;

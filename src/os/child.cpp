@@ -149,6 +149,10 @@ Error not_waited(int refused) {
                    "Its end was taken already (by a wait for any child, say, or because SIGCHLD is "
                    "ignored), or it is no child of this process.");
   }
+  if (refused == EINVAL || refused == EBADF) {  // there is no other way to ask for the wrong thing
+    return failure(refused, "waitid", "learn how a child ended", Errc::bad_argument,
+                   "This handle is empty: it was moved from.");
+  }
   return failure(refused, "waitid", "learn how a child ended");
 }
 

@@ -98,6 +98,12 @@ TEST(Child, ExecErrorsAreErrorsOfSpawn) {
   EXPECT_EQ(refused({directory / "plain"}).sys_errno, ENOEXEC);
   EXPECT_EQ(refused({}).code, Errc::bad_argument);
   EXPECT_EQ(refused({""}).code, Errc::bad_argument);
+  const std::string cut("/bin/tr\0ue", 10);
+  EXPECT_EQ(refused({cut}).code, Errc::bad_argument);
+  EXPECT_EQ(refused({"/bin/true", cut}).code, Errc::bad_argument);
+  EXPECT_EQ(refused({"/bin/true"}, {.environment = Words{cut}}).code, Errc::bad_argument);
+  EXPECT_EQ(refused({"/bin/true"}, {.working_directory = cut}).code, Errc::bad_argument);
+  EXPECT_EQ(Child().take().error().code, Errc::bad_argument);
   EXPECT_EQ(refused({"/bin/true", std::string(3'000'000, 'x')}).code, Errc::too_large);
   const Error nowhere = refused({"/bin/true"}, {.working_directory = directory / "nowhere"});
   EXPECT_EQ(nowhere.code, Errc::not_found);

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/text.hpp"
 #include "os/limit_text.hpp"
 
 namespace signalbox::os {
@@ -37,6 +38,8 @@ Errc code_of(int sys_errno) noexcept {
       return Errc::too_large;
     case ENAMETOOLONG:
       return Errc::bad_name;
+    case EBADF:
+      return Errc::bad_argument;
     default:
       return Errc::system;
   }
@@ -58,7 +61,10 @@ std::string general_advice(int sys_errno) {
              limit_text(RLIMIT_NOFILE, "RLIMIT_NOFILE", "ulimit -n") + "; close some or raise it.";
     case EFBIG:
       return "A file may not be as large: " +
-             limit_text(RLIMIT_FSIZE, "RLIMIT_FSIZE", "ulimit -f") + ".";
+             limit_text(RLIMIT_FSIZE, "RLIMIT_FSIZE", "ulimit -f") +
+             ", its file system has a limit of its own, and none reaches 2^63 bytes.";
+    case EBADF:
+      return "It was closed, moved from or given away.";
     case ENFILE:
       return "The machine has too many open files: see /proc/sys/fs/file-max.";
     case ENOMEM:
@@ -89,6 +95,22 @@ Error failure(int sys_errno, std::string_view call, std::string tried, Errc code
                      std::strerror(sys_errno) + ".";
   text.append(" ").append(advice);
   return {code, sys_errno, call, std::move(text)};
+}
+
+Error none_could_wait(int waiting_max) {
+  return {Errc::bad_argument,
+          0,
+          {},
+          "cannot listen: waiting_max is " + std::to_string(waiting_max) +
+              "; use 0 or more (the kernel allows what net.core.somaxconn says)."};
+}
+
+Error zero_inside(Errc code, std::string_view verb, std::string_view text) {
+  return {code,
+          0,
+          {},
+          "cannot " + std::string(verb) + " " + shown(cut_to(text, 300)) +
+              ": it holds a zero byte, behind which the kernel would read nothing."};
 }
 
 }  // namespace signalbox::os

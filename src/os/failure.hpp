@@ -26,6 +26,13 @@ std::string general_advice(int sys_errno);
 Error failure(int sys_errno, std::string_view call, std::string tried, Errc code,
               std::string_view advice);
 
+// Of a text that holds a zero byte, where the kernel would stop reading it and do something else:
+// "cannot <verb> <text>: ...".
+Error zero_inside(Errc code, std::string_view verb, std::string_view text);
+
+// Of a listener that was told to let fewer than no clients wait, which listen(2) takes for many.
+Error none_could_wait(int waiting_max);
+
 // Makes a call again that a signal handler interrupted: for calls that nobody waits in, so that an
 // interruption is not worth telling.
 template <class Call>

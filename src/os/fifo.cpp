@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/text.hpp"
 #include "os/failure.hpp"
 #include "os/readiness.hpp"
 
@@ -51,6 +52,7 @@ Error no_fifo(const std::string& path) {
 }
 
 Result<Fd> open_end(const std::string& path, int access, const char* purpose) {
+  if (holds_zero(path)) return std::unexpected(zero_inside(Errc::bad_name, "open FIFO", path));
   Fd end(retried([&] { return ::open(path.c_str(), access | O_NONBLOCK | O_CLOEXEC); }));
   if (!end.is_open()) {
     return std::unexpected(not_done(errno, "open", "open FIFO " + path + " for " + purpose));
@@ -84,6 +86,7 @@ void drain(const Fd& watch) noexcept {
 }  // namespace
 
 Result<void> Fifo::create(const std::string& path, unsigned mode) {
+  if (holds_zero(path)) return std::unexpected(zero_inside(Errc::bad_name, "make FIFO", path));
   if (::mkfifo(path.c_str(), mode) != 0) {
     return std::unexpected(not_done(errno, "mkfifo", "make FIFO " + path));
   }
@@ -140,6 +143,7 @@ Result<PipeWriter> Fifo::open_writer(const std::string& path, Deadline deadline,
 }
 
 Result<void> Fifo::unlink(const std::string& path) {
+  if (holds_zero(path)) return std::unexpected(zero_inside(Errc::bad_name, "remove FIFO", path));
   struct stat st{};
   if (::lstat(path.c_str(), &st) == 0 && !S_ISFIFO(st.st_mode)) {
     return std::unexpected(no_fifo(path));

@@ -108,6 +108,18 @@ TEST(Fifo, ModeAndRefusals) {
   EXPECT_EQ(Fifo::unlink(path).error().code, Errc::not_found);
 }
 
+TEST(Fifo, AZeroByteEndsNoPath) {
+  const test::OwnDirectory directory;
+  const std::string cut = directory / std::string("fifo\0x", 6);
+  EXPECT_EQ(Fifo::create(cut).error().code, Errc::bad_name);
+  must(Fifo::create(directory / "fifo"));
+  EXPECT_EQ(Fifo::try_open_reader(cut).error().code, Errc::bad_name);
+  EXPECT_EQ(Fifo::open_writer(cut, soon()).error().code, Errc::bad_name);
+  const Error refused = Fifo::unlink(cut).error();
+  EXPECT_EQ(refused.code, Errc::bad_name);
+  EXPECT_NE(refused.text.find("fifo\\0x"), std::string::npos) << refused.text;
+}
+
 TEST(Fifo, AWaitEndsWhenTheFileIsRemoved) {
   const test::OwnDirectory directory;
   const std::string path = directory / "fifo";

@@ -2,12 +2,15 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstdio>
+#include <optional>
 #include <string_view>
 
 #include "os/failure.hpp"
@@ -31,6 +34,13 @@ class OwnLink {
   char path_[32];
 };
 
+// " in <path>", for messages; nothing where /proc does not tell.
+std::string in(const Fd& directory) {
+  char path[PATH_MAX];
+  const ssize_t bytes = ::readlink(OwnLink(directory).path(), path, sizeof(path));
+  return bytes <= 0 ? std::string() : " in " + std::string(path, static_cast<std::size_t>(bytes));
+}
+
 FileFacts facts_from(const struct stat& st) noexcept {
   return {.bytes = static_cast<std::uint64_t>(st.st_size),
           // st_blocks counts units of 512 bytes, whatever the file system's own block is: stat(2).
@@ -42,6 +52,50 @@ FileFacts facts_from(const struct stat& st) noexcept {
           .group = st.st_gid,
           .mode = st.st_mode & 07777,
           .is_directory = S_ISDIR(st.st_mode)};
+}
+
+const char* kind_of(mode_t mode) noexcept {
+  if (S_ISDIR(mode)) return "a directory";
+  if (S_ISLNK(mode)) return "a symbolic link";
+  if (S_ISREG(mode)) return "a plain file";
+  if (S_ISFIFO(mode)) return "a named pipe";
+  if (S_ISSOCK(mode)) return "a socket";
+  return "a device";
+}
+
+// What lies where a directory or a file should, instead of an advice to try again: it stays.
+Error wrong_kind(const std::string& tried, const std::string& found, std::string_view kind,
+                 Errc code) {
+  return {code,
+          0,
+          {},
+          "cannot " + tried + ": " + found + " is " + std::string(kind) +
+              ". Move it away if no program needs it, or set SIGNALBOX_DIR to another directory, "
+              "of a tmpfs."};
+}
+
+// The first on the way to a directory that is none, or in which there can be none. Nothing: they
+// are in order, or somebody is removing them.
+std::optional<Error> no_way_to(const std::string& path) {
+  const std::string tried = "create directory " + path;
+  for (std::size_t end = path.find('/', 1); end != std::string::npos;
+       end = path.find('/', end + 1)) {
+    const std::string part = path.substr(0, end);
+    struct stat st{};
+    if (::lstat(part.c_str(), &st) != 0) return {};
+    if (S_ISLNK(st.st_mode) && ::stat(part.c_str(), &st) != 0) {
+      return wrong_kind(tried, part, "a symbolic link to nowhere", Errc::bad_argument);
+    }
+    if (!S_ISDIR(st.st_mode)) {
+      return wrong_kind(tried, part, kind_of(st.st_mode), Errc::bad_argument);
+    }
+  }
+  // Where nobody makes files, it says that the name does not exist.
+  const std::string parent = path.substr(0, path.rfind('/'));
+  struct statfs system{};
+  if (::statfs(parent.c_str(), &system) != 0 || system.f_type != PROC_SUPER_MAGIC) return {};
+  return wrong_kind(tried, parent, "the kernel's, who lets nobody make files in it",
+                    Errc::bad_argument);
 }
 
 // For a refusal: whose directory it is and who asks. Looks for the nearest parent one may look at.
@@ -81,6 +135,9 @@ Result<void> make_directories(const std::string& path, const Rights& rights) {
       }
     } else if (errno != EEXIST) {
       const int refused = errno;
+      if (refused == ENOTDIR || refused == ENOENT) {
+        if (auto wrong = no_way_to(part)) return std::unexpected(std::move(*wrong));
+      }
       return std::unexpected(
           failure(refused, "mkdir", "create directory " + part + owners(refused, part)));
     }
@@ -93,6 +150,12 @@ Result<Fd> open_directory(const std::string& path) {
       [&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW); });
   if (fd < 0) {
     const int refused = errno;
+    struct stat st{};
+    if ((refused == ENOTDIR || refused == ELOOP) && ::lstat(path.c_str(), &st) == 0 &&
+        !S_ISDIR(st.st_mode)) {
+      return std::unexpected(
+          wrong_kind("open directory " + path, "it", kind_of(st.st_mode), Errc::damaged));
+    }
     return std::unexpected(
         failure(refused, "open", "open directory " + path + owners(refused, path)));
   }
@@ -104,8 +167,15 @@ Result<Fd> open_file(const Fd& directory, const std::string& name, Access access
   const int fd = retried([&] {
     return ::openat(directory.get(), name.c_str(), mode | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   });
-  if (fd < 0) return std::unexpected(failure(errno, "openat", "open file " + name));
-  return Fd(fd);
+  if (fd >= 0) return Fd(fd);
+  const int refused = errno;
+  struct stat st{};
+  if ((refused == EISDIR || refused == ELOOP || refused == ENXIO) &&
+      ::fstatat(directory.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0) {
+    return std::unexpected(
+        wrong_kind("open file " + name + in(directory), "it", kind_of(st.st_mode), Errc::damaged));
+  }
+  return std::unexpected(failure(refused, "openat", "open file " + name));
 }
 
 Result<Fd> reopen(const Fd& file) {

@@ -40,7 +40,7 @@ long map(int file, std::size_t bytes, int protection, int flags, std::uint64_t o
 }
 
 long reserve(int file, std::uint64_t bytes) noexcept {
-  if (is_over_file_limit(bytes)) return -EFBIG;
+  if (bytes > INT64_MAX || is_over_file_limit(bytes)) return -EFBIG;
   int refused = 0;
   do {
     refused = ::posix_fallocate(file, 0, static_cast<off_t>(bytes));

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/text.hpp"
 #include "os/failure.hpp"
 #include "os/file.hpp"
 
@@ -54,6 +55,7 @@ using signalbox::detail::or_out_of_memory;
 
 Result<MappedFile> MappedFile::not_opened(long refused, const std::string& path) noexcept {
   return or_out_of_memory([&]() -> Result<MappedFile> {
+    if (holds_zero(path)) return std::unexpected(zero_inside(Errc::bad_name, "open file", path));
     return std::unexpected(refusal(static_cast<int>(-refused), "open", "open", path));
   });
 }
@@ -67,6 +69,9 @@ Result<MappedFile> MappedFile::not_mapped(Fd /*file*/, long refused, std::uint64
 Result<MappedFile> MappedFile::create(const std::string& path, std::uint64_t bytes, unsigned mode,
                                       const MapOptions& options) {
   return or_out_of_memory([&]() -> Result<MappedFile> {
+    if (holds_zero(path)) {
+      return std::unexpected(zero_inside(Errc::bad_name, "create file", path));
+    }
     constexpr int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
     Fd fd(retried([&] { return ::open(path.c_str(), flags, mode); }));
     if (!fd.is_open()) return std::unexpected(refusal(errno, "open", "create", path));

@@ -68,6 +68,21 @@ TEST_F(MappedFileTest, RefusalsNameTheFile) {
   EXPECT_EQ(MappedFile::open(path, {}).error().code, Errc::bad_argument) << "empty";
   EXPECT_EQ(MappedFile::create(path, 1, 0600, {}).error().code, Errc::already_exists);
   EXPECT_EQ(MappedFile::open(folder, {}).error().code, Errc::not_supported);
+  const std::string cut = path + std::string("\0x", 2);
+  EXPECT_EQ(MappedFile::open(cut, {}).error().code, Errc::bad_name);
+  std::filesystem::remove(path);
+  EXPECT_EQ(MappedFile::create(cut, 1, 0600, {}).error().code, Errc::bad_name);
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST_F(MappedFileTest, NoFileHasTwoToThe63Bytes) {
+  for (const std::uint64_t bytes : {1ULL << 63U, ~0ULL}) {
+    const Error refused = MappedFile::create(path, bytes, 0600, {}).error();
+    EXPECT_EQ(refused.code, Errc::too_large) << refused.text;
+    EXPECT_FALSE(std::filesystem::exists(path));
+  }
+  auto made = MappedFile::create(path, 1, 0600, {}).value();
+  EXPECT_EQ(made.resize(1ULL << 63U).error().code, Errc::too_large);
 }
 
 TEST_F(MappedFileTest, AFailedCreateLeavesNoFile) {

@@ -68,6 +68,7 @@ Result<MemoryFile> MemoryFile::reserve_after(long refused, Fd memory, const char
                                              std::uint64_t bytes) noexcept {
   while (refused == kernel::interrupted) refused = kernel::reserve(memory.get(), bytes);
   if (refused == 0) return MemoryFile(std::move(memory));
+  if (refused == -EINVAL && bytes > INT64_MAX) refused = -EFBIG;
   return or_out_of_memory([&]() -> Result<MemoryFile> {
     return std::unexpected(
         failure(static_cast<int>(-refused), "fallocate",

@@ -103,6 +103,15 @@ TEST(MemoryFile, AdoptsOnlyWhatIsSealedAsAskedAndAllThere) {
   EXPECT_EQ(MemoryFile::adopt(std::move(holes), Seals::none).error().code, Errc::damaged);
 }
 
+TEST(MemoryFile, NoneHasTwoToThe63Bytes) {
+  for (const std::uint64_t bytes : {1ULL << 63U, ~0ULL}) {
+    const Error refused = MemoryFile::create("huge", bytes).error();
+    EXPECT_EQ(refused.code, Errc::too_large) << refused.text;
+  }
+  auto made = must(MemoryFile::create("small", 1));
+  EXPECT_EQ(made.resize(1ULL << 63U).error().code, Errc::too_large);
+}
+
 TEST(MemoryFile, ALongNameIsCutAndLimitsAreNamed) {
   must(MemoryFile::create(std::string(5000, 'n'), 1));
   test::Forked poor([] {

@@ -21,9 +21,16 @@ inline timespec absolute(Deadline deadline) noexcept {
   return timespec_of(std::max<std::int64_t>(0, deadline.monotonic_ns()));
 }
 
-// For calls that take a span from now: none is left of a deadline that has passed.
+// What is left until then, for calls that take a span from now: none of a deadline that has passed,
+// however long ago, and INT64_MAX of one that never does. Everybody asks here, since a subtraction
+// of his own overflows for a deadline that lies before all clocks, and then never ends.
+inline std::int64_t remaining_ns(Deadline deadline) noexcept {
+  if (deadline.is_never() || deadline == Deadline::immediate()) return deadline.monotonic_ns();
+  const std::int64_t now = monotonic_now_ns();
+  return deadline.monotonic_ns() <= now ? 0 : deadline.monotonic_ns() - now;
+}
 inline timespec remaining(Deadline deadline) noexcept {
-  return timespec_of(std::max<std::int64_t>(0, deadline.monotonic_ns() - monotonic_now_ns()));
+  return timespec_of(remaining_ns(deadline));
 }
 
 // Waits between looks at something that the kernel offers no sleep on: short at first, so that a

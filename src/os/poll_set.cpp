@@ -9,6 +9,7 @@
 #include <climits>
 
 #include "os/failure.hpp"
+#include "os/monotonic.hpp"
 
 namespace signalbox::os {
 
@@ -34,14 +35,13 @@ Events told_by_kernel(std::uint32_t told) noexcept {
 // Kernels before 5.11 count in milliseconds; rounding up there keeps a wait from ending early.
 int epoll_until(int epoll, epoll_event* events, int events_max, Deadline deadline) noexcept {
   if (deadline == Deadline::immediate()) return ::epoll_wait(epoll, events, events_max, 0);
-  const std::int64_t left =
-      deadline.is_never() ? -1
-                          : std::max<std::int64_t>(0, deadline.monotonic_ns() - monotonic_now_ns());
-  timespec span{.tv_sec = left / 1'000'000'000, .tv_nsec = static_cast<long>(left % 1'000'000'000)};
-  const int ready = ::epoll_pwait2(epoll, events, events_max, left < 0 ? nullptr : &span, nullptr);
+  const std::int64_t left = remaining_ns(deadline);
+  const timespec span = timespec_of(left);
+  const int ready =
+      ::epoll_pwait2(epoll, events, events_max, deadline.is_never() ? nullptr : &span, nullptr);
   if (ready >= 0 || errno != ENOSYS) return ready;
   const std::int64_t ms =
-      left < 0 ? -1 : std::min<std::int64_t>((left + kNsPerMs - 1) / kNsPerMs, INT_MAX);
+      deadline.is_never() ? -1 : std::min<std::int64_t>((left + kNsPerMs - 1) / kNsPerMs, INT_MAX);
   return ::epoll_wait(epoll, events, events_max, static_cast<int>(ms));
 }
 

@@ -1,9 +1,11 @@
 // posix_name.hpp: what POSIX semaphores and queues may be called.
 //
-//   Threads  any     Crash  nothing to lose     Fork  safe     Limits  the kernel's: 250 bytes
+//   Threads  any     Crash  nothing to lose     Fork  safe     Limits  the kernel's
 #pragma once
 
 #include <string>
+
+#include "base/text.hpp"
 
 namespace signalbox::os {
 
@@ -11,7 +13,7 @@ namespace signalbox::os {
 // some that are not like this for others. Whether it is too long, the kernel says.
 inline bool is_posix_name(const std::string& name) noexcept {
   return name.size() > 1 && name.front() == '/' && name.find('/', 1) == std::string::npos &&
-         name.find('\0') == std::string::npos;
+         !holds_zero(name);
 }
 
 }  // namespace signalbox::os

@@ -47,8 +47,7 @@ mq_attr attributes(const PosixQueueOptions& options) {
 // A message that somebody else was quicker to take makes the caller come back.
 bool sleep_until(const Fd& queue, short ready, Deadline deadline, OnSignal on_signal) noexcept {
   for (;;) {
-    timespec span{};
-    if (!deadline.is_never()) span = remaining(deadline);
+    const timespec span = remaining(deadline);
     pollfd on{.fd = queue.get(), .events = ready, .revents = 0};
     const int count = ::ppoll(&on, 1, deadline.is_never() ? nullptr : &span, nullptr);
     if (count > 0) return true;

@@ -44,7 +44,7 @@ Error use_error(int sys_errno, std::string_view call) noexcept {
 }
 
 constexpr std::string_view kNames =
-    "A name is a slash and 1 to 250 bytes without another, such as \"/printer\".";
+    "A name is a slash and 1 to 251 bytes without another, such as \"/printer\".";
 
 // Refused before the C library sees it, which takes some of these for other names.
 Error bad_name_error(std::string_view verb, const std::string& name) noexcept {

@@ -62,7 +62,7 @@ TEST_F(NamedSemaphoreTest, AnUnlinkedOneGoesOnBesideItsSuccessor) {
 
 TEST_F(NamedSemaphoreTest, RefusesBadNamesAndCounts) {
   for (const std::string& name : {std::string(), std::string("/"), std::string("plain"),
-                                  std::string("/a/b"), "/" + std::string(300, 'x')}) {
+                                  std::string("/a/b"), "/" + std::string(252, 'x')}) {
     EXPECT_EQ(NamedSemaphore::create(name, 1).error().code, Errc::bad_name) << name;
     EXPECT_EQ(NamedSemaphore::open(name).error().code, Errc::bad_name) << name;
     EXPECT_FALSE(NamedSemaphore::unlink(name)) << name;
@@ -72,6 +72,12 @@ TEST_F(NamedSemaphoreTest, RefusesBadNamesAndCounts) {
   EXPECT_EQ(made.error().code, Errc::out_of_range);
   EXPECT_EQ(made.error().sys_errno, EINVAL);
   EXPECT_EQ(NamedSemaphore::open(name_).error().code, Errc::not_found) << "it left one behind";
+}
+
+TEST_F(NamedSemaphoreTest, TheLongestNameIsTheOneThatTheCardTells) {
+  const std::string longest = name_ + std::string(252 - name_.size(), 'x');
+  ASSERT_TRUE(NamedSemaphore::create(longest, 1));
+  EXPECT_TRUE(NamedSemaphore::unlink(longest));
 }
 
 TEST_F(NamedSemaphoreTest, TheUmaskTakesNothingAndAddsNothing) {

@@ -1,23 +1,12 @@
 #include "os/readiness.hpp"
 
-#include <algorithm>
-#include <cstdint>
 #include <ctime>
 #include <string>
 #include <vector>
 
+#include "os/monotonic.hpp"
+
 namespace signalbox::os {
-
-namespace {
-
-// What is left until then, for ppoll(2).
-timespec left_until(Deadline deadline) noexcept {
-  if (deadline.is_never() || deadline == Deadline::immediate()) return {};
-  const std::int64_t ns = std::max<std::int64_t>(0, deadline.monotonic_ns() - monotonic_now_ns());
-  return {.tv_sec = ns / 1'000'000'000, .tv_nsec = static_cast<long>(ns % 1'000'000'000)};
-}
-
-}  // namespace
 
 Readiness wait_until_ready(int fd, short events, Deadline deadline, OnSignal on_signal) noexcept {
   if (fd < 0) {  // which poll(2) would pass over, and sleep
@@ -26,7 +15,7 @@ Readiness wait_until_ready(int fd, short events, Deadline deadline, OnSignal on_
   }
   pollfd polled{.fd = fd, .events = events, .revents = 0};
   for (;;) {
-    const timespec left = left_until(deadline);
+    const timespec left = remaining(deadline);
     const int ready = ::ppoll(&polled, 1, deadline.is_never() ? nullptr : &left, nullptr);
     // A descriptor that is not open at all must not be tried for ever.
     if (ready > 0 && (polled.revents & POLLNVAL) == 0) return Readiness::ready;
@@ -42,7 +31,7 @@ void wait_readable(std::span<Readable> entries, Deadline deadline) {
   polled.reserve(entries.size());
   for (const Readable& entry : entries) polled.push_back({entry.fd, POLLIN, 0});
   for (;;) {
-    const timespec left = left_until(deadline);
+    const timespec left = remaining(deadline);
     const int ready =
         ::ppoll(polled.data(), polled.size(), deadline.is_never() ? nullptr : &left, nullptr);
     if (ready < 0 && errno == EINTR && !deadline.passed()) continue;

@@ -33,14 +33,17 @@ class KernelOps {
     }
     sembuf* to = at_;
     for (const SemOp& op : ops) {
+      has_no_step_ |= op.is_no_step;
       const short undo = op.undo ? SEM_UNDO : 0;
       *to++ = {
           .sem_num = op.index, .sem_op = op.delta, .sem_flg = static_cast<short>(flags | undo)};
     }
   }
   sembuf* data() noexcept { return at_; }  // null: no memory
+  bool has_no_step() const noexcept { return has_no_step_; }
 
  private:
+  bool has_no_step_ = false;
   sembuf few_[512];  // filled in only as far as it is used
   std::unique_ptr<sembuf[]> many_;
   sembuf* at_ = few_;
@@ -173,15 +176,15 @@ Result<SemaphoreSet> SemaphoreSet::attach(int id) {
 
 Result<void> SemaphoreSet::apply_after(long refused, std::span<const SemOp> ops, Deadline deadline,
                                        OnSignal on_signal) {
-  const bool was_made = ops.size() == 1 && deadline.is_never();
+  const bool was_made = ops.size() == 1 && deadline.is_never() && !ops.front().is_no_step;
   if (was_made && (refused != -EINTR || on_signal == OnSignal::give_up)) {
     return std::unexpected(set_operation_error(static_cast<int>(-refused), id_, ops));
   }
   KernelOps kernel_ops(ops, 0);
   if (kernel_ops.data() == nullptr) return std::unexpected(detail::out_of_memory());
+  if (kernel_ops.has_no_step()) return std::unexpected(no_step_error(id_, ops));
   for (;;) {
-    timespec span{};
-    if (!deadline.is_never()) span = remaining(deadline);
+    const timespec span = remaining(deadline);
     const timespec* const limit = deadline.is_never() ? nullptr : &span;
     // The kernel knows spans only, and never goes on after a signal by itself.
     if (::semtimedop(id_, kernel_ops.data(), ops.size(), limit) == 0) return {};
@@ -195,6 +198,7 @@ Result<void> SemaphoreSet::apply_after(long refused, std::span<const SemOp> ops,
 Result<bool> SemaphoreSet::try_apply(std::span<const SemOp> ops) {
   KernelOps kernel_ops(ops, IPC_NOWAIT);
   if (kernel_ops.data() == nullptr) return std::unexpected(detail::out_of_memory());
+  if (kernel_ops.has_no_step()) return std::unexpected(no_step_error(id_, ops));
   if (::semop(id_, kernel_ops.data(), ops.size()) == 0) return true;
   if (errno == EAGAIN) return false;
   Error error = set_operation_error(errno, id_, ops);

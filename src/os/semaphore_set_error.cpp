@@ -48,7 +48,11 @@ std::string why_not_that_many(SysvKey key, std::int64_t count) {
          " (SEMMSL, the first number of /proc/sys/kernel/sem).";
 }
 
-Error gone(int sys_errno, std::string_view call, std::string tried) {
+Error gone(int id, int sys_errno, std::string_view call, std::string tried) {
+  if (id < 0) {
+    return failure(sys_errno, call, std::move(tried), Errc::closed,
+                   "This handle is empty: it was moved from.");
+  }
   return failure(sys_errno, call, std::move(tried), Errc::removed,
                  "The set is gone: somebody removed it. Open or create it again.");
 }
@@ -69,18 +73,22 @@ std::string which_index(int id, std::span<const SemOp> ops) {
   return "An index is past the set's last semaphore: they are numbered from 0.";
 }
 
+std::string tried_operations(int id, std::span<const SemOp> ops) {
+  return "apply " + std::to_string(ops.size()) + " operations to semaphore set " +
+         std::to_string(id);
+}
+
 Error operation_failure(int sys_errno, int id, std::span<const SemOp> ops) {
-  std::string tried =
-      "apply " + std::to_string(ops.size()) + " operations to semaphore set " + std::to_string(id);
+  std::string tried = tried_operations(id, ops);
   const std::string_view call = "semtimedop";
   switch (sys_errno) {
     case EAGAIN:
       return failure(sys_errno, call, std::move(tried), Errc::timed_out,
                      "The deadline passed before all of them were possible; nothing changed.");
     case EIDRM:
-      return gone(sys_errno, call, std::move(tried));
+      return gone(id, sys_errno, call, std::move(tried));
     case EINVAL:
-      if (!ops.empty()) return gone(sys_errno, call, std::move(tried));
+      if (!ops.empty()) return gone(id, sys_errno, call, std::move(tried));
       return failure(sys_errno, call, std::move(tried), Errc::bad_argument, "Give at least one.");
     case E2BIG:
       return failure(sys_errno, call, std::move(tried), Errc::too_large,
@@ -146,6 +154,17 @@ Error set_operation_error(int sys_errno, int id, std::span<const SemOp> ops) noe
                            [&] { return operation_failure(sys_errno, id, ops); });
 }
 
+Error no_step_error(int id, std::span<const SemOp> ops) noexcept {
+  return detail::explained(Errc::bad_argument, [&] {
+    return Error{Errc::bad_argument,
+                 0,
+                 {},
+                 "cannot " + tried_operations(id, ops) +
+                     ": one takes or gives fewer than one unit. take() and give() have counts from "
+                     "1 to 32767; until_zero() waits for zero."};
+  });
+}
+
 Error set_control_error(int sys_errno, const SetControl& control) noexcept {
   return detail::explained(code_of(sys_errno), [&] {
     std::string tried =
@@ -153,10 +172,10 @@ Error set_control_error(int sys_errno, const SetControl& control) noexcept {
     const std::string_view call = "semctl";
     switch (sys_errno) {
       case EIDRM:
-        return gone(sys_errno, call, std::move(tried));
+        return gone(control.id, sys_errno, call, std::move(tried));
       case EINVAL: {
         const long size = size_of_set(control.id);
-        if (size < 0) return gone(sys_errno, call, std::move(tried));
+        if (size < 0) return gone(control.id, sys_errno, call, std::move(tried));
         if (control.index < size) break;
         return failure(sys_errno, call, std::move(tried), Errc::out_of_range,
                        "Semaphore " + std::to_string(control.index) +

@@ -58,7 +58,8 @@ TEST_F(SemaphoreSetTest, AppliesAllAsOneStepWithAndWithoutDeadline) {
     std::vector<SemOp> ops;
     ops.reserve(4);
     for (std::uint16_t i = 0; i < 4; ++i)
-      ops.push_back(undo_on_exit(give(i, static_cast<std::int16_t>(i * i))));
+      ops.push_back(i == 0 ? until_zero(0)
+                           : undo_on_exit(give(i, static_cast<std::int16_t>(i * i))));
     ASSERT_TRUE(set().apply(ops, deadline));
     EXPECT_EQ(values(), (Values{0, 1, 4, 9}));
     TearDown();
@@ -78,13 +79,41 @@ TEST_F(SemaphoreSetTest, RefusesWhatTheKernelRefusesAndChangesNothing) {
     EXPECT_EQ(tried.error().code, code);
     EXPECT_EQ(values(), (Values{1, 0}));
   };
-  const std::vector<SemOp> many(semaphore_limits().value().operations_max + 1, give(0, 0));
+  const std::vector<SemOp> many(semaphore_limits().value().operations_max + 1, give(1));
   refused(many, Errc::too_large, E2BIG, "SEMOPM");
   refused(std::vector<SemOp>(1024, give(1)), Errc::too_large, E2BIG, "SEMOPM");
   refused(std::array{give(0), give(2)}, Errc::out_of_range, EFBIG, "Semaphore 2");
   refused(std::array{give(0xffff)}, Errc::out_of_range, EFBIG, "65535");
   refused(std::array{give(1), give(0, 32767)}, Errc::out_of_range, ERANGE, "SEMVMX");
   refused({}, Errc::bad_argument, EINVAL, "at least one");
+}
+
+// Of none the kernel would wait for zero, of fewer do the opposite.
+TEST_F(SemaphoreSetTest, TakesAndGivesAtLeastOneUnit) {
+  make({3, 0});
+  for (const std::int16_t count : std::initializer_list<std::int16_t>{0, -2, INT16_MIN}) {
+    for (const SemOp op : {take(0, count), give(0, count), undo_on_exit(take(1, count))}) {
+      for (const Deadline deadline : {Deadline::immediate(), Deadline::never(), watchdog()}) {
+        EXPECT_EQ(set().apply({op}, deadline).error().code, Errc::bad_argument);
+        EXPECT_EQ(set().apply({give(1), op}, deadline).error().code, Errc::bad_argument);
+      }
+      const auto tried = set().try_apply({op});
+      ASSERT_FALSE(tried);
+      EXPECT_NE(tried.error().text.find("until_zero()"), std::string::npos) << tried.error().text;
+    }
+  }
+  EXPECT_EQ(values(), (Values{3, 0}));
+}
+
+TEST_F(SemaphoreSetTest, AnEmptyHandleSaysSo) {
+  make({1});
+  const SemaphoreSet moved = std::move(set());
+  EXPECT_EQ(set().apply({take(0)}, Deadline::never()).error().code, Errc::closed);
+  EXPECT_EQ(set().try_apply({take(0)}).error().code, Errc::closed);
+  EXPECT_EQ(set().values().error().code, Errc::closed);
+  EXPECT_EQ(set().set_value(0, 1).error().code, Errc::closed);
+  EXPECT_EQ(set().remove().error().code, Errc::closed);
+  ::semctl(moved.id(), 0, IPC_RMID);
 }
 
 TEST_F(SemaphoreSetTest, TryAnswersFalseWhereItWouldSleepAndChangesNothing) {

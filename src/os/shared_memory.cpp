@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <climits>
 
+#include "base/text.hpp"
 #include "os/failure.hpp"
 #include "os/file.hpp"
 
@@ -55,16 +56,16 @@ std::string advice_for(int refused, const Path& path) {
 [[gnu::cold]] Error refusal_of_name(std::string_view name) {
   const std::string_view rest = name.starts_with('/') ? name.substr(1) : name;
   const auto refuse = [&](int like, const std::string& why) {
-    return Error{Errc::bad_name, like, "shm_open",
-                 "cannot use \"" + std::string(name.substr(0, 300)) +
-                     "\" as the name of shared memory: " + why};
+    return Error{
+        Errc::bad_name, like, "shm_open",
+        "cannot use \"" + shown(cut_to(name, 300)) + "\" as the name of shared memory: " + why};
   };
   if (rest.empty()) return refuse(EINVAL, "it is empty.");
   if (rest == "." || rest == "..") return refuse(EINVAL, "it is a directory.");
   if (rest.find('/') != std::string_view::npos) {
     return refuse(EINVAL, "it may begin with a slash, and has no other: there are no folders.");
   }
-  if (rest.find('\0') != std::string_view::npos) return refuse(EINVAL, "it has a zero byte.");
+  if (holds_zero(rest)) return refuse(EINVAL, "it has a zero byte.");
   return refuse(ENAMETOOLONG, "it has " + std::to_string(rest.size()) + " bytes, and " +
                                   std::to_string(NAME_MAX) + " is the limit.");
 }

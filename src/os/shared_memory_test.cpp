@@ -113,6 +113,15 @@ TEST_F(SharedMemoryTest, BadNamesAreExplained) {
   must(SharedMemory::open(name, Access::read));
 }
 
+TEST_F(SharedMemoryTest, NoneHasTwoToThe63Bytes) {
+  for (const std::uint64_t bytes : {1ULL << 63U, ~0ULL}) {
+    const Error refused = SharedMemory::create(name, bytes).error();
+    EXPECT_EQ(refused.code, Errc::too_large) << refused.text;
+  }
+  auto made = must(SharedMemory::create(name, 1));
+  EXPECT_EQ(made.resize(1ULL << 63U).error().code, Errc::too_large);
+}
+
 TEST_F(SharedMemoryTest, WithoutPermissionOrDescriptors) {
   const auto memory = must(SharedMemory::create(name, 1, {.mode = 0}));
   test::Forked stranger([&] {

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "base/text.hpp"
 #include "os/failure.hpp"
 
 namespace signalbox::os {
@@ -22,6 +23,19 @@ std::vector<char*> pointers_to(std::vector<std::string>& words) {
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   return pointers;
+}
+
+Result<void> refuse_cut(std::span<const std::string> argv, const SpawnOptions& options) {
+  const auto refuse = [&](const std::string& text) -> Result<void> {
+    if (!holds_zero(text)) return {};
+    return std::unexpected(
+        zero_inside(Errc::bad_argument, "start " + shown(argv[0]) + " with", text));
+  };
+  Result<void> all = refuse(options.working_directory);
+  for (const std::string& word : argv) all = all ? refuse(word) : all;
+  if (!options.environment) return all;
+  for (const std::string& word : *options.environment) all = all ? refuse(word) : all;
+  return all;
 }
 
 // Where execvp(3) would look.
@@ -75,6 +89,7 @@ Result<void> SpawnPlan::add(int number, ChildStream stream) {
 
 Result<SpawnPlan> SpawnPlan::make(std::span<const std::string> argv, SpawnOptions options) {
   if (argv.empty() || argv[0].empty()) return std::unexpected(bad("a child: it has no name."));
+  if (auto cut = refuse_cut(argv, options); !cut) return std::unexpected(std::move(cut.error()));
   SpawnPlan plan;
   plan.words.assign(argv.begin(), argv.end());
   plan.programs = places_of(argv[0]);

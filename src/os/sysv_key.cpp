@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "base/text.hpp"
 #include "os/failure.hpp"
 
 namespace signalbox::os {
@@ -14,6 +15,9 @@ Result<SysvKey> SysvKey::of_file(const std::string& path, std::uint8_t project) 
     if (project == 0) {
       return std::unexpected(Error{
           Errc::bad_argument, 0, {}, "cannot " + tried + ": its project is 0; use 1 to 255."});
+    }
+    if (holds_zero(path)) {
+      return std::unexpected(zero_inside(Errc::bad_name, "make a key of file", path));
     }
     errno = 0;  // -1 is a key like any other
     const key_t key = ::ftok(path.c_str(), project);

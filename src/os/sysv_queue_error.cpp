@@ -18,17 +18,21 @@ std::string name_of(SysvKey key) {
   return "message queue " + std::string(digits.data());
 }
 
-Error gone(int sys_errno, std::string_view call, std::string tried) {
+Error gone(int id, int sys_errno, std::string_view call, std::string tried) {
+  if (id < 0) {
+    return failure(sys_errno, call, std::move(tried), Errc::closed,
+                   "This handle is empty: it was moved from.");
+  }
   return failure(sys_errno, call, std::move(tried), Errc::removed,
                  "The queue is gone: somebody removed it. Open or create it again.");
 }
 
 // What sending and receiving have in common.
-Error wait_failure(int sys_errno, std::string_view call, std::string tried) {
+Error wait_failure(int id, int sys_errno, std::string_view call, std::string tried) {
   switch (sys_errno) {
     case EIDRM:
     case EINVAL:
-      return gone(sys_errno, call, std::move(tried));
+      return gone(id, sys_errno, call, std::move(tried));
     case EAGAIN:
       return failure(sys_errno, call, std::move(tried), Errc::timed_out,
                      "The deadline passed and the queue had no room; nothing was queued.");
@@ -102,7 +106,7 @@ Error queue_send_error(int sys_errno, int id, long type, std::size_t bytes) noex
                          " bytes in a message: send less, or raise it with `sysctl "
                          "kernel.msgmax`.");
     }
-    return wait_failure(sys_errno, "msgsnd", std::move(tried));
+    return wait_failure(id, sys_errno, "msgsnd", std::move(tried));
   });
 }
 
@@ -114,7 +118,7 @@ Error queue_receive_error(int sys_errno, int id, std::size_t room) noexcept {
                      "The next message is longer than the buffer of " + std::to_string(room) +
                          " bytes and stays in the queue: give more room, or TooLong::cut_off.");
     }
-    return wait_failure(sys_errno, "msgrcv", std::move(tried));
+    return wait_failure(id, sys_errno, "msgrcv", std::move(tried));
   });
 }
 
@@ -134,7 +138,7 @@ Error queue_control_error(int sys_errno, int id, std::string_view tried_of) noex
     switch (sys_errno) {
       case EIDRM:
       case EINVAL:
-        return gone(sys_errno, "msgctl", std::move(tried));
+        return gone(id, sys_errno, "msgctl", std::move(tried));
       case EACCES:
       case EPERM:
         return failure(sys_errno, "msgctl", std::move(tried), Errc::permission_denied,

@@ -74,6 +74,16 @@ TEST_F(SysvQueueTest, IsCreatedOnceAndOpenedByAll) {
   EXPECT_NE(SysvQueue::open_or_create(other.key()).value().id(), queue().id());
 }
 
+TEST_F(SysvQueueTest, AnEmptyHandleSaysSo) {
+  auto made = SysvQueue::create(SysvKey::private_key()).value();
+  auto moved = std::move(made);
+  std::array<std::byte, 8> room{};
+  EXPECT_EQ(made.send(1, room, Deadline::never()).error().code, Errc::closed);
+  EXPECT_EQ(made.try_receive(room, MessageFilter::any()).error().code, Errc::closed);
+  EXPECT_EQ(made.facts().error().code, Errc::closed);
+  EXPECT_TRUE(moved.remove());
+}
+
 TEST_F(SysvQueueTest, FiltersChooseByType) {
   for (const long type : {3L, 1L, 2L, 1L, 5L}) send(type, "m" + std::to_string(type));
   EXPECT_EQ(receive(MessageFilter::exact(2)), "2:m2");

@@ -7,10 +7,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <climits>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 
+#include "base/text.hpp"
 #include "os/failure.hpp"
 
 namespace signalbox::os {
@@ -26,6 +29,31 @@ Error not_resolved(int refused, int sys_errno, const std::string& tried) {
   return {code, 0, "getaddrinfo",
           "cannot " + tried + ": getaddrinfo says " + ::gai_strerror(refused) +
               ". See resolv.conf(5) for who is asked, and services(5) for names of ports."};
+}
+
+// getaddrinfo(3) takes any number for a port, and cuts it to 16 bits.
+bool is_no_port(std::string_view service) noexcept {
+  const std::size_t digits = service.find_first_not_of("+- \t\n\v\f\r");
+  if (digits == std::string_view::npos) return false;
+  std::uint64_t number = 0;
+  const char* const end = service.data() + service.size();
+  const auto read = std::from_chars(service.data() + digits, end, number);
+  if (read.ptr != end) return false;  // a name, or nothing that getaddrinfo(3) would take
+  return digits != 0 || read.ec != std::errc{} || number > UINT16_MAX;
+}
+
+Result<void> check_service(const std::string& host, const std::string& service) {
+  constexpr std::string_view verb = "find the address of";
+  if (holds_zero(host) || holds_zero(service)) {
+    return std::unexpected(zero_inside(Errc::bad_argument, verb, host + ":" + service));
+  }
+  if (!is_no_port(service)) return {};
+  return std::unexpected(
+      Error{Errc::bad_argument,
+            0,
+            {},
+            "cannot " + std::string(verb) + " " + host + ":" + service +
+                ": a port is a number from 0 to 65535, or a name of services(5)."});
 }
 
 }  // namespace
@@ -80,6 +108,9 @@ Result<std::vector<TcpAddress>> TcpAddress::resolve(const std::string& host,
 
 Result<std::vector<TcpAddress>> resolve_tcp(const std::string& host, const std::string& service,
                                             bool listens) {
+  if (auto named = check_service(host, service); !named) {
+    return std::unexpected(std::move(named.error()));
+  }
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;

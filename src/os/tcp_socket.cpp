@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <climits>
 
 #include "os/byte_stream.hpp"
 #include "os/failure.hpp"
+#include "os/monotonic.hpp"
 #include "os/readiness.hpp"
 #include "os/tcp_calls.hpp"
 
@@ -79,9 +81,8 @@ int result_of(const Fd& socket) noexcept {
 // The deadline of the first of so many that are tried in turn.
 Deadline share_of(Deadline deadline, std::size_t addresses) noexcept {
   if (deadline.is_never() || addresses < 2) return deadline;
-  const std::int64_t now = monotonic_now_ns();
-  const std::int64_t left = std::max<std::int64_t>(0, deadline.monotonic_ns() - now);
-  return Deadline::at_ns(now + left / static_cast<std::int64_t>(addresses));
+  const std::int64_t share = remaining_ns(deadline) / static_cast<std::int64_t>(addresses);
+  return Deadline::after(std::chrono::nanoseconds(share));
 }
 
 int accept_once(const Fd& listener) noexcept {
@@ -191,6 +192,7 @@ namespace {
 
 // What is accepted inherits the options of the listener, and costs no call of its own.
 Result<Fd> listen_at(const TcpAddress& at, const TcpListener::Options& options) {
+  if (options.waiting_max < 0) return std::unexpected(none_could_wait(options.waiting_max));
   auto socket = new_tcp_socket(at);
   if (!socket) return socket;
   auto set = set_tcp_option(*socket, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR");

@@ -120,6 +120,25 @@ TEST(TcpSocket, RefusalsHaveTheirNames) {
   std::byte room[1];
   EXPECT_FALSE(empty);
   EXPECT_EQ(empty.read(room, soon()).error().code, Errc::bad_argument);
+  EXPECT_EQ(TcpListener().accept(soon()).error().code, Errc::bad_argument);
+  EXPECT_EQ(TcpListener().try_accept().error().code, Errc::bad_argument);
+}
+
+// getaddrinfo(3) would take any number, modulo 65536.
+TEST(TcpSocket, APortIsNoLargerThanAPort) {
+  for (const std::string port : {"65536", "99999", "-1", "+80", "99999999999999999999999"}) {
+    const auto listening = TcpListener::listen("127.0.0.1", port);
+    ASSERT_FALSE(listening) << port;
+    EXPECT_EQ(listening.error().code, Errc::bad_argument) << port;
+    EXPECT_NE(listening.error().text.find("0 to 65535"), std::string::npos)
+        << listening.error().text;
+    EXPECT_EQ(TcpStream::connect("127.0.0.1", port, soon()).error().code, Errc::bad_argument);
+  }
+  EXPECT_EQ(must(TcpAddress::resolve("127.0.0.1", "65535"))[0].port(), 65535);
+  EXPECT_EQ(TcpAddress::resolve("127.0.0.1", std::string("80\0x", 4)).error().code,
+            Errc::bad_argument);
+  EXPECT_EQ(TcpListener::listen("127.0.0.1", "0", {.waiting_max = -5}).error().code,
+            Errc::bad_argument);
 }
 
 TEST(TcpSocket, OptionsHoldForWhoIsAcceptedToo) {

@@ -11,6 +11,7 @@
 
 #include "os/failure.hpp"
 #include "os/kernel_setting.hpp"
+#include "os/monotonic.hpp"
 #include "os/readiness.hpp"
 
 namespace signalbox::os {
@@ -56,10 +57,9 @@ Result<int> connect_slowly(const Fd& socket, const UnixName& name, Deadline dead
   int answer = -1;
   int refused = EAGAIN;
   while (!deadline.passed()) {
-    const std::int64_t us =
-        deadline.is_never()
-            ? 0  // none
-            : std::max<std::int64_t>(1, (deadline.monotonic_ns() - monotonic_now_ns()) / 1000);
+    const std::int64_t us = deadline.is_never()
+                                ? 0  // none
+                                : std::max<std::int64_t>(1, remaining_ns(deadline) / 1000);
     const timeval left{.tv_sec = us / 1'000'000, .tv_usec = us % 1'000'000};
     ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &left, sizeof(left));
     answer = ::connect(socket.get(), name.get(), name.bytes);

@@ -16,6 +16,7 @@ int type_of(UnixListener::Kind kind) noexcept {
 }  // namespace
 
 Result<UnixListener> UnixListener::listen(const UnixAddress& at, const Options& options) {
+  if (options.waiting_max < 0) return std::unexpected(none_could_wait(options.waiting_max));
   auto socket = new_unix_socket(type_of(options.kind));
   if (!socket) return std::unexpected(std::move(socket.error()));
   // Nobody can connect before listen(), so whoever can finds the mode that was asked for.

@@ -218,6 +218,8 @@ TEST(UnixListener, RefusalsHaveTheirNames) {
   EXPECT_EQ(listener.try_accept().error().code, Errc::would_block);
   EXPECT_EQ(listener.accept(Deadline::after(1ms)).error().code, Errc::timed_out);
   EXPECT_EQ(listener.try_accept_seqpacket().error().code, Errc::bad_argument);
+  EXPECT_EQ(UnixListener::listen(at, {.waiting_max = -5}).error().code, Errc::bad_argument);
+  EXPECT_EQ(UnixStream().peer().error().code, Errc::bad_argument) << "an empty handle";
   if (::geteuid() != 0) GTEST_SKIP() << "only root can become a stranger";
   ::chmod(directory.path().c_str(), 0711);
   test::Forked stranger([&] {

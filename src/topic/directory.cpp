@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <ctime>
+#include <utility>
 
 #include "os/failure.hpp"
 #include "signalbox/os/futex.hpp"
@@ -58,6 +59,14 @@ Result<TopicDirectory> TopicDirectory::attach(std::string_view topic, const Type
                                               std::string_view domain, Tier tier) {
   auto place = locate(topic, domain);
   if (!place) return std::unexpected(std::move(place.error()));
+  if (tier != Tier::plain && tier != Tier::hardened) {
+    return std::unexpected(Error{Errc::bad_argument,
+                                 0,
+                                 {},
+                                 "cannot open topic \"" + place->name + "\": tier is " +
+                                     std::to_string(std::to_underlying(tier)) +
+                                     ", which is no Tier."});
+  }
   auto parsed = wire::parse_description(type.text);
   if (!parsed) return std::unexpected(std::move(parsed.error()));
   TopicDirectory here;

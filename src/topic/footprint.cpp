@@ -1,6 +1,7 @@
 #include "topic/footprint.hpp"
 
 #include <cstdio>
+#include <utility>
 
 #include "shm/frame_pool.hpp"
 #include "signalbox/footprint.hpp"
@@ -15,6 +16,21 @@ namespace {
 Error bad_option(const std::string& topic, std::string what) {
   return {
       Errc::bad_argument, 0, {}, "cannot publish on topic \"" + topic + "\": " + std::move(what)};
+}
+
+// A number that was cast to a choice may be none of them.
+Result<void> check_choices(const std::string& topic, const PublisherOptions& options) {
+  const auto behind = std::to_underlying(options.when_behind);
+  if (behind > std::to_underlying(WhenBehind::evict)) {
+    return std::unexpected(bad_option(
+        topic, "when_behind is " + std::to_string(behind) + ", which is no WhenBehind."));
+  }
+  const auto wake = std::to_underlying(options.wake);
+  if (wake > std::to_underlying(WakeSleepers::no)) {
+    return std::unexpected(
+        bad_option(topic, "wake is " + std::to_string(wake) + ", which is no WakeSleepers."));
+  }
+  return {};
 }
 
 }  // namespace
@@ -83,7 +99,7 @@ Result<void> check_options(const std::string& topic, const wire::ParsedType& typ
   if (options.grown_tail_bytes_max > wire::size_max) {
     return std::unexpected(bad_option(topic, "grown_tail_bytes_max is over 2^40 bytes."));
   }
-  return {};
+  return check_choices(topic, options);
 }
 
 std::string sum_of(const PublisherPlan& plan, const PublisherOptions& options) {

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/text.hpp"
+
 namespace signalbox::topic {
 
 namespace {
@@ -18,13 +20,13 @@ bool is_name_character(char c) noexcept {
 }
 
 Error bad_name(std::string_view what, std::string_view name, std::string why) {
-  return {Errc::bad_name,
-          0,
-          {},
-          "cannot use " + std::string(what) + " name \"" + std::string(name) +
-              "\": " + std::move(why) +
-              " Names are 1 to 128 letters, digits, '_', '-' and '.'; a topic may have several "
-              "such parts joined by '/'."};
+  return {
+      Errc::bad_name,
+      0,
+      {},
+      "cannot use " + std::string(what) + " name \"" + shown(name) + "\": " + std::move(why) +
+          " Names are 1 to 128 letters, digits, '_', '-' and '.'; that of a topic may have several "
+          "such parts joined by '/', of 128 bytes all together."};
 }
 
 std::string printable(char c) {
@@ -38,7 +40,7 @@ Result<void> check_name(std::string_view what, std::string_view name, bool parts
   if (name.empty()) return std::unexpected(bad_name(what, name, "it is empty."));
   if (name.size() > name_bytes_max) {
     return std::unexpected(
-        bad_name(what, name.substr(0, 40), "it has " + std::to_string(name.size()) + " bytes."));
+        bad_name(what, cut_to(name, 40), "it has " + std::to_string(name.size()) + " bytes."));
   }
   std::size_t part_start = 0;
   for (std::size_t i = 0; i <= name.size(); ++i) {

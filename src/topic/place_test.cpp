@@ -44,6 +44,23 @@ TEST_F(PlaceOfTopic, RefusesNamesThatAreNotNames) {
   EXPECT_FALSE(locate("a", "b/c"));
 }
 
+TEST_F(PlaceOfTopic, SaysThatTheLengthCountsAllParts) {
+  std::string parts = "part";
+  while (parts.size() <= 128) parts += "/part";
+  const auto place = locate(parts, "");
+  ASSERT_FALSE(place);
+  EXPECT_NE(place.error().text.find("128 bytes all together"), std::string::npos)
+      << place.error().text;
+}
+
+TEST_F(PlaceOfTopic, SplitsNoCharacterWhereItCutsAName) {
+  std::string name(39, 'x');
+  for (int i = 0; i < 200; ++i) name += "\xc3\xa4";
+  const auto place = locate(name, "");
+  ASSERT_FALSE(place);
+  EXPECT_EQ(place.error().text.find('\xc3'), std::string::npos) << place.error().text;
+}
+
 TEST_F(PlaceOfTopic, SaysWhichCharacterIsWrong) {
   EXPECT_NE(locate("ab*c", "").error().text.find("column 3 holds '*'"), std::string::npos);
 }

@@ -53,6 +53,14 @@ std::uint64_t in_place_bytes(const wire::ParsedType& type) {
 Result<std::unique_ptr<SubscriberCore>> SubscriberCore::open(std::string_view topic,
                                                              const TypeDescription& type,
                                                              const SubscriberOptions& options) {
+  if (options.spin_max.count() < 0) {
+    return std::unexpected(Error{Errc::bad_argument,
+                                 0,
+                                 {},
+                                 "cannot subscribe to topic \"" + std::string(topic) +
+                                     "\": spin_max is " + std::to_string(options.spin_max.count()) +
+                                     " ns; use 0 or more."});
+  }
   auto directory = topic::TopicDirectory::attach(topic, type, options.domain, options.tier);
   if (!directory) return std::unexpected(std::move(directory.error()));
   const auto alive = directory->count_alive(topic::Role::subscriber);

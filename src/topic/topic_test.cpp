@@ -452,6 +452,14 @@ TEST_F(Topic, BadOptionsAreRefused) {
   EXPECT_EQ(Publisher<Pose>::open("p", {.loans_max = 65}).error().code, Errc::bad_argument);
   EXPECT_EQ(Publisher<Pose>::open("p", {.tail_bytes_max = 1}).error().code, Errc::bad_argument);
   EXPECT_EQ(Publisher<Pose>::open("p!").error().code, Errc::bad_name);
+  EXPECT_EQ(Publisher<Pose>::open("p", {.when_behind = WhenBehind(9)}).error().code,
+            Errc::bad_argument);
+  EXPECT_EQ(Publisher<Pose>::open("p", {.wake = WakeSleepers(9)}).error().code, Errc::bad_argument);
+  EXPECT_EQ(Publisher<Pose>::open("p", {.tier = Tier(9)}).error().code, Errc::bad_argument);
+  EXPECT_EQ(Subscriber<Pose>::open("p", SubscriberOptions{.tier = Tier(9)}).error().code,
+            Errc::bad_argument);
+  EXPECT_EQ(Subscriber<Pose>::open("p", SubscriberOptions{.spin_max = -1ns}).error().code,
+            Errc::bad_argument);
 }
 
 TEST_F(Topic, SubscriberCountFollowsJoinAndLeave) {

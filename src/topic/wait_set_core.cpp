@@ -10,6 +10,11 @@ namespace {
 
 constexpr std::int64_t kPeriodNsMin = 1'000;
 
+// A period may be longer than the clock goes on.
+std::int64_t period_end(std::int64_t now, std::int64_t period_ns) noexcept {
+  return period_ns > INT64_MAX - now ? INT64_MAX : now + period_ns;
+}
+
 Error refuse(Errc code, std::string text) {
   return {code, 0, {}, "cannot watch: " + std::move(text)};
 }
@@ -120,7 +125,7 @@ Result<Watch> WaitSetCore::watch(const Waitable& source, Key key, Events events,
 Result<void> WaitSetCore::begin(Slot& slot) {
   if (slot.period_ns != 0) {
     ++periods_;
-    slot.period_ends_ns = monotonic_now_ns() + slot.period_ns;
+    slot.period_ends_ns = period_end(monotonic_now_ns(), slot.period_ns);
   }
   if (!slot.is_descriptor()) {
     slot.topic->watcher = this;
@@ -384,7 +389,7 @@ void WaitSetCore::note_progress() noexcept {
     const std::uint64_t progress = slot.topic->core->progress();
     if (progress == slot.progress) continue;
     slot.progress = progress;
-    slot.period_ends_ns = now + slot.period_ns;
+    slot.period_ends_ns = period_end(now, slot.period_ns);
   }
 }
 
@@ -405,7 +410,7 @@ void WaitSetCore::collect_quiet() noexcept {
     Slot& slot = slots_[index];
     if (slot.period_ns == 0 || !slot.is_open()) continue;
     if (slot.told == wait_number_) {
-      slot.period_ends_ns = now + slot.period_ns;
+      slot.period_ends_ns = period_end(now, slot.period_ns);
     } else if (now >= slot.period_ends_ns) {
       tell(slot, Events::deadline_missed);
       slot.period_ends_ns += ((now - slot.period_ends_ns) / slot.period_ns + 1) * slot.period_ns;

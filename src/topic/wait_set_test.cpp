@@ -228,6 +228,12 @@ TEST_P(WaitSetTest, MissedPeriodsAreToldOnceEach) {
   EXPECT_EQ(ready[0].events, Events::readable) << "a message that is there was not missed";
 }
 
+TEST_P(WaitSetTest, TheLongestPeriodIsNotMissedAtOnce) {
+  Topic one("one");
+  const Watch watch = must(set_.watch_every(one.in->waitable(), 1, std::chrono::nanoseconds::max()));
+  EXPECT_TRUE(must(set_.wait(Deadline::immediate())).empty());
+}
+
 TEST_P(WaitSetTest, AMessageTakenBetweenTwoWaitsBeginsThePeriodAnew) {
   constexpr auto kPeriod = 300ms;
   Topic one("one");

@@ -12,6 +12,13 @@ PRIVATE_KEY = 0
 """A System V key that nobody else finds: relatives are told the object's id, and attach to it."""
 
 
+def _units(count: int) -> int:
+    """What is taken or given: of none the kernel would wait for zero, of fewer do the opposite."""
+    if count < 1:
+        raise ValueError(f"count is {count}; use 1 or more, or until_zero() to wait for zero")
+    return count
+
+
 class SemOp(NamedTuple):
     """One step on one count: below zero takes, above zero gives, zero waits until it is zero.
 
@@ -25,12 +32,12 @@ class SemOp(NamedTuple):
     @classmethod
     def take(cls, index: int, count: int = 1, *, undo: bool = False) -> Self:
         """Takes so many units, once there are so many."""
-        return cls(index, -count, undo)
+        return cls(index, -_units(count), undo)
 
     @classmethod
     def give(cls, index: int, count: int = 1, *, undo: bool = False) -> Self:
         """Gives so many units."""
-        return cls(index, count, undo)
+        return cls(index, _units(count), undo)
 
     @classmethod
     def until_zero(cls, index: int) -> Self:
@@ -148,7 +155,7 @@ class NamedSemaphore(_core.NamedSemaphore):
     Threads  any number at a time
     Crash    units that the dead took stay taken
     Fork     a child inherits the handle
-    Limits   a count of 0 to 2147483647; names of 1 to 250 bytes with one slash, at the beginning
+    Limits   a count of 0 to 2147483647; names of a slash and 1 to 251 bytes without another
 
         with NamedSemaphore.open_or_create("/printer", 1) as printer:
             with printer.guard():

@@ -3,6 +3,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 
+#include <cstring>
 #include <new>
 
 namespace nb = nanobind;
@@ -12,8 +13,13 @@ namespace {
 
 void raise(const Failure& failure) {
   try {
+    // A name in it, which anybody may have chosen, need not be UTF-8.
+    const char* const what = failure.what();
+    const auto text = nb::steal<nb::object>(
+        PyUnicode_DecodeUTF8(what, static_cast<Py_ssize_t>(std::strlen(what)), "replace"));
+    if (!text.is_valid()) nb::raise_python_error();
     nb::object error = nb::module_::import_("signalbox._errors")
-                           .attr("from_code")(failure.what(), failure.code(), failure.sys_errno());
+                           .attr("from_code")(text, failure.code(), failure.sys_errno());
     PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
   } catch (nb::python_error& other) {
     // Only when memory ran out or the interpreter is going down: that is the news then.

@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "c_name.hpp"
 #include "failure.hpp"
 
 namespace signalbox_python {
@@ -52,12 +53,6 @@ template <class Call>
 void checked(Call&& call) {
   sbx_error error;
   check(call(&error), error);
-}
-
-// A name as C reads it, which would be another one if it held a 0.
-inline const char* c_name(const std::string& name) {
-  if (name.find('\0') == std::string::npos) return name.c_str();
-  throw Failure("bad_name", 0, "cannot use a name that holds a 0 byte");
 }
 
 // What each class has. `Object(Object&)` lets Python's own classes, which stand in front of the

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "bytes.hpp"
+#include "c_name.hpp"
 #include "clock.hpp"
 #include "docs.hpp"
 #include "failure.hpp"
@@ -57,7 +58,7 @@ sbx_publisher_options options_from(const PublisherSettings& settings, const std:
   options.tail_bytes_max = checked<std::uint64_t>(settings.tail_max, topic, "tail_max");
   options.grown_tail_bytes_max =
       checked<std::uint64_t>(settings.grown_tail_max, topic, "grown_tail_max");
-  options.domain = settings.domain ? settings.domain->c_str() : nullptr;
+  options.domain = settings.domain ? c_name(*settings.domain) : nullptr;
   options.when_behind = policy_of(topic, settings.when_behind);
   options.wake = settings.wake ? SBX_WAKE_SLEEPERS_YES : SBX_WAKE_SLEEPERS_NO;
   options.tier = tier_of(topic, settings.tier);
@@ -68,12 +69,13 @@ std::shared_ptr<PublisherHandle> open(const std::string& topic, const std::strin
                                       bool has_fixed_part, const PublisherSettings& settings) {
   const sbx_type type{has_fixed_part ? nullptr : "bytes", description.c_str()};
   const sbx_publisher_options options = options_from(settings, topic);
+  const char* const name = c_name(topic);
   sbx_publisher* raw = nullptr;
   sbx_error error;
   int code;
   {
     nb::gil_scoped_release others_run;
-    code = sbx_publisher_open(topic.c_str(), &type, &options, &raw, &error);
+    code = sbx_publisher_open(name, &type, &options, &raw, &error);
   }
   check(code, error);
   return std::make_shared<PublisherHandle>(topic, raw, options.when_behind == SBX_WHEN_BEHIND_WAIT);

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "c_name.hpp"
 #include "clock.hpp"
 #include "docs.hpp"
 #include "failure.hpp"
@@ -24,15 +25,16 @@ std::shared_ptr<SubscriberHandle> open(const std::string& topic, const std::stri
   sbx_subscriber_options_init(&options);
   options.start = settings.start;
   options.reliable = settings.reliable ? 1 : 0;
-  options.domain = settings.domain ? settings.domain->c_str() : nullptr;
+  options.domain = settings.domain ? c_name(*settings.domain) : nullptr;
   options.spin_max_ns = settings.spin_max_ns;
   options.tier = tier_of(topic, settings.tier);
+  const char* const name = c_name(topic);
   sbx_subscriber* raw = nullptr;
   sbx_error error;
   int code;
   {
     nb::gil_scoped_release others_run;
-    code = sbx_subscriber_open(topic.c_str(), &type, &options, &raw, &error);
+    code = sbx_subscriber_open(name, &type, &options, &raw, &error);
   }
   check(code, error);
   return std::make_shared<SubscriberHandle>(topic, raw);

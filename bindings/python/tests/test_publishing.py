@@ -383,3 +383,20 @@ def test_options_out_of_range(options: dict[str, int]) -> None:
         Publisher("poses", POSE, **options)
     assert refused.value.code == "bad_argument"
     assert next(iter(options)) in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", [Publisher, Subscriber])
+def test_a_name_is_not_cut_at_its_zero(kind: type) -> None:
+    for names in ({"topic": "a\0b"}, {"topic": "a", "domain": "b\0c"}):
+        with pytest.raises(SignalboxError) as caught:
+            kind(names["topic"], POSE, domain=names.get("domain"))
+        assert caught.value.code == "bad_name"
+
+
+def test_a_long_name_of_other_letters_is_refused_as_others_are() -> None:
+    for ascii_letters in range(36, 42):
+        with pytest.raises(SignalboxError) as caught:
+            Publisher("x" * ascii_letters + "ä" * 200, POSE)
+        assert caught.value.code == "bad_name"
+        assert "x" * 36 in str(caught.value)
+        assert "\ufffd" not in str(caught.value)

@@ -75,6 +75,13 @@ def test_tuples_are_operations_and_other_things_are_not(pair: SemaphoreSet) -> N
             pair.apply(wrong)
 
 
+def test_fewer_than_one_unit_is_no_operation(pair: SemaphoreSet) -> None:
+    for count in (0, -2):
+        for make in (SemOp.take, SemOp.give):
+            with pytest.raises(ValueError, match="until_zero"):
+                make(0, count)
+
+
 def test_errors_name_the_limit(pair: SemaphoreSet) -> None:
     with refused("out_of_range"):
         pair.apply(SemOp.give(0, 40000))

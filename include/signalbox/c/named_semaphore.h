@@ -4,7 +4,7 @@
  *   Threads  any number at a time on one handle
  *   Crash    units that the dead took stay taken
  *   Fork     a child inherits the handle
- *   Limits   a count of 0 to 2147483647; names of 1 to 250 bytes; the space of /dev/shm
+ *   Limits   a count of 0 to 2147483647; a slash and 1 to 251 bytes of name; the space of /dev/shm
  *   Polling  not possible
  *
  * A name has one slash, at its beginning: "/printer". signalbox/os/posix_semaphore.hpp says more.

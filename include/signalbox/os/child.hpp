@@ -90,8 +90,8 @@ class Child {
   // Starts the program argv[0], looked for in our PATH unless there is a slash in it; a relative
   // path counts from working_directory. When this answers, the program runs: what goes wrong up to
   // execve() is our error and not the child's exit. Memory is shared until then, not copied.
-  // Errors: not_found, permission_denied, bad_argument (no argv, no program, a bad descriptor),
-  // limit_reached, out_of_memory, system; the text says which step failed.
+  // Errors: not_found, permission_denied, bad_argument (no argv, no program, a bad descriptor,
+  // a zero byte), limit_reached, out_of_memory, system; the text says which step failed.
   static Result<Child> spawn(std::span<const std::string> argv, SpawnOptions options = {});
 
   // Watches a child that this process started and nobody has waited for.
@@ -99,7 +99,8 @@ class Child {
   static Result<Child> watch(int pid);
 
   // How it ended, once: the process is reaped and its number free. Empty: it still runs.
-  // Errors: not_found (taken already, or no child of this process), system. Enters the kernel.
+  // Errors: not_found (taken already, or no child of this process), bad_argument (an empty handle),
+  // system. Enters the kernel.
   Result<std::optional<ChildEnd>> take();
   // As take(), and waits for the end. Errors besides: timed_out, interrupted.
   Result<ChildEnd> wait(Deadline deadline, OnSignal on_signal = OnSignal::go_on);

@@ -29,12 +29,14 @@ class Fifo {
   };
 
   // Makes the file, with exactly this mode whatever the umask is. Errors: already_exists,
-  // not_found (no such directory), permission_denied, no_space, bad_name (too long), system.
+  // not_found (no such directory), permission_denied, no_space, bad_name (too long, or a
+  // zero byte), system.
   static Result<void> create(const std::string& path, unsigned mode = 0600);
 
   // Opens the end for reading at once, also while nobody writes: read() answers 0 then, which
   // cannot be told from the end of the file.
-  // Errors: not_found, permission_denied, limit_reached, bad_argument (it is no FIFO), system.
+  // Errors: not_found, permission_denied, limit_reached, bad_argument (it is no FIFO), bad_name,
+  // system.
   static Result<PipeReader> try_open_reader(const std::string& path, const ReadOptions& options);
   static Result<PipeReader> try_open_reader(const std::string& path) {
     return try_open_reader(path, ReadOptions{});
@@ -54,7 +56,7 @@ class Fifo {
                                         OnSignal on_signal = OnSignal::go_on);
 
   // Removes the file; who has it open goes on. Errors: not_found, permission_denied, bad_argument
-  // (it is no FIFO).
+  // (it is no FIFO), bad_name.
   static Result<void> unlink(const std::string& path);
 };
 

@@ -25,11 +25,14 @@ class MappedFile {
  public:
   // All of an existing file from options.offset on, as long as it is now. A private mapping that is
   // written needs reading rights only. Links are followed. Errors: not_found, permission_denied,
-  // limit_reached (descriptors), and those of Mapping::map(); an empty file is a bad_argument.
+  // limit_reached (descriptors), bad_name (a zero byte), and those of Mapping::map(); an empty file
+  // is a bad_argument.
   static Result<MappedFile> open(const std::string& path, const MapOptions& options) {
     const bool is_written = options.access == Access::read_write && !options.is_private;
     const int flags = is_written ? kernel::open_to_write : kernel::open_to_read;
-    long file = 0;
+    long file = -1;
+    if (path.contains('\0')) [[unlikely]]
+      return not_opened(file, path);
     while ((file = kernel::open_path(path.c_str(), flags)) < 0) [[unlikely]] {
       if (file != kernel::interrupted) return not_opened(file, path);
     }
@@ -44,7 +47,7 @@ class MappedFile {
   // A new file, zeroed, every byte reserved, of exactly this mode whatever the umask is; mapped for
   // reading and writing whatever options.access says. It is removed by unlink(2) only, and on an
   // error here. Errors: already_exists, no_space, too_large (RLIMIT_FSIZE), permission_denied,
-  // limit_reached, and those of Mapping::map().
+  // limit_reached, bad_name, and those of Mapping::map().
   static Result<MappedFile> create(const std::string& path, std::uint64_t bytes, unsigned mode,
                                    const MapOptions& options);
 

@@ -4,7 +4,7 @@
 //   Threads   any number at a time, also on one handle
 //   Crash     units that the dead took stay taken: see signalbox/semaphore.hpp for more
 //   Fork      a child inherits the handle
-//   Limits    a count of 0 to 2147483647; names of 1 to 250 bytes; the space of /dev/shm
+//   Limits    a count of 0 to 2147483647; a slash and 1 to 251 bytes of name; the space of /dev/shm
 //   Pollable  no: in a WaitSet use an event descriptor in its semaphore mode
 //   Manual    sem_overview(7)
 #pragma once

@@ -28,13 +28,18 @@ struct SemOp {
   std::uint16_t index;
   std::int16_t delta;
   bool undo = false;
+  bool is_no_step = false;  // take() or give() of fewer than one unit, which apply() refuses
 };
 
+// `count` is 1 to 32767.
 constexpr SemOp take(std::uint16_t index, std::int16_t count = 1) noexcept {
-  return {.index = index, .delta = static_cast<std::int16_t>(-count)};
+  return {.index = index,
+          .delta = static_cast<std::int16_t>(-count),
+          .undo = false,
+          .is_no_step = count < 1};
 }
 constexpr SemOp give(std::uint16_t index, std::int16_t count = 1) noexcept {
-  return {.index = index, .delta = count};
+  return {.index = index, .delta = count, .undo = false, .is_no_step = count < 1};
 }
 constexpr SemOp until_zero(std::uint16_t index) noexcept { return {.index = index, .delta = 0}; }
 // The kernel reverts it when this process ends in whatever way. It cuts an undo that would lead
@@ -66,7 +71,8 @@ struct SemaphoreLimits {
 };
 
 // Every call enters the kernel once unless it says otherwise. Besides the errors named there is
-// permission_denied everywhere, and `removed` in every call on a set that is gone.
+// permission_denied everywhere, `removed` in every call on a set that is gone, and `closed` in
+// every call on an empty handle.
 class SemaphoreSet {
  public:
   // Makes a new set with these counts.
@@ -99,12 +105,13 @@ class SemaphoreSet {
 
   // Performs all operations in order as one step, sleeping until that is possible.
   // Errors: timed_out, interrupted (if so asked), removed, out_of_range (an index, or a count that
-  // would leave 0 to 32767), too_large (more than SEMOPM operations), bad_argument (none),
-  // no_space and out_of_memory (for what is to be undone). Whatever the error, nothing changed.
+  // would leave 0 to 32767), too_large (more than SEMOPM operations), bad_argument (none,
+  // or one that takes or gives fewer than one unit), no_space and out_of_memory (for what is to be
+  // undone). Whatever the error, nothing changed.
   Result<void> apply(std::span<const SemOp> ops, Deadline deadline,
                      OnSignal on_signal = OnSignal::go_on) {
     long done = kernel::not_made;
-    if (ops.size() == 1 && deadline.is_never()) {
+    if (ops.size() == 1 && deadline.is_never() && !ops.front().is_no_step) {
       const auto only = kernel_form(ops.front());
       done = kernel::enter(kernel::KernelCall::semop, id_, kernel::address_of(&only), 1);
     }

@@ -23,7 +23,8 @@ class SysvKey {
   static constexpr SysvKey private_key() noexcept { return SysvKey(0); }
   // As ftok(3): from a file that exists and a project number of 1 to 255. It keeps 16 bits of the
   // file's number and 8 of its device's, so two files may give the same key, and a file that is
-  // replaced gives another. Errors: not_found, permission_denied, bad_argument (project 0).
+  // replaced gives another. Errors: not_found, permission_denied, bad_argument (project 0),
+  // bad_name (a zero byte).
   static Result<SysvKey> of_file(const std::string& path, std::uint8_t project);
 
   constexpr std::int32_t value() const noexcept { return key_; }

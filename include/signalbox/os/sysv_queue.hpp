@@ -85,7 +85,8 @@ struct SysvQueueLimits {
 };
 
 // Every call enters the kernel once unless it says otherwise. Besides the errors named there is
-// permission_denied everywhere, and `removed` in every call on a queue that is gone.
+// permission_denied everywhere, `removed` in every call on a queue that is gone, and `closed` in
+// every call on an empty handle.
 //
 // Deadlines: the kernel lets one wait for ever or not at all. A send() or receive() with
 // Deadline::never() sleeps in the kernel and costs nothing meanwhile. With any other deadline it

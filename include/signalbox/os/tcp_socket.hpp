@@ -35,8 +35,8 @@ class TcpAddress {
  public:
   // All that a name stands for, in the order in which they should be tried. "127.0.0.1" and "::1"
   // ask nobody; a name may ask a server, and takes as long as resolv.conf(5) says. `service` is a
-  // number or a name of services(5). Errors: not_found (no such name), would_block (the server did
-  // not answer; try again), bad_argument (service), out_of_memory, system.
+  // number up to 65535 or a name of services(5). Errors: not_found (no such name), would_block (the
+  // server did not answer; try again), bad_argument (service), out_of_memory, system.
   static Result<std::vector<TcpAddress>> resolve(const std::string& host,
                                                  const std::string& service);
   bool is_v6() const noexcept;
@@ -155,7 +155,7 @@ class TcpListener {
   struct Options {
     // Several listeners, also of several processes of one user, share the port and the connections.
     bool reuse_port = false;
-    int waiting_max = 128;  // who wait to be accepted
+    int waiting_max = 128;  // who wait to be accepted; not negative
     TcpOptions accepted{};  // what those that are accepted have
   };
 

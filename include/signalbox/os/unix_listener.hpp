@@ -39,7 +39,7 @@ class UnixListener {
   enum class Kind { stream, seqpacket };
   struct Options {
     Kind kind = Kind::stream;
-    int waiting_max = 128;  // who wait to be accepted; more of them wait in connect()
+    int waiting_max = 128;  // 0 or more who wait to be accepted; others wait in connect()
     UnixNameOptions name{};
   };
 
