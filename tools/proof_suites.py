@@ -66,7 +66,7 @@ SUITES = (
     ),
     Suite(
         name="allocation",
-        says="Each allocation of each operation is refused once; errors are named, nobody aborts.",
+        says="Each allocation of topics, locks and discovery is refused once; it is told, none abort.",
         targets=("fault_allocation_test",),
         program="tests/fault/fault_allocation_test",
     ),

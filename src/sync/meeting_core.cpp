@@ -96,12 +96,13 @@ void Condition::notify_all() noexcept { core_->notify_all(); }
 Result<Barrier> Barrier::open(std::string_view name, std::uint32_t parties,
                               std::string_view domain) {
   if (parties == 0 || parties > shm::line_places) {
-    return std::unexpected(Error{Errc::bad_argument,
-                                 0,
-                                 {},
-                                 "cannot open a barrier of " + std::to_string(parties) +
-                                     " parties: it has 1 to " + std::to_string(shm::line_places) +
-                                     "."});
+    return std::unexpected(detail::explained(Errc::bad_argument, [&]() -> Error {
+      return {Errc::bad_argument,
+              0,
+              {},
+              "cannot open a barrier of " + std::to_string(parties) + " parties: it has 1 to " +
+                  std::to_string(shm::line_places) + "."};
+    }));
   }
   auto core = sync::share_as<sync::BarrierCore>(name, domain,
                                                 {.kind = sync::Kind::barrier, .capacity = parties});
