@@ -21,6 +21,10 @@ Result<Recovered<MutexGuard>> ConditionCore::wait(MutexGuard guard, Deadline dea
   constexpr char tried[] = "wait for";
   if (token() == 0) return std::unexpected(wrong_process(tried));
   if (is_lost()) return std::unexpected(failed(Turn::lost, tried));
+  if (!guard) {
+    return std::unexpected(failed_because(
+        Errc::bad_argument, tried, "the guard is empty: it holds no mutex. Lock the mutex first."));
+  }
   MutexCore& mutex = *guard.core_;
   const auto rest_there = [&](std::uint32_t place) {
     return is_lost() ? Turn::lost : rest(&line_.places[place], deadline, on_signal);
