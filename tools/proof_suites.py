@@ -179,7 +179,7 @@ SUITES = (
     ),
     Suite(
         name="os_interrupted",
-        says="A signal handler runs a thousand times a second under the waits of the facilities.",
+        says="A signal handler runs a thousand times a second under the facilities' and our own waits.",
         targets=("facilities_interrupted_test",),
         program="tests/facilities/facilities_interrupted_test",
         long={"SBX_PROOF_LONG": "1"},
