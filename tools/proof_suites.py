@@ -66,7 +66,7 @@ SUITES = (
     ),
     Suite(
         name="allocation",
-        says="Each allocation of each operation is refused once; errors are named, nobody aborts.",
+        says="Each allocation of topics, locks and discovery is refused once; it is told, none abort.",
         targets=("fault_allocation_test",),
         program="tests/fault/fault_allocation_test",
     ),
@@ -179,7 +179,7 @@ SUITES = (
     ),
     Suite(
         name="os_interrupted",
-        says="A signal handler runs a thousand times a second under the waits of the facilities.",
+        says="A signal handler runs a thousand times a second under the facilities' and our own waits.",
         targets=("facilities_interrupted_test",),
         program="tests/facilities/facilities_interrupted_test",
         long={"SBX_PROOF_LONG": "1"},

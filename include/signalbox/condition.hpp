@@ -37,8 +37,8 @@ class Condition {
   // Gives the mutex back, sleeps until it is notified or the deadline passes, and takes the mutex
   // again, however long that lasts. Answers the guard, whichever it was: look at what you wait for.
   // An owner of the mutex may have died meanwhile, so it comes as Recovered. With an error the
-  // guard is gone. Enters the kernel. Errors: limit_reached (256 wait or have it open: it did
-  // not wait), wrong_process, damaged.
+  // guard is gone. Enters the kernel. Errors: bad_argument (the guard is empty), limit_reached
+  // (256 wait or have it open: it did not wait), wrong_process, damaged.
   Result<Recovered<MutexGuard>> wait(MutexGuard guard, Deadline deadline,
                                      os::OnSignal on_signal = os::OnSignal::go_on);
 

@@ -42,15 +42,16 @@ struct Footprint {
 };
 
 // Enters no kernel and creates nothing. Errors: bad_argument (the description is not one, or an
-// option is outside its range).
+// option is outside its range), out_of_memory.
 Result<Footprint> footprint(const TypeDescription& type, const PublisherOptions& options = {});
 
 template <class T>
 Result<Footprint> footprint(const PublisherOptions& options = {}) {
-  return footprint(TypeDescription{type_name<T>(), topic_description<T>()}, options);
+  return detail::or_out_of_memory(
+      [&] { return footprint(TypeDescription{type_name<T>(), topic_description<T>()}, options); });
 }
 
-// The sum as a table, a part a line.
-std::string to_string(const Footprint& footprint);
+// The sum as a table, a part a line; where the heap is used up, "out of memory".
+std::string to_string(const Footprint& footprint) noexcept;
 
 }  // namespace signalbox

@@ -98,8 +98,9 @@ class Mutex {
                                      os::OnSignal on_signal = os::OnSignal::go_on);
 
   // Readable while try_lock() would succeed. Each call makes a new source with two descriptors,
-  // once it is watched. Silent when the last handle of this process is gone. Throws std::bad_alloc.
-  Waitable waitable() const;
+  // once it is watched. Silent when the last handle of this process is gone. Where there was no
+  // memory for it, watch() answers out_of_memory.
+  Waitable waitable() const noexcept;
 
   // Takes it if it is free. Where it is not, the kernel is asked whether the owner lives.
   // Errors: would_block, would_deadlock, wrong_process, damaged.

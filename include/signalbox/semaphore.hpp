@@ -97,8 +97,9 @@ class Semaphore {
   Result<void> post();
 
   // Readable while try_acquire() would succeed. Each call makes a new source with two descriptors,
-  // once it is watched. Silent when the last handle of this process is gone. Throws std::bad_alloc.
-  Waitable waitable() const;
+  // once it is watched. Silent when the last handle of this process is gone. Where there was no
+  // memory for it, watch() answers out_of_memory.
+  Waitable waitable() const noexcept;
 
   // How many are free at this moment: for people, it may have changed already.
   std::uint32_t value() const noexcept;

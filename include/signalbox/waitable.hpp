@@ -48,6 +48,7 @@ class Waitable {
   int fd_;
   std::shared_ptr<struct TopicSource> topic_;
   std::shared_ptr<struct WaitSource> source_{};  // of a semaphore or a lock
+  bool lacks_memory_ = false;                    // for the source: watch() says so
 };
 
 }  // namespace signalbox

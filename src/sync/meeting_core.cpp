@@ -21,6 +21,10 @@ Result<Recovered<MutexGuard>> ConditionCore::wait(MutexGuard guard, Deadline dea
   constexpr char tried[] = "wait for";
   if (token() == 0) return std::unexpected(wrong_process(tried));
   if (is_lost()) return std::unexpected(failed(Turn::lost, tried));
+  if (!guard) {
+    return std::unexpected(failed_because(
+        Errc::bad_argument, tried, "the guard is empty: it holds no mutex. Lock the mutex first."));
+  }
   MutexCore& mutex = *guard.core_;
   const auto rest_there = [&](std::uint32_t place) {
     return is_lost() ? Turn::lost : rest(&line_.places[place], deadline, on_signal);
@@ -96,12 +100,13 @@ void Condition::notify_all() noexcept { core_->notify_all(); }
 Result<Barrier> Barrier::open(std::string_view name, std::uint32_t parties,
                               std::string_view domain) {
   if (parties == 0 || parties > shm::line_places) {
-    return std::unexpected(Error{Errc::bad_argument,
-                                 0,
-                                 {},
-                                 "cannot open a barrier of " + std::to_string(parties) +
-                                     " parties: it has 1 to " + std::to_string(shm::line_places) +
-                                     "."});
+    return std::unexpected(detail::explained(Errc::bad_argument, [&]() -> Error {
+      return {Errc::bad_argument,
+              0,
+              {},
+              "cannot open a barrier of " + std::to_string(parties) + " parties: it has 1 to " +
+                  std::to_string(shm::line_places) + "."};
+    }));
   }
   auto core = sync::share_as<sync::BarrierCore>(name, domain,
                                                 {.kind = sync::Kind::barrier, .capacity = parties});

@@ -21,7 +21,7 @@ using Meeting = shm::BarrierState<Atomics>;
 
 class ConditionCore final : public SharedObject {
  public:
-  explicit ConditionCore(OpenObject&& opened) noexcept
+  explicit ConditionCore(OpenObject&& opened)
       : SharedObject(std::move(opened)),
         line_(state<WaitingLine>()),
         our_place_(shm::attend(line_, token())) {}
@@ -48,7 +48,7 @@ class ConditionCore final : public SharedObject {
 
 class BarrierCore final : public SharedObject {
  public:
-  explicit BarrierCore(OpenObject&& opened) noexcept
+  explicit BarrierCore(OpenObject&& opened)
       : SharedObject(std::move(opened)), meeting_(state<Meeting>()) {}
 
   Result<void> arrive_and_wait(Deadline deadline, os::OnSignal on_signal);

@@ -35,6 +35,16 @@ struct Guarded {
   }
 };
 
+// A repair that failed, a move and a default leave guards that hold nothing.
+TEST_F(MeetingTest, NobodyWaitsWithAnEmptyGuard) {
+  Guarded guarded;
+  const auto waited = guarded.changed.wait(MutexGuard(), watchdog());
+  ASSERT_FALSE(waited);
+  EXPECT_EQ(waited.error().code, Errc::bad_argument);
+  EXPECT_EQ(waited.error().text,
+            "cannot wait for \"c\": the guard is empty: it holds no mutex. Lock the mutex first.");
+}
+
 TEST_F(MeetingTest, EachNotificationWakesOne) {
   Guarded guarded;
   int permits = 0;

@@ -140,10 +140,12 @@ Result<bool> Membership::try_join() {
   if (!plate) return unless_gone(plate.error());
   const auto locked = os::try_lock(*plate, os::LockKind::exclusive);
   if (!locked) return std::unexpected(locked.error());
-  if (auto linked = os::link_unnamed(*plate, directory_, file_); !linked) {
+  // Before it has a name: what fails for want of memory leaves no file.
+  life_ = os::LifeFd(std::move(*plate));
+  if (auto linked = os::link_unnamed(life_.fd(), directory_, file_); !linked) {
+    life_.close();
     return unless_gone(linked.error());
   }
-  life_ = os::LifeFd(std::move(*plate));
   return true;
 }
 
@@ -162,7 +164,8 @@ void Membership::begin_watching() {
 
 void Membership::watch(const os::BackgroundThread::Bell& bell) {
   while (!ending_.load()) {
-    const auto events = poll_->wait(Deadline::never());
+    const auto events =
+        signalbox::detail::or_out_of_memory([this] { return poll_->wait(Deadline::never()); });
     if (!events) {
       let_the_other_finish();  // the kernel is out of memory, say
       continue;
@@ -229,10 +232,19 @@ Membership::~Membership() {
   ending_.store(true);
   if (poll_) poll_->wake();
   thread_.reset();
-  if (!life_.fd().is_open()) return;
-  reap();
-  os::unlink_file(directory_, file_);
-  life_.close();
+  // What could not be removed for want of memory, the next visitor removes.
+  static_cast<void>(signalbox::detail::done_unless_out_of_memory([this] {
+    leave();
+    return true;
+  }));
+}
+
+void Membership::leave() {
+  if (life_.fd().is_open()) {
+    reap();
+    os::unlink_file(directory_, file_);
+    life_.close();
+  }
   os::remove_directory(objects_path_);
   os::remove_directory(members_path_);
   if (sharing_.group) return;

@@ -82,6 +82,7 @@ class Membership : public std::enable_shared_from_this<Membership> {
   bool recover_all() noexcept;
   void reap() noexcept;
   void try_reap();
+  void leave();
 
   topic::Place place_;
   std::string members_path_;

@@ -135,8 +135,8 @@ Result<Recovered<MutexGuard>> Mutex::lock(Deadline deadline, os::OnSignal on_sig
   return core_->take(deadline, on_signal);
 }
 
-Waitable Mutex::waitable() const {
-  return WaitSource::waitable(std::make_shared<sync::LevelSource>(core_));
+Waitable Mutex::waitable() const noexcept {
+  return WaitSource::waitable([this] { return std::make_shared<sync::LevelSource>(core_); });
 }
 
 Result<Recovered<MutexGuard>> Mutex::try_lock() { return core_->try_take(); }

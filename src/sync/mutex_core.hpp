@@ -14,8 +14,7 @@ namespace signalbox::sync {
 
 class MutexCore final : public SharedObject {
  public:
-  explicit MutexCore(OpenObject&& opened) noexcept
-      : SharedObject(std::move(opened)), lock_(state<Lock>()) {}
+  explicit MutexCore(OpenObject&& opened) : SharedObject(std::move(opened)), lock_(state<Lock>()) {}
 
   Result<Recovered<MutexGuard>> take(Deadline deadline, os::OnSignal on_signal);
   Result<Recovered<MutexGuard>> try_take();

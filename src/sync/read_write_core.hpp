@@ -18,7 +18,7 @@ static_assert(sizeof(ReadWrite) == sizeof(Lock) + 64 + shm::reader_slots * 64);
 
 class ReadWriteCore final : public SharedObject {
  public:
-  explicit ReadWriteCore(OpenObject&& opened) noexcept
+  explicit ReadWriteCore(OpenObject&& opened)
       : SharedObject(std::move(opened)), rw_(state<ReadWrite>()) {}
 
   Result<ReadGuard> read(Deadline deadline, os::OnSignal on_signal);

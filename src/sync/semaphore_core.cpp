@@ -7,7 +7,7 @@
 
 namespace signalbox::sync {
 
-SemaphoreCore::SemaphoreCore(OpenObject&& opened) noexcept
+SemaphoreCore::SemaphoreCore(OpenObject&& opened)
     : SharedObject(std::move(opened)),
       units_{.state = state<shm::UnitsState<Atomics>>(),
              .words = reinterpret_cast<std::atomic<std::uint64_t>*>(
@@ -128,13 +128,14 @@ void Permit::use_up() noexcept {
 Result<Semaphore> Semaphore::open(std::string_view name, const SemaphoreOptions& options) {
   const std::uint32_t most = options.units_max;
   if (most == 0 || most > shm::units_limit || options.units.value_or(most) > most) {
-    return std::unexpected(
-        Error{Errc::bad_argument,
+    return std::unexpected(detail::explained(Errc::bad_argument, [&]() -> Error {
+      return {Errc::bad_argument,
               0,
               {},
               "cannot open a semaphore of " + std::to_string(most) + " units, " +
                   std::to_string(options.units.value_or(most)) + " of them free: it has 1 to " +
-                  std::to_string(shm::units_limit) + ", and no more can be free."});
+                  std::to_string(shm::units_limit) + ", and no more can be free."};
+    }));
   }
   auto core = sync::share_as<sync::SemaphoreCore>(
       name, options.domain,
@@ -176,8 +177,8 @@ Result<void> Semaphore::try_consume() {
   return {};
 }
 
-Waitable Semaphore::waitable() const {
-  return WaitSource::waitable(std::make_shared<sync::LevelSource>(core_));
+Waitable Semaphore::waitable() const noexcept {
+  return WaitSource::waitable([this] { return std::make_shared<sync::LevelSource>(core_); });
 }
 
 Result<void> Semaphore::post() { return core_->post(); }

@@ -14,7 +14,7 @@ namespace signalbox::sync {
 
 class SemaphoreCore final : public SharedObject {
  public:
-  explicit SemaphoreCore(OpenObject&& opened) noexcept;
+  explicit SemaphoreCore(OpenObject&& opened);
 
   // Takes a unit for `next`: under our name, or for good.
   enum class Next { held, absent };

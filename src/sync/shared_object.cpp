@@ -108,12 +108,14 @@ Result<Found> make(const Search& search, const os::Fd& directory) {
   begin_state(search.terms, search.units, fresh->mapping.data() + state_offset);
   auto held = hold(fresh->file);
   if (!held) return std::unexpected(std::move(held.error()));
+  // Whole before it has a name: what fails for want of memory leaves no file.
+  auto made = adopt(search, std::move(*held), std::move(fresh->mapping), search.terms);
   if (auto linked = os::link_unnamed(fresh->file, directory, search.file); !linked) {
     // Somebody was quicker: the next try finds his.
     if (linked.error().code == Errc::already_exists) return Found();
     return unless_gone(linked.error());
   }
-  return adopt(search, std::move(*held), std::move(fresh->mapping), search.terms);
+  return made;
 }
 
 Result<Found> find_or_make(const Search& search) {

@@ -43,6 +43,7 @@ struct OpenObject {
 
 class SharedObject : public std::enable_shared_from_this<SharedObject> {
  public:
+  // Throws std::bad_alloc: the fork handler has a list of tokens.
   explicit SharedObject(OpenObject&& opened);
   virtual ~SharedObject() = default;
   SharedObject(const SharedObject&) = delete;

@@ -147,7 +147,9 @@ Result<Footprint> footprint(const TypeDescription& type, const PublisherOptions&
   });
 }
 
-std::string to_string(const Footprint& sum) {
+namespace {
+
+std::string table_of(const Footprint& sum) {
   std::string table;
   const auto add = [&](const std::string& part, std::uint64_t bytes) {
     char line[96];
@@ -173,6 +175,16 @@ std::string to_string(const Footprint& sum) {
     add("with both, grown as far as it may", sum.total_bytes(1, 1) + sum.grown_bytes_max);
   }
   return table;
+}
+
+}  // namespace
+
+std::string to_string(const Footprint& sum) noexcept {
+  try {
+    return table_of(sum);
+  } catch (const std::bad_alloc&) {
+    return detail::out_of_memory().text;
+  }
 }
 
 }  // namespace signalbox

@@ -61,6 +61,7 @@ Result<void> WaitSetCore::check(const Waitable& source, Events events,
     return std::unexpected(
         refuse(Errc::wrong_process, "the set belongs to the parent of a fork; make one here."));
   }
+  if (source.lacks_memory_) return std::unexpected(detail::out_of_memory());
   const bool is_descriptor = source.topic_ == nullptr && source.source_ == nullptr;
   const Events allowed = is_descriptor ? Events::readable | Events::writable : Events::readable;
   if (!any_of(events, allowed) || (events | allowed) != allowed) {

@@ -29,9 +29,14 @@ struct WaitSource {
   // descriptor readable.
   virtual bool look() noexcept = 0;
 
-  static Waitable waitable(std::shared_ptr<WaitSource> source) noexcept {
+  // Of what `make` answers, a shared pointer.
+  template <class Make>
+  static Waitable waitable(Make make) noexcept {
     Waitable made(-1, nullptr);
-    made.source_ = std::move(source);
+    made.lacks_memory_ = !detail::done_unless_out_of_memory([&] {
+      made.source_ = make();
+      return true;
+    });
     return made;
   }
 };

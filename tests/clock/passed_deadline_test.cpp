@@ -11,7 +11,7 @@
 
 #include "../facilities/deadline_kept.hpp"
 #include "../facilities/joined.hpp"
-#include "own_waits.hpp"
+#include "../facilities/own_waits.hpp"
 #include "topic/scratch_domain.hpp"
 
 namespace {
@@ -47,12 +47,13 @@ TEST_P(PassedDeadline, EndsTheWaitAtOnce) {
 std::vector<Wait> facilities_waits() {
   facilities::enter_own_name_spaces();
   return facilities::joined<Wait>({facilities::event_waits(), facilities::lock_waits(),
-                                   facilities::queue_waits(), facilities::stream_waits()});
+                                   facilities::queue_waits(), facilities::socket_waits(),
+                                   facilities::stream_waits()});
 }
 
 // A period is a span and no deadline, so that one has none that could have passed.
 std::vector<Wait> own_waits() {
-  auto all = facilities::joined<Wait>({wall_clock::topic_waits(), wall_clock::sync_waits()});
+  auto all = facilities::own_waits();
   std::erase_if(all, [](const Wait& wait) { return std::string(wait.name) == "WaitSetPeriod"; });
   return all;
 }

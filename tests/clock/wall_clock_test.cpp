@@ -12,8 +12,8 @@
 
 #include "../facilities/deadline_kept.hpp"
 #include "../facilities/joined.hpp"
+#include "../facilities/own_waits.hpp"
 #include "../proof_counts.hpp"
-#include "own_waits.hpp"
 #include "topic/scratch_domain.hpp"
 
 namespace {
@@ -65,15 +65,12 @@ TEST_P(WallClock, EndsNoWaitEarlyOrLate) {
 std::vector<Wait> facilities_waits() {
   facilities::enter_own_name_spaces();
   return facilities::joined<Wait>({facilities::event_waits(), facilities::lock_waits(),
-                                   facilities::queue_waits(), facilities::stream_waits()});
-}
-
-std::vector<Wait> own_waits() {
-  return facilities::joined<Wait>({wall_clock::topic_waits(), wall_clock::sync_waits()});
+                                   facilities::queue_waits(), facilities::socket_waits(),
+                                   facilities::stream_waits()});
 }
 
 const auto name_of = [](const auto& which) { return std::string(which.param.name); };
 INSTANTIATE_TEST_SUITE_P(Os, WallClock, testing::ValuesIn(facilities_waits()), name_of);
-INSTANTIATE_TEST_SUITE_P(Own, WallClock, testing::ValuesIn(own_waits()), name_of);
+INSTANTIATE_TEST_SUITE_P(Own, WallClock, testing::ValuesIn(facilities::own_waits()), name_of);
 
 }  // namespace

@@ -87,7 +87,7 @@ void survive(const Site& site, const LockKindOfKernel& kind, unsigned which) {
 
 // It dies inside, outside or on the way; one that stays dies inside, while both survivors wait.
 void be_killed(const Site& site, const LockKindOfKernel& kind, bool stays) {
-  const auto lock = kind.open(site, 0);
+  const auto lock = kind.victims_open()(site, 0);
   const pid_t me = ::getpid();
   for (;;) {
     enter_and_leave(site.arena(), *lock, kind.tells_of_death, me, Deadline::never(), [&] {
@@ -187,7 +187,7 @@ void hold_all(const Site& site, const LockKindOfKernel& kind) {
     threads.emplace_back([&, which] {
       std::vector<std::unique_ptr<KernelLock>> locks;
       for (unsigned i = which; i < locks_max; i += kThreads) {
-        locks.push_back(kind.open(site, i));
+        locks.push_back(kind.victims_open()(site, i));
         if (locks.back()->take(Deadline::never()) != Taken::free) ++arena.errors;
         arena.inside[i] = ::getpid();
         ++arena.held;

@@ -7,6 +7,7 @@
 
 #include "signalbox/os/file_lock.hpp"
 #include "signalbox/os/semaphore_guard.hpp"
+#include "signalbox/os/set_reader_writer_lock.hpp"
 
 namespace facilities {
 
@@ -53,7 +54,7 @@ class Mutex : public KernelLock {
 };
 
 // A file of its own for flock, which knows no ranges; a byte of one file for the others.
-template <LockOwner owner>
+template <LockOwner owner, LockKind kind = LockKind::exclusive>
 class LockedFile : public KernelLock {
  public:
   LockedFile(const Site& site, unsigned number)
@@ -67,7 +68,7 @@ class LockedFile : public KernelLock {
     if (owner != LockOwner::flock) options_.range = {.begin = number, .bytes = 1};
   }
   Taken take(Deadline deadline) override {
-    auto lock = FileLock::take(file_, LockKind::exclusive, options_, deadline);
+    auto lock = FileLock::take(file_, kind, options_, deadline);
     if (!lock) return Taken::not_taken;
     lock_ = std::move(*lock);
     return Taken::free;
@@ -83,6 +84,28 @@ class LockedFile : public KernelLock {
   FileLock lock_;
 };
 
+constexpr std::uint16_t kReaders = 4;
+
+template <LockKind kind>
+class SetLock : public KernelLock {
+ public:
+  SetLock(const Site& site, unsigned number)
+      : lock_(SetReaderWriterLock::open_or_create(site.key_of(number), kReaders, Deadline::never())
+                  .value()) {}
+  Taken take(Deadline deadline) override {
+    auto guard =
+        kind == LockKind::shared ? lock_.lock_shared(deadline) : lock_.lock_exclusive(deadline);
+    if (!guard) return Taken::not_taken;
+    guard_ = std::move(*guard);
+    return Taken::free;
+  }
+  bool give() override { return guard_.leave().has_value(); }
+
+ private:
+  SetReaderWriterLock lock_;
+  SemaphoreGuard guard_;
+};
+
 template <class Lock>
 std::unique_ptr<KernelLock> open_as(const Site& site, unsigned number) {
   return std::make_unique<Lock>(site, number);
@@ -96,13 +119,29 @@ Site::Site()
   for (auto& mutex : arena().mutexes) static_cast<void>(RobustMutex::create(mutex).value());
 }
 
-const std::array<LockKindOfKernel, 5>& lock_kinds() {
-  static const std::array<LockKindOfKernel, 5> all{{
+Site::~Site() {
+  for (unsigned number = 0; number < locks_max; ++number) {
+    if (auto made = SemaphoreSet::open_as_is(key_of(number))) static_cast<void>(made->remove());
+  }
+}
+
+const std::array<LockKindOfKernel, 10>& lock_kinds() {
+  constexpr auto alone = LockKind::exclusive;
+  constexpr auto shared = LockKind::shared;
+  static const std::array<LockKindOfKernel, 10> all{{
       {"SemaphoreWithUndo", open_as<UndoneUnit>, false},
       {"RobustMutex", open_as<Mutex>, true},
       {"Flock", open_as<LockedFile<LockOwner::flock>>, false},
       {"OpenFileRange", open_as<LockedFile<LockOwner::open_file>>, false},
       {"ProcessRange", open_as<LockedFile<LockOwner::process>>, false},
+      {"FlockShared", open_as<LockedFile<LockOwner::flock>>, false,
+       open_as<LockedFile<LockOwner::flock, shared>>},
+      {"OpenFileRangeShared", open_as<LockedFile<LockOwner::open_file>>, false,
+       open_as<LockedFile<LockOwner::open_file, shared>>},
+      {"ProcessRangeShared", open_as<LockedFile<LockOwner::process>>, false,
+       open_as<LockedFile<LockOwner::process, shared>>},
+      {"SetReaderWriterLock", open_as<SetLock<alone>>, false},
+      {"SetReaderWriterLockShared", open_as<SetLock<alone>>, false, open_as<SetLock<shared>>},
   }};
   return all;
 }

@@ -36,6 +36,13 @@ struct Arena {
 // What all locks of a test lie in: made before anybody is forked.
 struct Site {
   Site();
+  ~Site();
+  Site(const Site&) = delete;
+  Site& operator=(const Site&) = delete;
+  // Of a reader/writer lock, which is a set of its own.
+  signalbox::os::SysvKey key_of(unsigned number) const {
+    return signalbox::os::SysvKey::number(ground.key().value() + 1000 + static_cast<int>(number));
+  }
   Ground ground;
   signalbox::os::Mapping memory;
   signalbox::os::SemaphoreSet set;
@@ -56,8 +63,11 @@ struct LockKindOfKernel {
   const char* name;
   std::unique_ptr<KernelLock> (*open)(const Site& site, unsigned number);
   bool tells_of_death;
+  // How the one who is killed opens it, where he shares it and those who go on want it alone.
+  std::unique_ptr<KernelLock> (*open_to_share)(const Site& site, unsigned number) = nullptr;
+  auto victims_open() const noexcept { return open_to_share != nullptr ? open_to_share : open; }
 };
-const std::array<LockKindOfKernel, 5>& lock_kinds();
+const std::array<LockKindOfKernel, 10>& lock_kinds();
 inline std::ostream& operator<<(std::ostream& out, const LockKindOfKernel& kind) {
   return out << kind.name;
 }

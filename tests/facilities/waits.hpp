@@ -25,7 +25,7 @@ struct Waiting {
 struct Wait {
   const char* name;
   Waiting (*prepare)(const Ground&);
-  // The C library's own waits never end for a signal.
+  // Some never end for a signal: those of the C library, and of ours those of topics.
   bool may_give_up = true;
   // The kernel goes on by itself where the handler was installed with SA_RESTART.
   bool kernel_restarts = false;
@@ -35,10 +35,14 @@ inline std::ostream& operator<<(std::ostream& out, const Wait& wait) { return ou
 std::vector<Wait> event_waits();
 std::vector<Wait> lock_waits();
 std::vector<Wait> queue_waits();
+std::vector<Wait> socket_waits();
 std::vector<Wait> stream_waits();
 
 inline signalbox::Result<void> passed_the_deadline() {
   return std::unexpected(signalbox::Error{signalbox::Errc::timed_out, 0, {}, "timed out"});
+}
+inline signalbox::Result<void> was_interrupted() {
+  return std::unexpected(signalbox::Error{signalbox::Errc::interrupted, 0, {}, "interrupted"});
 }
 
 }  // namespace facilities
