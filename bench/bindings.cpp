@@ -1,7 +1,5 @@
 // bench_bindings: what a program in Python or Go costs beyond one in C++. Rows: README.md here.
 #include <fmt/core.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -9,7 +7,6 @@
 #include <cmath>
 #include <csignal>
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -166,10 +163,7 @@ void run(const std::map<std::string, std::vector<std::string>>& programs, bool q
     out["rows"].push_back(as_json(one, row));
   }
   std::signal(SIGCHLD, SIG_DFL);
-  if (json.empty()) return;
-  std::ofstream file(json);
-  file << out.dump(2) << '\n';
-  if (!file) throw std::runtime_error("cannot write " + json);
+  write_file(json, out.dump(2) + "\n");
 }
 
 // The follower in C++.
@@ -195,25 +189,14 @@ std::vector<std::string> words_of(const std::string& line) {
 
 int lead_all(const std::string& self, const std::string& python, const std::string& go, bool quick,
              const std::string& json) {
-  // A follower that ended is an error of write(), with its reason on the terminal.
-  std::signal(SIGPIPE, SIG_IGN);
-  const ScratchDomain domain;
-  // In a child, so that the directory is removed however the leader ends.
-  const pid_t leader = ::fork();
-  if (leader == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    try {
-      run({{"cpp", {self, "--follow"}}, {"python", words_of(python)}, {"go", words_of(go)}}, quick,
-          json);
-      std::exit(0);
-    } catch (const std::exception& error) {
-      std::fprintf(stderr, "bench: %s\n", error.what());
-      std::exit(1);
-    }
-  }
-  int status = -1;
-  if (leader < 0 || ::waitpid(leader, &status, 0) != leader) std::perror("bench: cannot fork");
-  return status == 0 ? 0 : 1;
+  return in_scratch_domain([&](const std::string&) {
+    require_writable(json);
+    // A follower that ended is an error of write(), with its reason on the terminal.
+    std::signal(SIGPIPE, SIG_IGN);
+    run({{"cpp", {self, "--follow"}}, {"python", words_of(python)}, {"go", words_of(go)}}, quick,
+        json);
+    return 0;
+  });
 }
 
 }  // namespace

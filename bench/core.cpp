@@ -83,6 +83,7 @@ std::vector<std::unique_ptr<Exchange>> all_exchanges() {
 }
 
 int run(bool quick, bool smoke, const std::string& only, const std::string& json) {
+  require_writable(json);
   std::vector<Case> chosen = cases();
   keep_like(only, chosen);
   std::vector<Row> rows;
@@ -120,11 +121,6 @@ int main(int argc, char** argv) {
   app.add_option("--only", only, "only the rows whose name holds this");
   app.add_option("--json", json, "also write the rows to this file");
   CLI11_PARSE(app, argc, argv);
-  try {
-    const bench::ScratchDomain domain;
-    return bench::run(quick, smoke, only, json);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "bench: %s\n", error.what());
-    return 1;
-  }
+  return bench::in_scratch_domain(
+      [&](const std::string&) { return bench::run(quick, smoke, only, json); });
 }

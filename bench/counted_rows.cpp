@@ -5,8 +5,10 @@
 #include <chrono>
 #include <cstdlib>
 #include <functional>
+#include <stdexcept>
 #include <string>
 
+#include "bench/crowd.hpp"
 #include "bench/instructions.hpp"
 #include "bench/payload.hpp"
 #include "signalbox/topic.hpp"
@@ -19,13 +21,12 @@ namespace {
 constexpr std::uint64_t sends_a_run = 12;
 
 Steps publish_steps(std::size_t subscribers) {
+  const std::string name = "bench/steps/" + std::to_string(subscribers);
+  const Crowd crowd(name, subscribers);
   return count_steps([&]() -> std::function<void()> {
-    const std::string name = "bench/steps/" + std::to_string(subscribers);
     static auto publisher = signalbox::Publisher<Payload>::open(name).value();
-    static std::vector<signalbox::Subscriber<Payload>> idle;
-    idle.reserve(subscribers);
-    for (std::size_t i = 0; i < subscribers; ++i) {
-      idle.push_back(signalbox::Subscriber<Payload>::open(name).value());
+    if (publisher.subscriber_count() != subscribers) {
+      throw std::runtime_error("not all subscribers are there");
     }
     static const Payload payload = payload_of(1);
     return [] {
@@ -48,14 +49,18 @@ double in_us(const timeval& time) {
 
 std::vector<Row> publish_rows(bool smoke) {
   const Steps one = publish_steps(1);
-  const Steps many = publish_steps(smoke ? 4 : 256);
-  return {
+  std::vector<Row> rows{
       counted("publish, instructions", of_one(one.instructions), 40, 1.0,
               "40, the caller's among them"),
       counted("publish, system calls", static_cast<double>(one.system_calls), 0, 0.0, "none"),
-      counted("publish, 256 subscribers", of_one(many.instructions), of_one(one.instructions), 1.0,
-              "with one subscriber"),
   };
+  for (const std::size_t many : {4, 16, 64, 256}) {
+    const Steps steps = publish_steps(smoke ? 4 : many);
+    rows.push_back(counted("publish, " + std::to_string(many) + " subscribers",
+                           of_one(steps.instructions), of_one(one.instructions), 1.0,
+                           "with one subscriber"));
+  }
+  return rows;
 }
 
 std::vector<Row> idle_rows(double seconds) {

@@ -49,7 +49,7 @@ std::unique_ptr<Exchange> topic_stream();        // one by one
 std::unique_ptr<Exchange> topic_stream_batch();  // 64 at a time
 std::unique_ptr<Exchange> topic_frames();
 std::unique_ptr<Exchange> topic_open_close();  // of a topic's only publisher
-std::unique_ptr<Exchange> publish_to_one();    // published_a_round messages to an idle subscriber
+std::unique_ptr<Exchange> publish_to_one();    // published_a_round messages to a subscriber
 std::unique_ptr<Exchange> publish_to_many();   // ... to 256
 
 // What one round of a stream carries.

@@ -1,8 +1,6 @@
 // bench_kernel: what the wrappers of kernel facilities cost beside the bare calls. Rows: README.md.
 #include <CLI/CLI.hpp>
 #include <cstdint>
-#include <cstdio>
-#include <exception>
 #include <stdexcept>
 
 #include "bench/lock_rows.hpp"
@@ -23,6 +21,7 @@ void add_own_locks(const std::string& only, Length length, std::vector<Row>& row
 }
 
 int run(Length length, const std::string& only, const std::string& json) {
+  require_writable(json);
   std::vector<Row> rows = wrapped_rows(only);
   add_own_locks(only, length, rows);
   if (rows.empty()) throw std::runtime_error("no row's name holds \"" + only + "\"");
@@ -50,12 +49,8 @@ int main(int argc, char** argv) {
   app.add_option("--only", only, "only the rows whose name holds this");
   app.add_option("--json", json, "also write the rows to this file");
   CLI11_PARSE(app, argc, argv);
-  try {
-    const bench::ScratchDomain domain;
-    using Length = bench::Length;
-    return bench::run(smoke ? Length::smoke : quick ? Length::quick : Length::whole, only, json);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "bench: %s\n", error.what());
-    return 1;
-  }
+  using Length = bench::Length;
+  const Length length = smoke ? Length::smoke : quick ? Length::quick : Length::whole;
+  return bench::in_scratch_domain(
+      [&](const std::string&) { return bench::run(length, only, json); });
 }

@@ -10,10 +10,14 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "bench/lock_exchange.hpp"
 #include "bench/windows.hpp"
+#include "signalbox/barrier.hpp"
+#include "signalbox/condition.hpp"
 #include "signalbox/lock.hpp"
+#include "signalbox/read_write_lock.hpp"
 #include "signalbox/semaphore.hpp"
 
 namespace bench {
@@ -49,7 +53,7 @@ std::vector<Case> cases() {
   };
 }
 
-// Another process that holds the mutex until it is destroyed.
+// Another process that holds a mutex and a read/write lock of that name until it is destroyed.
 class Holder {
  public:
   explicit Holder(const std::string& name) {
@@ -62,7 +66,7 @@ class Holder {
     char word = 0;
     const bool has_it = ::read(ends[0], &word, 1) == 1;
     ::close(ends[0]);
-    if (!has_it) throw std::runtime_error("the holder did not get its lock");
+    if (!has_it) throw std::runtime_error("the holder did not get its locks");
   }
   ~Holder() {
     ::kill(process_, SIGKILL);
@@ -75,9 +79,11 @@ class Holder {
   [[noreturn]] static void hold(const std::string& name, int told) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     auto mutex = signalbox::Mutex::open(name);
-    if (!mutex) std::_Exit(1);
+    auto lock = signalbox::ReadWriteLock::open(name + "/to-write");
+    if (!mutex || !lock) std::_Exit(1);
     const auto held = mutex->lock(Deadline::never());
-    if (!held || ::write(told, "h", 1) != 1) std::_Exit(1);
+    const auto written = lock->lock_to_write(Deadline::never());
+    if (!held || !written || ::write(told, "h", 1) != 1) std::_Exit(1);
     for (;;) ::pause();
   }
   pid_t process_ = -1;
@@ -103,6 +109,16 @@ Row idle(const std::string& name, double seconds, Wait wait) {
   return counted(name, woken / seconds, 0, 0, "none");
 }
 
+// A condition gives its mutex back in between, and answers with it at the deadline too.
+signalbox::Errc wait_in_vain(signalbox::Mutex& mutex, signalbox::Condition& condition,
+                             Deadline deadline) {
+  auto guard = mutex.lock(Deadline::never()).value().regardless();
+  while (!deadline.passed()) {
+    guard = condition.wait(std::move(guard), deadline).value().regardless();
+  }
+  return signalbox::Errc::timed_out;
+}
+
 }  // namespace
 
 std::vector<Row> lock_rows(const std::string& only, std::uint64_t windows,
@@ -126,11 +142,21 @@ std::vector<Row> idle_lock_rows(double seconds) {
   const Holder holder(name);
   auto held = signalbox::Mutex::open(name).value();
   auto empty = signalbox::Semaphore::open("bench/empty", {.units_max = 1, .units = 0}).value();
+  auto written = signalbox::ReadWriteLock::open(name + "/to-write").value();
+  auto mutex = signalbox::Mutex::open("bench/of-condition").value();
+  auto condition = signalbox::Condition::open("bench/condition").value();
+  auto barrier = signalbox::Barrier::open("bench/barrier", 2).value();
   return {
       idle("mutex, idle wake-ups a s", seconds,
            [&](Deadline deadline) { return held.lock(deadline).error().code; }),
       idle("semaphore, idle wake-ups a s", seconds,
            [&](Deadline deadline) { return empty.acquire(deadline).error().code; }),
+      idle("read/write lock, idle wake-ups a s", seconds,
+           [&](Deadline deadline) { return written.lock_to_read(deadline).error().code; }),
+      idle("condition, idle wake-ups a s", seconds,
+           [&](Deadline deadline) { return wait_in_vain(mutex, condition, deadline); }),
+      idle("barrier, idle wake-ups a s", seconds,
+           [&](Deadline deadline) { return barrier.arrive_and_wait(deadline).error().code; }),
   };
 }
 

@@ -1,12 +1,15 @@
 #include "bench/report.hpp"
 
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -76,6 +79,20 @@ Row counted(std::string name, double count, double limit, double must, std::stri
   return {std::move(name), count, count, limit, limit, ratio, must, 1, std::move(limit_name)};
 }
 
+void require_writable(const std::string& path) {
+  if (path.empty()) return;
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  if (file < 0) throw std::runtime_error("cannot write " + path + ": " + std::strerror(errno));
+  ::close(file);
+}
+
+void write_file(const std::string& path, const std::string& text) {
+  if (path.empty()) return;
+  std::ofstream file(path);
+  file << text;
+  if (!file.flush()) throw std::runtime_error("cannot write " + path);
+}
+
 void print_table(const std::vector<Row>& rows, const Method& method) {
   std::size_t wide = 26;
   for (const Row& row : rows) wide = std::max(wide, row.name.size());
@@ -102,9 +119,7 @@ void write_json(const std::vector<Row>& rows, const Method& method, const std::s
                            {"must", row.must},
                            {"windows", row.windows}});
   }
-  std::ofstream file(path);
-  file << out.dump(2) << '\n';
-  if (!file) throw std::runtime_error("cannot write " + path);
+  write_file(path, out.dump(2) + "\n");
 }
 
 }  // namespace bench

@@ -34,6 +34,12 @@ struct Method {
   std::string sentence;
 };
 
+// Throws now if a report could not be written there at the end, after minutes. What the file holds
+// stays until then. No path is no report.
+void require_writable(const std::string& path);
+// Writes the whole file, if there is a path. Throws if that cannot be.
+void write_file(const std::string& path, const std::string& text);
+
 void print_table(const std::vector<Row>& rows, const Method& method);
 // Machine, kernel, commit, method and rows. Throws if the file cannot be written.
 void write_json(const std::vector<Row>& rows, const Method& method, const std::string& path);

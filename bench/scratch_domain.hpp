@@ -1,33 +1,19 @@
 // scratch_domain.hpp: a domain of the benchmark's own, so that it never meets a real system's
-// topics.
+// topics, and that goes with the benchmark however that ends.
 #pragma once
 
-#include <cstdlib>
-#include <filesystem>
-#include <stdexcept>
+#include <functional>
 #include <string>
 
 namespace bench {
 
-// Names a new directory in SIGNALBOX_DIR, for this process and those it starts, and removes it.
-class ScratchDomain {
- public:
-  ScratchDomain() {
-    if (::mkdtemp(root_.data()) == nullptr) {
-      throw std::runtime_error("cannot make a directory in /dev/shm");
-    }
-    ::setenv("SIGNALBOX_DIR", root_.c_str(), 1);
-  }
-  ~ScratchDomain() {
-    std::error_code ignored;  // a bench that has printed its table has not failed
-    std::filesystem::remove_all(root_, ignored);
-  }
-  ScratchDomain(const ScratchDomain&) = delete;
-  ScratchDomain& operator=(const ScratchDomain&) = delete;
-  const std::string& root() const { return root_; }
-
- private:
-  std::string root_ = "/dev/shm/signalbox-bench-XXXXXX";
-};
+// Runs a benchmark in a child process and answers the exit status to give. SIGNALBOX_DIR names a
+// new directory for it, in $SBX_SCRATCH or else in /dev/shm, which `run` is told. An exception it
+// throws is printed, and is status 1.
+//
+// When it has ended, by itself, by a crash, or because ^C, SIGTERM or SIGHUP came, all its
+// processes have ended too and the directory is gone. Of kill -9 the directory is left, and goes
+// with the next benchmark's start.
+int in_scratch_domain(const std::function<int(const std::string& root)>& run);
 
 }  // namespace bench

@@ -9,8 +9,9 @@
 #include <cstdlib>
 #include <optional>
 #include <stdexcept>
-#include <vector>
+#include <string>
 
+#include "bench/crowd.hpp"
 #include "bench/exchange.hpp"
 #include "bench/payload.hpp"
 #include "signalbox/topic.hpp"
@@ -95,14 +96,14 @@ class OpenClose final : public Solo {
 
 class PublishTo final : public Solo {
  public:
-  explicit PublishTo(std::size_t subscribers) : count_(subscribers) {}
+  explicit PublishTo(std::size_t subscribers)
+      : count_(subscribers), name_("bench/to/" + std::to_string(subscribers)) {}
   void open(Side side) override {
-    if (side == Side::follower) return;
-    const std::string name = "bench/to/" + std::to_string(count_);
-    publisher_ = signalbox::Publisher<Payload>::open(name).value();
-    for (std::size_t i = 0; i < count_; ++i) {
-      idle_.push_back(signalbox::Subscriber<Payload>::open(name).value());
-    }
+    if (side == Side::leader) publisher_ = signalbox::Publisher<Payload>::open(name_).value();
+  }
+  // Not before it is our turn: those who sleep look for the dead ten times a second.
+  void rest() override {
+    if (!crowd_) crowd_.emplace(name_, count_);
   }
   void ping(std::uint64_t round) override {
     for (std::uint64_t i = 0; i < published_a_round; ++i) {
@@ -112,8 +113,9 @@ class PublishTo final : public Solo {
 
  private:
   std::size_t count_;
+  std::string name_;
   std::optional<signalbox::Publisher<Payload>> publisher_;
-  std::vector<signalbox::Subscriber<Payload>> idle_;
+  std::optional<Crowd> crowd_;
 };
 
 }  // namespace

@@ -18,6 +18,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from interruption import end_cleanly_on_signals
 from proof_suites import SUITES, Suite
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -77,18 +78,21 @@ def build(suite: Suite, tree: Path, log) -> int:
     if shutil.which("ccache"):
         for language in ("C", "CXX"):
             environment.setdefault(f"CMAKE_{language}_COMPILER_LAUNCHER", "ccache")
-    return subprocess.run(
-        command, cwd=tree, env=environment, stdout=log, stderr=subprocess.STDOUT
-    ).returncode
+    return run_program(command, environment, None, log, tree)[0]
 
 
 def run_program(
-    command: list[str], environment: dict[str, str], seconds_max: float, log
+    command: list[str],
+    environment: dict[str, str],
+    seconds_max: float | None,
+    log,
+    folder: Path | None = None,
 ) -> tuple[int, bool]:
-    """Its exit status, and whether it hung. It runs in its own process group, so that a hang takes
-    its children with it."""
+    """Its exit status, and whether it hung. It runs in its own process group, so that a hang, or an
+    end of ours, takes its children with it."""
     process = subprocess.Popen(
         command,
+        cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=log,
@@ -211,6 +215,45 @@ def chosen(names: list[str]) -> list[Suite]:
     return [known[name] for name in names] or list(SUITES)
 
 
+def refuse_ignored(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Ends with an error where an option would do nothing beside another."""
+    for option, others in {"list": ("json", "long", "seeded"), "seeded": ("json", "long")}.items():
+        for other in others:
+            if getattr(arguments, option) and getattr(arguments, other):
+                parser.error(f"--{option} goes without --{other}")
+
+
+def cannot_write(path: Path, error: OSError) -> str:
+    return f"cannot write {path}: {error.strerror}"
+
+
+def refuse_unwritable(parser: argparse.ArgumentParser, path: Path) -> None:
+    """Ends with an error now, and not after hours. What the file holds stays until then."""
+    try:
+        path.open("a").close()
+    except OSError as error:
+        parser.error(cannot_write(path, error))
+
+
+def write_report(outcomes: list[Outcome], long: bool, path: Path) -> bool:
+    try:
+        path.write_text(json.dumps(report_of(outcomes, long, ROOT), indent=2) + "\n")
+    except OSError as error:
+        print(f"proof: {cannot_write(path, error)}", file=sys.stderr)
+        return False
+    return True
+
+
+def prove_all(suites: list[Suite], logs: Path, long: bool) -> list[Outcome]:
+    outcomes = []
+    for suite in suites:
+        print(f"== {suite.name}", file=sys.stderr, flush=True)
+        outcomes.append(prove(suite, ROOT, logs, long))
+        if not outcomes[-1].passed:
+            show_end(outcomes[-1])
+    return outcomes
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev proof", description=__doc__)
     parser.add_argument("--list", action="store_true", help="name the suites and stop")
@@ -219,10 +262,14 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the table here")
     parser.add_argument("suites", nargs="*", help="run only these suites")
     arguments = parser.parse_args()
+    refuse_ignored(parser, arguments)
     suites = chosen(arguments.suites)
     if arguments.list:
         print("\n".join(f"{suite.name:16} {suite.says}" for suite in suites))
         return 0
+    if arguments.json:
+        refuse_unwritable(parser, arguments.json)
+    end_cleanly_on_signals()
     logs = ROOT / "build" / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     if arguments.seeded:
@@ -230,17 +277,10 @@ def main() -> int:
 
         return proof_seeded.main(suites, ROOT, logs)
 
-    outcomes = []
-    for suite in suites:
-        print(f"== {suite.name}", file=sys.stderr, flush=True)
-        outcomes.append(prove(suite, ROOT, logs, arguments.long))
-        if not outcomes[-1].passed:
-            show_end(outcomes[-1])
+    outcomes = prove_all(suites, logs, arguments.long)
     print(table_of(outcomes))
-    if arguments.json:
-        report = report_of(outcomes, arguments.long, ROOT)
-        arguments.json.write_text(json.dumps(report, indent=2) + "\n")
-    return 0 if all(outcome.passed for outcome in outcomes) else 1
+    written = not arguments.json or write_report(outcomes, arguments.long, arguments.json)
+    return 0 if written and all(outcome.passed for outcome in outcomes) else 1
 
 
 if __name__ == "__main__":

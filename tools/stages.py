@@ -19,6 +19,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from interruption import end_cleanly_on_signals
+
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "logs"
 TAIL_LINES = 40
@@ -353,6 +355,7 @@ def main() -> int:
         print("\n".join(stage.name for stage in stages))
         return 0
 
+    end_cleanly_on_signals()
     LOGS.mkdir(parents=True, exist_ok=True)
     total = run_all(stages)
     print(total, flush=True)

@@ -67,12 +67,20 @@ pid_t start_roudi(const std::string& folder) {
   ::_exit(127);
 }
 
-void write_file(const std::string& path, const std::string& text) {
-  if (path.empty()) return;
-  std::ofstream file(path);
-  file << text;
-  if (!file.flush()) throw std::runtime_error("cannot write " + path);
-}
+class Roudi {
+ public:
+  explicit Roudi(const std::string& folder) : daemon_(start_roudi(folder)) {}
+  ~Roudi() {
+    if (daemon_ <= 0) return;
+    ::kill(daemon_, SIGTERM);
+    ::waitpid(daemon_, nullptr, 0);
+  }
+  Roudi(const Roudi&) = delete;
+  Roudi& operator=(const Roudi&) = delete;
+
+ private:
+  pid_t daemon_;
+};
 
 // All peers, or the one that was asked for.
 std::vector<Peer> chosen(const std::string& only) {
@@ -118,18 +126,12 @@ int main(int argc, char** argv) {
   app.add_option("--json", json, "also write the rows to this file");
   app.add_option("--picture", picture, "also draw them into this SVG file");
   CLI11_PARSE(app, argc, argv);
-  const bench::ScratchDomain domain;
-  const pid_t daemon = bench::start_roudi(domain.root());
-  int code = 0;
-  try {
-    bench::run(bench::chosen(only), smoke ? 1 : quick ? 10 : 60, json, picture);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "bench: %s\n", error.what());
-    code = 1;
-  }
-  if (daemon > 0) {
-    ::kill(daemon, SIGTERM);
-    ::waitpid(daemon, nullptr, 0);
-  }
-  return code;
+  return bench::in_scratch_domain([&](const std::string& root) {
+    bench::require_writable(json);
+    bench::require_writable(picture);
+    const auto peers = bench::chosen(only);
+    const bench::Roudi daemon(root);
+    bench::run(peers, smoke ? 1 : quick ? 10 : 60, json, picture);
+    return 0;
+  });
 }

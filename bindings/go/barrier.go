@@ -7,7 +7,6 @@ import "C"
 
 import (
 	"context"
-	"math"
 	"runtime"
 	"strconv"
 )
@@ -29,8 +28,9 @@ type Barrier struct {
 // made if nobody has it open; all ask for as many parties. Errors: ErrBadArgument (not 1 to 256
 // parties), else those of OpenMutex.
 func OpenBarrier(name string, parties int, domain string) (*Barrier, error) {
-	if parties < 0 || parties > math.MaxInt32 {
-		parties = 0 // which is refused
+	const partiesLimit = 256
+	if err := outOfRange("parties", parties, 1, partiesLimit); err != nil {
+		return nil, err
 	}
 	var handle *C.sbx_barrier
 	err := tryNamed(name, domain, func(name, domain *C.char, result *C.sbxgo_result) C.int {

@@ -190,3 +190,11 @@ func TestBatchesCrossProcessesCompleteAndInOrder(t *testing.T) {
 		t.Fatal(err, "lost", back.LostCount())
 	}
 }
+
+func TestBatchOfFewerThanNoLoansIsRefused(t *testing.T) {
+	publisher := openPublisher[Pose](t, topicOf(t), signalbox.PublisherOptions{})
+	_, err := publisher.LoanBatch(-1, 0)
+	expectError(t, err, signalbox.ErrBadArgument, "count is -1. Use a number from 0 to")
+	_, err = publisher.LoanBatch(1, -1)
+	expectError(t, err, signalbox.ErrBadArgument, "tailBytes is -1. Use a number from 0 to")
+}

@@ -110,6 +110,15 @@ func (e *Error) Unwrap() []error {
 
 func badArgument(text string) *Error { return &Error{Code: ErrBadArgument, Text: text} }
 
+// outOfRange refuses a number that is not within low and high.
+func outOfRange(what string, n, low, high int) error {
+	if low <= n && n <= high {
+		return nil
+	}
+	return badArgument(what + " is " + strconv.Itoa(n) + ". Use a number from " + strconv.Itoa(low) +
+		" to " + strconv.Itoa(high))
+}
+
 func closedError(action, topic string) *Error {
 	return &Error{
 		Code: ErrClosed,

@@ -294,10 +294,15 @@ func TestUsersOfALockMustAgree(t *testing.T) {
 	expectNil(t, elsewhere.Close())
 	_, err = signalbox.OpenMutex("a\x00b", signalbox.LockOptions{})
 	expectError(t, err, signalbox.ErrBadName)
-	for _, units := range [][2]int{{0, 0}, {4097, 0}, {-1, 0}, {3, 4}, {3, -1}, {1 << 40, 0}} {
-		_, err = signalbox.OpenSemaphore("u", units[0],
-			signalbox.SemaphoreOptions{AbsentUnits: units[1]})
-		expectError(t, err, signalbox.ErrBadArgument)
+	for _, unitsMax := range []int{0, 4097, -1, 1<<32 + 2, 1 << 40} {
+		_, err = signalbox.OpenSemaphore("u", unitsMax, signalbox.SemaphoreOptions{})
+		expectError(t, err, signalbox.ErrBadArgument,
+			fmt.Sprintf("unitsMax is %d. Use a number from 1 to 4096", unitsMax))
+	}
+	for _, absent := range []int{4, -1, 1<<32 + 2} {
+		_, err = signalbox.OpenSemaphore("u", 3, signalbox.SemaphoreOptions{AbsentUnits: absent})
+		expectError(t, err, signalbox.ErrBadArgument,
+			fmt.Sprintf("AbsentUnits is %d. Use a number from 0 to 3", absent))
 	}
 }
 

@@ -308,9 +308,10 @@ func TestPartiesMeet(t *testing.T) {
 	expectNil(t, other.Wait())
 	_, err := signalbox.OpenBarrier(name, 3, "")
 	expectError(t, err, signalbox.ErrTypeMismatch)
-	for _, parties := range []int{0, 257, -1, 1 << 40} {
+	for _, parties := range []int{0, 257, -1, 1<<32 + 2, 1 << 40} {
 		_, err = signalbox.OpenBarrier("other", parties, "")
-		expectError(t, err, signalbox.ErrBadArgument)
+		expectError(t, err, signalbox.ErrBadArgument,
+			fmt.Sprintf("parties is %d. Use a number from 1 to 256", parties))
 	}
 	expectNil(t, barrier.Close())
 	expectError(t, barrier.ArriveAndWait(within(t)), signalbox.ErrClosed)

@@ -2,6 +2,7 @@ package signalbox
 
 import (
 	"context"
+	"math"
 	"reflect"
 	"time"
 	"unsafe"
@@ -95,6 +96,9 @@ func (p *Publisher[T]) PublishContext(ctx context.Context, loan *Loan[T]) (uint6
 // LoanBatch is Loan for up to count messages at once. It answers those that could be lent; an error
 // comes with fewer than asked, and is that of the first that could not.
 func (p *Publisher[T]) LoanBatch(count, tailBytes int) ([]*Loan[T], error) {
+	if err := outOfRange("count", count, 0, math.MaxInt32); err != nil {
+		return nil, err
+	}
 	var loans []*Loan[T]
 	for len(loans) < count {
 		loan, err := p.Loan(tailBytes)

@@ -22,6 +22,7 @@ import "C"
 import (
 	"context"
 	"errors"
+	"math"
 	"reflect"
 	"runtime"
 	"sync"
@@ -100,8 +101,8 @@ func (p *publisherCore) subscriberCount() int {
 }
 
 func (p *publisherCore) loan(tailBytes int) (*loanCell, error) {
-	if tailBytes < 0 {
-		return nil, badArgument("cannot lend a message with a tail of less than 0 bytes")
+	if err := outOfRange("tailBytes", tailBytes, 0, math.MaxInt); err != nil {
+		return nil, err
 	}
 	cell := loanCells.Get().(*loanCell)
 	p.mu.Lock()
@@ -120,8 +121,8 @@ func (p *publisherCore) loan(tailBytes int) (*loanCell, error) {
 }
 
 func (p *publisherCore) shorten(cell *loanCell, tailBytes int) error {
-	if tailBytes < 0 {
-		return badArgument("cannot shorten a tail to less than 0 bytes")
+	if err := outOfRange("tailBytes", tailBytes, 0, math.MaxInt); err != nil {
+		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

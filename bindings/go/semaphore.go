@@ -10,7 +10,6 @@ import "C"
 
 import (
 	"context"
-	"math"
 	"runtime"
 	"strconv"
 	"sync"
@@ -48,12 +47,14 @@ type Permit struct {
 // same unitsMax. Errors: ErrBadArgument (unitsMax not within 1 and 4096, or more are absent), else
 // those of OpenMutex.
 func OpenSemaphore(name string, unitsMax int, o SemaphoreOptions) (*Semaphore, error) {
-	free := unitsMax - o.AbsentUnits
-	if o.AbsentUnits < 0 || free < 0 || unitsMax > math.MaxInt32 {
-		return nil, badArgument("cannot open semaphore " + strconv.Quote(name) + " of " +
-			strconv.Itoa(unitsMax) + " units, " + strconv.Itoa(o.AbsentUnits) + " of them absent: " +
-			"it has 1 to 4096, and no more can be absent")
+	const unitsLimit = 4096
+	if err := outOfRange("unitsMax", unitsMax, 1, unitsLimit); err != nil {
+		return nil, err
 	}
+	if err := outOfRange("AbsentUnits", o.AbsentUnits, 0, unitsMax); err != nil {
+		return nil, err
+	}
+	free := unitsMax - o.AbsentUnits
 	var handle *C.sbx_semaphore
 	err := tryNamed(name, o.Domain, func(name, domain *C.char, result *C.sbxgo_result) C.int {
 		return C.sbxgo_semaphore_open(name, C.uint32_t(unitsMax), C.uint32_t(free), domain,

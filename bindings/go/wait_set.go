@@ -8,7 +8,6 @@ import "C"
 import (
 	"context"
 	"iter"
-	"math"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -60,8 +59,9 @@ type Watch struct {
 // NewWaitSet makes an empty set with room for so many watches, at most 65536.
 // Errors: ErrBadArgument, ErrLimitReached (descriptors).
 func NewWaitSet(watchesMax int) (*WaitSet, error) {
-	if watchesMax < 0 || watchesMax > math.MaxInt32 {
-		watchesMax = 0 // which is refused
+	const watchesLimit = 65536
+	if err := outOfRange("watchesMax", watchesMax, 1, watchesLimit); err != nil {
+		return nil, err
 	}
 	var handle *C.sbx_wait_set
 	err := try(func(result *C.sbxgo_result) C.int {
@@ -91,6 +91,9 @@ func (s *WaitSet) Watch(source Watchable, key uint64, period time.Duration) (*Wa
 	// calls are not to stand behind that.
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if source == nil {
+		return nil, badArgument("cannot watch nil: a source is a Subscriber, Mutex or Semaphore")
+	}
 	return source.watchedBy(s, key, period)
 }
 

@@ -2,6 +2,7 @@ package signalbox_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -69,10 +70,16 @@ func TestWaitSetTellsWhoIsQuiet(t *testing.T) {
 	poses := openSubscriber[Pose](t, topicOf(t), signalbox.SubscriberOptions{})
 	must[*signalbox.Watch](t)(set.Watch(poses, 3, time.Millisecond))
 	expectReady(t, set, 3, signalbox.DeadlineMissed)
-	_, err := signalbox.NewWaitSet(0)
-	expectError(t, err, signalbox.ErrBadArgument)
-	_, err = signalbox.NewWaitSet(-1)
-	expectError(t, err, signalbox.ErrBadArgument)
+}
+
+func TestWaitSetRefusesWhatItCannotBe(t *testing.T) {
+	for _, watchesMax := range []int{0, -1, 65537, 1<<32 + 2} {
+		_, err := signalbox.NewWaitSet(watchesMax)
+		expectError(t, err, signalbox.ErrBadArgument,
+			fmt.Sprintf("watchesMax is %d. Use a number from 1 to 65536", watchesMax))
+	}
+	_, err := newWaitSet(t).Watch(nil, 0, 0)
+	expectError(t, err, signalbox.ErrBadArgument, "cannot watch nil")
 }
 
 // goroutineIs tells whether a goroutine is in this state and inside this function.

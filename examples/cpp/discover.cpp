@@ -1,8 +1,11 @@
 // Which topics there are and who is in them, and who comes and goes from then on.
-// Here the program watches itself: it joins a topic, looks at it, and leaves.
+// Here the program watches itself: it joins a topic, looks at it, and leaves. A child of it was
+// killed on another topic, where its page is seen until somebody comes there.
+#include <csignal>
 #include <cstdio>
 #include <string>
 
+#include "forked.hpp"
 #include "pose.hpp"
 #include "signalbox/discovery.hpp"
 #include "signalbox/topic.hpp"
@@ -16,19 +19,34 @@ static void tell_what_changed(sbx::TopicWatcher& watcher) {
   }
 }
 
+static void have_a_child_killed() {
+  auto child = start([] {
+    auto out = sbx::Publisher<Pose>::open("leg/pose").value();
+    static_cast<void>(out.send(Pose{}));
+    std::raise(SIGKILL);
+  });
+  static_cast<void>(child.wait(sbx::Deadline::never()));
+}
+
+static void tell_who_is_there() {
+  const auto topics = sbx::list_topics().value();
+  for (const sbx::TopicInfo& topic : topics) {
+    for (const sbx::PublisherInfo& who : topic.publishers) {
+      std::printf("%s: %s%s has published %llu\n", topic.name.c_str(), who.program.c_str(),
+                  who.is_alive ? "" : ", which is dead,",
+                  static_cast<unsigned long long>(who.published));
+    }
+  }
+}
+
 int main() {
+  have_a_child_killed();
   // A descriptor or a Waitable makes it part of your event loop; this program just asks.
   auto watcher = sbx::TopicWatcher::open().value();
   {
     auto out = sbx::Publisher<Pose>::open("arm/pose").value();
     static_cast<void>(out.send(Pose{}));
-    const auto topics = sbx::list_topics().value();
-    for (const sbx::TopicInfo& topic : topics) {
-      for (const sbx::PublisherInfo& who : topic.publishers) {
-        std::printf("%s: %s has published %llu\n", topic.name.c_str(), who.program.c_str(),
-                    static_cast<unsigned long long>(who.published));
-      }
-    }
+    tell_who_is_there();
     tell_what_changed(watcher);
   }
   tell_what_changed(watcher);

@@ -2,7 +2,11 @@
 seeded bug counts as caught only when it was built and turned a green suite red."""
 
 import json
+import os
+import select
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,6 +90,103 @@ def test_the_report_holds_every_column(tmp_path):
     assert set(proof.EFFORTS + proof.FAULTS) < set(report["suites"]["a_suite"])
     assert report["commit"] and report["kernel"] and report["machine"]
     assert "schedules" in proof.table_of([outcome])
+
+
+# ---- the command line ----------------------------------------------------------------------------
+
+# Against hangs only.
+WATCHDOG_S = 60
+
+
+def started(tree: Path, script: str, *words: str, build: str = "") -> subprocess.Popen[str]:
+    """`./dev proof WORDS` over one suite, that script; another one builds it."""
+    suite_of(tree, script)
+    (tree / "tools/dev/build.sh").write_text(build)
+    program = (
+        "import pathlib, sys; import proof; from proof_suites import Suite;"
+        "proof.ROOT = pathlib.Path.cwd();"
+        "proof.SUITES = (Suite('a_suite', 'It is a test.', ('prog',), 'prog'),);"
+        "sys.exit(proof.main())"
+    )
+    # Whoever starts the tests in the background may have told them to ignore ^C.
+    unignored = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    return subprocess.Popen(
+        [sys.executable, "-c", unignored + program, *words],
+        cwd=tree,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "tools"), "TMPDIR": str(tree)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(tree: Path, *words: str) -> tuple[int, str, str]:
+    """Its status and what it said; the suite leaves a file `ran`."""
+    process = started(tree, COUNT + f"touch {tree}/ran\n", *words)
+    out, err = process.communicate(timeout=WATCHDOG_S)
+    return process.returncode, out, err
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_anything_runs(tmp_path):
+    status, out, err = ended(tmp_path, "--json", "no/such/folder/report.json")
+    assert (status, out) == (2, "")
+    assert err.endswith("cannot write no/such/folder/report.json: No such file or directory\n")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_report_is_written(tmp_path):
+    status, _, err = ended(tmp_path, "--json", "report.json")
+    assert status == 0, err
+    assert json.loads((tmp_path / "report.json").read_text())["suites"]["a_suite"]["passed"]
+
+
+def test_a_report_whose_folder_went_meanwhile_is_told_in_a_line(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    process = started(tmp_path, COUNT + f"rm -r {folder}\n", "--json", "folder/report.json")
+    out, err = process.communicate(timeout=WATCHDOG_S)
+    assert process.returncode == 1
+    assert "a_suite" in out
+    assert err.endswith("proof: cannot write folder/report.json: No such file or directory\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--seeded", "--json", "report.json"],
+        ["--seeded", "--long"],
+        ["--list", "--json", "report.json"],
+        ["--list", "--long"],
+        ["--list", "--seeded"],
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(tmp_path, words):
+    status, out, err = ended(tmp_path, *words)
+    assert (status, out) == (2, "")
+    assert f"{words[0]} goes without {words[1]}" in err
+    assert not (tmp_path / "ran").exists()
+    assert not (tmp_path / "report.json").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("at", ["suite", "build"])
+def test_what_a_terminated_proof_has_begun_ends_with_it(tmp_path, number, at):
+    fifo = tmp_path / "alive"
+    os.mkfifo(fifo)
+    # Whoever still runs has the pipe open; its end is the end of the last one.
+    script = f"exec 3>{fifo}; echo begun >&3; sleep 1000 & wait\n"
+    seen = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    process = started(tmp_path, script if at == "suite" else "", build=script * (at == "build"))
+    assert select.select([seen], [], [], WATCHDOG_S)[0], "the suite did not begin"
+    assert os.read(seen, 100) == b"begun\n"
+    process.send_signal(number)
+    _, err = process.communicate(timeout=WATCHDOG_S)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in err
+    assert select.select([seen], [], [], WATCHDOG_S)[0], "something of the suite outlives the proof"
+    assert os.read(seen, 100) == b""
+    os.close(seen)
+    assert not list(tmp_path.glob("sbx-proof-*"))
 
 
 # ---- seeded bugs --------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Goal: `./dev test` never adds up to green when something failed, whatever a runner prints."""
 
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -69,26 +70,31 @@ def test_nothing_begins_beside_when_a_needed_build_fails(logs):
     assert not (logs / "beside").exists()
 
 
-def test_nothing_beside_outlives_an_interruption(logs):
+@pytest.mark.parametrize("name", ["INT", "TERM", "HUP"])
+def test_nothing_beside_outlives_an_interruption(logs, name):
     script = (
         # Whoever starts the tests in the background may have told them to ignore the signal.
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
-        "import stages, pathlib; stages.LOGS = stages.ROOT = pathlib.Path('.');"
+        "import stages, pathlib, sys; stages.LOGS = stages.ROOT = pathlib.Path('.');"
         "from stages import Stage;"
-        "stages.run_all([Stage('a', ['bash', '-c', 'until [ -s pid ]; do sleep 0.01; done;"
-        " kill -INT $PPID; sleep 1000'], folder=stages.ROOT),"
+        "stages.all_stages = lambda quick: ("
+        "[Stage('a', ['bash', '-c', 'until [ -s pid ]; do sleep 0.01; done;"
+        f" kill -{name} $PPID; sleep 1000'], folder=stages.ROOT),"
         " Stage('b', ['bash', '-c', 'echo $$ > pid; exec sleep 1000'], folder=stages.ROOT,"
-        " beside=True)])"
+        " beside=True)]);"
+        "sys.exit(stages.main())"
     )
     folder = stages.__file__.rsplit("/", 1)[0]
     ran = subprocess.run(
         [sys.executable, "-c", script],
         cwd=logs,
         env={"PYTHONPATH": folder, "PATH": "/usr/bin:/bin"},
-        stderr=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
         timeout=60,
     )
-    assert ran.returncode != 0
+    assert ran.returncode == 128 + getattr(signal, f"SIG{name}")
+    assert ran.stderr == ""
     pid = (logs / "pid").read_text().strip()
     assert not pathlib.Path(f"/proc/{pid}").exists()
 
