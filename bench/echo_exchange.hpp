@@ -13,13 +13,17 @@
 
 namespace bench {
 
-// What is sent there, and how the follower waits for it.
-enum class Echo { words, frame, blocked };
+// What is sent there, and how the follower waits for it: words and frames are looked for again and
+// again; for the others it sleeps, `blocked` in a thread, `parked` as its language prefers. In
+// `pipe` the words come through a named pipe instead: what sleeping costs with none of ours in it.
+enum class Echo { words, frame, blocked, parked, pipe };
 
 // The names of the above in commands and topics.
-inline constexpr std::array<const char*, 3> echo_names = {"words", "frame", "blocked"};
+inline constexpr std::array<const char*, 5> echo_names = {"words", "frame", "blocked", "parked",
+                                                          "pipe"};
 
-// The topics are bench/LANGUAGE/NAME/there and .../back.
+// The topics are bench/LANGUAGE/NAME/there and .../back; the pipe is $SIGNALBOX_DIR/LANGUAGE-pipe,
+// which its follower makes.
 std::unique_ptr<Exchange> echo_exchange(Echo which, const std::string& language);
 
 }  // namespace bench

@@ -5,8 +5,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"log"
+	"os"
+	"path/filepath"
+	"syscall"
 	"time"
+	"unsafe"
 
 	"signalbox.dev/go/signalbox"
 )
@@ -16,36 +21,65 @@ type Payload struct {
 	Words [6]uint64
 }
 
+// exchange is where the words come from, and the way back.
 type exchange struct {
-	there *signalbox.Subscriber[Payload]
-	back  *signalbox.Publisher[Payload]
-	last  uint64
+	receive func() (Payload, error)
+	back    *signalbox.Publisher[Payload]
+	last    uint64
 }
 
-func open(name string, spinMax time.Duration) (*exchange, error) {
+func open(name string, receive func() (Payload, error)) (*exchange, error) {
 	back, err := signalbox.OpenPublisher[Payload]("bench/go/"+name+"/back",
 		signalbox.PublisherOptions{Depth: 4})
 	if err != nil {
 		return nil, err
 	}
-	there, err := signalbox.OpenSubscriber[Payload]("bench/go/"+name+"/there",
-		signalbox.SubscriberOptions{Start: signalbox.Oldest, SpinMax: spinMax})
+	return &exchange{receive: receive, back: back}, nil
+}
+
+func openTopic(name string, o signalbox.SubscriberOptions) (*exchange, error) {
+	o.Start = signalbox.Oldest
+	there, err := signalbox.OpenSubscriber[Payload]("bench/go/"+name+"/there", o)
 	if err != nil {
 		return nil, err
 	}
-	return &exchange{there: there, back: back}, nil
+	ctx := context.Background()
+	return open(name, func() (Payload, error) {
+		sample, err := there.Receive(ctx)
+		if err != nil {
+			return Payload{}, err
+		}
+		defer sample.Release()
+		return *sample.Data(), nil
+	})
+}
+
+// openPipe reads as any program in Go does, with none of ours in the way there.
+func openPipe(name string) (*exchange, error) {
+	path := filepath.Join(os.Getenv("SIGNALBOX_DIR"), "go-"+name)
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		return nil, err
+	}
+	// For both directions, so that neither side waits for the other.
+	there, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	var payload Payload
+	bytes := unsafe.Slice((*byte)(unsafe.Pointer(&payload)), unsafe.Sizeof(payload))
+	return open(name, func() (Payload, error) {
+		_, err := io.ReadFull(there, bytes)
+		return payload, err
+	})
 }
 
 func (e *exchange) follow(rounds uint64) error {
-	ctx := context.Background()
 	for ; rounds > 0; rounds-- {
-		sample, err := e.there.Receive(ctx)
+		payload, err := e.receive()
 		if err != nil {
 			return err
 		}
 		e.last++
-		payload := *sample.Data()
-		sample.Release()
 		for i, word := range payload.Words {
 			if word != e.last+uint64(i) {
 				return fmt.Errorf("message %d arrived damaged: %v", e.last, payload)
@@ -58,14 +92,28 @@ func (e *exchange) follow(rounds uint64) error {
 	return nil
 }
 
-func run() error {
+func openAll() (map[string]*exchange, error) {
 	exchanges := map[string]*exchange{}
-	for name, spinMax := range map[string]time.Duration{"words": time.Minute, "blocked": 0} {
-		e, err := open(name, spinMax)
+	for name, o := range map[string]signalbox.SubscriberOptions{
+		"words":   {SpinMax: time.Minute},
+		"blocked": {HoldThread: true},
+		"parked":  {},
+	} {
+		e, err := openTopic(name, o)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		exchanges[name] = e
+	}
+	pipe, err := openPipe("pipe")
+	exchanges["pipe"] = pipe
+	return exchanges, err
+}
+
+func run() error {
+	exchanges, err := openAll()
+	if err != nil {
+		return err
 	}
 	fmt.Println("ready")
 	for {

@@ -34,8 +34,10 @@
 // # Waiting
 //
 // [Subscriber.Receive] waits in Go's poller, as a network connection does: a thousand waiting
-// goroutines need no thread of their own, and a context or Close ends the wait. [Publisher.Publish]
-// never waits; [Publisher.PublishContext] does, for subscribers that asked to lose nothing.
+// goroutines need no thread of their own, and a context or Close ends the wait. Where microseconds
+// matter, SubscriberOptions.HoldThread keeps an OS thread that sleeps on the topic itself, and
+// SpinMax looks again and again before. [Publisher.Publish] never waits; [Publisher.PublishContext]
+// does, for subscribers that asked to lose nothing.
 //
 // # Goroutines, crashes
 //

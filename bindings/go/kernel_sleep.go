@@ -76,23 +76,28 @@ func kickWhenDone(ctx context.Context, thread *C.int32_t) (stop func()) {
 	left, ended := make(chan struct{}), make(chan struct{})
 	cancel := context.AfterFunc(ctx, func() {
 		defer close(ended)
-		again := time.NewTicker(kickAgainAfter)
-		defer again.Stop()
-		for {
-			if asleep := atomic.LoadInt32((*int32)(thread)); asleep != 0 {
-				C.sbxgo_kick(C.int32_t(asleep))
-			}
-			select {
-			case <-left:
-				return
-			case <-again.C:
-			}
-		}
+		kickUntil(left, thread)
 	})
 	return func() {
 		close(left)
 		if !cancel() {
 			<-ended
+		}
+	}
+}
+
+// kickUntil interrupts the thread's sleeps until the channel is closed.
+func kickUntil(left <-chan struct{}, thread *C.int32_t) {
+	again := time.NewTicker(kickAgainAfter)
+	defer again.Stop()
+	for {
+		if asleep := atomic.LoadInt32((*int32)(thread)); asleep != 0 {
+			C.sbxgo_kick(C.int32_t(asleep))
+		}
+		select {
+		case <-left:
+			return
+		case <-again.C:
 		}
 	}
 }

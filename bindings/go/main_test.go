@@ -133,17 +133,18 @@ func runRole(role string) int {
 		os.Exit(0)
 	}()
 	roles := map[string]func(topic string) error{
-		"die inside":    roleDieInside,
-		"hold file":     roleHoldFile,
-		"hold to read":  roleHoldToRead,
-		"hold to write": roleHoldToWrite,
-		"meet":          roleMeet,
-		"notify":        roleNotify,
-		"hold mutex":    roleHoldMutex,
-		"hold units":    roleHoldUnits,
-		"publish poses": rolePublishPoses,
-		"relay batches": roleRelayBatches,
-		"tell eviction": roleTellEviction,
+		"die inside":       roleDieInside,
+		"hold file":        roleHoldFile,
+		"hold to read":     roleHoldToRead,
+		"hold to write":    roleHoldToWrite,
+		"meet":             roleMeet,
+		"notify":           roleNotify,
+		"hold mutex":       roleHoldMutex,
+		"hold units":       roleHoldUnits,
+		"publish one pose": rolePublishOnePose,
+		"publish poses":    rolePublishPoses,
+		"relay batches":    roleRelayBatches,
+		"tell eviction":    roleTellEviction,
 	}
 	if err := roles[role](os.Getenv("SIGNALBOX_GO_TEST_TOPIC")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -168,6 +169,18 @@ func rolePublishPoses(topic string) error {
 			return err
 		}
 	}
+}
+
+// rolePublishOnePose stays there.
+func rolePublishOnePose(topic string) error {
+	publisher, err := signalbox.OpenPublisher[Pose](topic, signalbox.PublisherOptions{})
+	if err != nil {
+		return err
+	}
+	if _, err := publisher.Send(&Pose{}, nil); err != nil {
+		return err
+	}
+	select {}
 }
 
 func startRole(t testing.TB, role, topic string) *exec.Cmd {

@@ -125,24 +125,26 @@ func TestForgottenLoansAreDropped(t *testing.T) {
 }
 
 func TestForgottenHandlesAreClosed(t *testing.T) {
-	publisher := openPublisher[Pose](t, topicOf(t), signalbox.PublisherOptions{})
-	subscriber := openSubscriber[Pose](t, topicOf(t), signalbox.SubscriberOptions{})
-	func() {
-		forgotten := must[*signalbox.Publisher[Pose]](t)(
-			signalbox.OpenPublisher[Pose](topicOf(t), signalbox.PublisherOptions{}))
-		must[*signalbox.Loan[Pose]](t)(forgotten.Loan(0))
-		waited := must[*signalbox.Subscriber[Pose]](t)(
-			signalbox.OpenSubscriber[Pose](topicOf(t), signalbox.SubscriberOptions{}))
-		ctx, cancel := context.WithCancel(context.Background())
-		go cancel()
-		_, err := waited.Receive(ctx)
-		expectError(t, err, context.Canceled)
-	}()
-	if publisher.SubscriberCount() != 2 || subscriber.PublisherCount() != 2 {
-		t.Fatal("both are there")
-	}
-	collected(t, "forgotten handles are closed", func() bool {
-		return publisher.SubscriberCount() == 1 && subscriber.PublisherCount() == 1
+	inBothWays(t, func(t *testing.T, way waiting) {
+		publisher := openPublisher[Pose](t, topicOf(t), signalbox.PublisherOptions{})
+		subscriber := openSubscriber[Pose](t, topicOf(t), way.with(signalbox.SubscriberOptions{}))
+		func() {
+			forgotten := must[*signalbox.Publisher[Pose]](t)(
+				signalbox.OpenPublisher[Pose](topicOf(t), signalbox.PublisherOptions{}))
+			must[*signalbox.Loan[Pose]](t)(forgotten.Loan(0))
+			waited := must[*signalbox.Subscriber[Pose]](t)(
+				signalbox.OpenSubscriber[Pose](topicOf(t), way.with(signalbox.SubscriberOptions{})))
+			ctx, cancel := context.WithCancel(context.Background())
+			go cancel()
+			_, err := waited.Receive(ctx)
+			expectError(t, err, context.Canceled)
+		}()
+		if publisher.SubscriberCount() != 2 || subscriber.PublisherCount() != 2 {
+			t.Fatal("both are there")
+		}
+		collected(t, "forgotten handles are closed", func() bool {
+			return publisher.SubscriberCount() == 1 && subscriber.PublisherCount() == 1
+		})
 	})
 }
 
@@ -174,34 +176,36 @@ func footprintNow(t testing.TB) footprint {
 }
 
 func TestNothingIsLeftBehind(t *testing.T) {
-	useOnce := func() {
-		publisher := must[*signalbox.Publisher[Frame]](t)(signalbox.OpenPublisher[Frame](topicOf(t),
-			signalbox.PublisherOptions{TailBytesMax: 100_000}))
-		subscriber := must[*signalbox.Subscriber[Frame]](t)(signalbox.OpenSubscriber[Frame](topicOf(t),
-			signalbox.SubscriberOptions{Tail: true, Start: signalbox.Next}))
-		ctx, cancel := context.WithCancel(context.Background())
-		go cancel()
-		_, err := subscriber.Receive(ctx) // opens the descriptor
-		expectError(t, err, context.Canceled)
-		must[uint64](t)(publisher.Send(&Frame{}, make([]byte, 50_000)))
-		held := must[*signalbox.Sample[Frame]](t)(subscriber.Receive(within(t)))
-		subscriber.Close()
-		publisher.Close()
-		held.Release()
-	}
-	useOnce() // what is made once and stays, such as Go's poller
-	collected(t, "what other tests forgot is gone", func() bool {
+	inBothWays(t, func(t *testing.T, way waiting) {
+		useOnce := func() {
+			publisher := must[*signalbox.Publisher[Frame]](t)(signalbox.OpenPublisher[Frame](topicOf(t),
+				signalbox.PublisherOptions{TailBytesMax: 100_000}))
+			subscriber := must[*signalbox.Subscriber[Frame]](t)(signalbox.OpenSubscriber[Frame](topicOf(t),
+				way.with(signalbox.SubscriberOptions{Tail: true, Start: signalbox.Next})))
+			ctx, cancel := context.WithCancel(context.Background())
+			go cancel()
+			_, err := subscriber.Receive(ctx) // opens the descriptor
+			expectError(t, err, context.Canceled)
+			must[uint64](t)(publisher.Send(&Frame{}, make([]byte, 50_000)))
+			held := must[*signalbox.Sample[Frame]](t)(subscriber.Receive(within(t)))
+			subscriber.Close()
+			publisher.Close()
+			held.Release()
+		}
+		useOnce() // what is made once and stays, such as Go's poller
+		collected(t, "what other tests forgot is gone", func() bool {
+			before := footprintNow(t)
+			runtime.GC()
+			return before == footprintNow(t)
+		})
 		before := footprintNow(t)
-		runtime.GC()
-		return before == footprintNow(t)
+		for range 50 {
+			useOnce()
+		}
+		if after := footprintNow(t); after != before {
+			t.Errorf("before %+v, after %+v", before, after)
+		}
 	})
-	before := footprintNow(t)
-	for range 50 {
-		useOnce()
-	}
-	if after := footprintNow(t); after != before {
-		t.Errorf("before %+v, after %+v", before, after)
-	}
 }
 
 // ---- what a message costs -----------------------------------------------------------------------

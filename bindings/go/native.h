@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "native_sleep.h"
 #include "signalbox/signalbox.h"
 
 /* A sample and whether it holds a message, so that a second release does nothing. */
@@ -39,6 +40,17 @@ static inline int sbxgo_take_looking(sbx_subscriber* subscriber, uint32_t looks,
   int taken = 0;
   for (; looks > 0 && taken == 0; --looks) taken = sbxgo_take(subscriber, 0, out, error);
   return taken;
+}
+
+/* Sleeps until there is something to take, and takes it; as sbxgo_take(), and 0 also when a signal
+ * handler ran in this thread, which is told meanwhile. */
+static inline int sbxgo_sleep_and_take(sbx_subscriber* subscriber, int32_t* thread,
+                                       sbxgo_sample* out, sbx_error* error) {
+  int wake = SBX_WAKE_READY;
+  sbxgo_fall_asleep(thread);
+  const int code = sbx_subscriber_wait(subscriber, SBX_NEVER, &wake, error);
+  sbxgo_awake(thread);
+  return code == SBX_OK ? sbxgo_take(subscriber, 0, out, error) : -code;
 }
 
 /* Answers a code; how many were taken comes back in *taken, which lies in the handle's C memory. */
@@ -133,6 +145,7 @@ static inline int sbxgo_open_subscriber(const char* topic, const char* type_name
   sbx_subscriber_options_init(&options);
   options.start = start;
   options.reliable = reliable;
+  options.spin_max_ns = 0; /* Go looks again and again by itself */
   options.domain = domain;
   options.tier = tier;
   return sbx_subscriber_open(topic, &type, &options, out, error);

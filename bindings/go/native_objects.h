@@ -6,23 +6,14 @@
 #ifndef SIGNALBOX_GO_NATIVE_OBJECTS_H
 #define SIGNALBOX_GO_NATIVE_OBJECTS_H
 
-#include <signal.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "native_sleep.h"
 #include "signalbox/c/named_semaphore.h"
 #include "signalbox/c/posix_queue.h"
 #include "signalbox/c/semaphore_set.h"
 #include "signalbox/c/sysv_queue.h"
 #include "signalbox/c/wait_set.h"
-
-static inline void sbxgo_fall_asleep(int32_t* thread) {
-  __atomic_store_n(thread, (int32_t)gettid(), __ATOMIC_SEQ_CST);
-}
-static inline void sbxgo_awake(int32_t* thread) { __atomic_store_n(thread, 0, __ATOMIC_SEQ_CST); }
-
-/* Interrupts a sleep. Go has a handler for this signal, and takes needless ones for granted. */
-static inline void sbxgo_kick(int32_t thread) { tgkill(getpid(), thread, SIGURG); }
 
 /* Where calls leave small answers; in Go's memory, without pointers. */
 typedef struct sbxgo_result {

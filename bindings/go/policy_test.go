@@ -92,16 +92,19 @@ func TestAnEvictedProcessIsToldAndCounted(t *testing.T) {
 }
 
 func TestReceiveTellsAnEviction(t *testing.T) {
-	publisher := openPublisher[Pose](t, topicOf(t),
-		signalbox.PublisherOptions{Depth: 2, WhenBehind: signalbox.WhenBehindEvict})
-	subscriber := openSubscriber[Pose](t, topicOf(t), signalbox.SubscriberOptions{Reliable: true})
-	for seq := range uint64(3) {
-		sendPose(t, publisher, seq)
-	}
-	_, err := subscriber.Receive(within(t))
-	expectError(t, err, signalbox.ErrEvicted, "open it again")
-	_, err = subscriber.TakeBatch(make([]Pose, 4))
-	expectError(t, err, signalbox.ErrEvicted)
+	inBothWays(t, func(t *testing.T, way waiting) {
+		publisher := openPublisher[Pose](t, topicOf(t),
+			signalbox.PublisherOptions{Depth: 2, WhenBehind: signalbox.WhenBehindEvict})
+		subscriber := openSubscriber[Pose](t, topicOf(t),
+			way.with(signalbox.SubscriberOptions{Reliable: true}))
+		for seq := range uint64(3) {
+			sendPose(t, publisher, seq)
+		}
+		_, err := subscriber.Receive(within(t))
+		expectError(t, err, signalbox.ErrEvicted, "open it again")
+		_, err = subscriber.TakeBatch(make([]Pose, 4))
+		expectError(t, err, signalbox.ErrEvicted)
+	})
 }
 
 func TestDropNewNeverWaitsAndCountsEachMessageOnce(t *testing.T) {
@@ -136,49 +139,54 @@ func TestOptionsOutOfRangeAreRefusedByName(t *testing.T) {
 }
 
 func TestASilentPublisherIsFoundAllTheSame(t *testing.T) {
-	publisher := openPublisher[Pose](t, topicOf(t),
-		signalbox.PublisherOptions{Wake: signalbox.WakeSleepersNo})
-	subscriber := openSubscriber[Pose](t, topicOf(t), signalbox.SubscriberOptions{})
-	loan := must[*signalbox.Loan[Pose]](t)(publisher.Loan(0))
-	*loan.Data() = Pose{Seq: 7}
-	received := make(chan error, 1)
-	go func() {
-		sample, err := subscriber.Receive(within(t))
-		if err == nil && sample.Data().Seq != 7 {
-			err = errors.New("another message came")
+	inBothWays(t, func(t *testing.T, way waiting) {
+		publisher := openPublisher[Pose](t, topicOf(t),
+			signalbox.PublisherOptions{Wake: signalbox.WakeSleepersNo})
+		subscriber := openSubscriber[Pose](t, topicOf(t), way.with(signalbox.SubscriberOptions{}))
+		loan := must[*signalbox.Loan[Pose]](t)(publisher.Loan(0))
+		*loan.Data() = Pose{Seq: 7}
+		received := make(chan error, 1)
+		go func() {
+			sample, err := subscriber.Receive(within(t))
+			if err == nil && sample.Data().Seq != 7 {
+				err = errors.New("another message came")
+			}
+			received <- err
+		}()
+		way.waitUntilBlocked(t, 1)
+		must[uint64](t)(publisher.Publish(loan))
+		if err := <-received; err != nil {
+			t.Fatal(err)
 		}
-		received <- err
-	}()
-	waitUntilParked(t, 1)
-	must[uint64](t)(publisher.Publish(loan))
-	if err := <-received; err != nil {
-		t.Fatal(err)
-	}
+	})
 }
 
 // A Receive that never stops looking would not see its context's end, nor Close.
 func TestReceiveThatSpinsFindsMessagesAndEndsWithItsContext(t *testing.T) {
-	publisher := openPublisher[Pose](t, topicOf(t), signalbox.PublisherOptions{})
-	subscriber := openSubscriber[Pose](t, topicOf(t), signalbox.SubscriberOptions{SpinMax: watchdog})
-	sendPose(t, publisher, 1)
-	sample := must[*signalbox.Sample[Pose]](t)(subscriber.Receive(within(t)))
-	if sample.Data().Seq != 1 {
-		t.Fatal("another message came")
-	}
-	sample.Release()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
-	defer cancel()
-	_, err := subscriber.Receive(ctx)
-	expectError(t, err, signalbox.ErrTimedOut)
-	ended := make(chan error, 1)
-	go func() {
-		_, err := subscriber.Receive(context.Background())
-		ended <- err
-	}()
-	eventually(t, "a goroutine looks again and again", func() bool {
-		stacks := make([]byte, 1<<20)
-		return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("takeSoon("))
+	inBothWays(t, func(t *testing.T, way waiting) {
+		publisher := openPublisher[Pose](t, topicOf(t), signalbox.PublisherOptions{})
+		subscriber := openSubscriber[Pose](t, topicOf(t),
+			way.with(signalbox.SubscriberOptions{SpinMax: watchdog}))
+		sendPose(t, publisher, 1)
+		sample := must[*signalbox.Sample[Pose]](t)(subscriber.Receive(within(t)))
+		if sample.Data().Seq != 1 {
+			t.Fatal("another message came")
+		}
+		sample.Release()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		defer cancel()
+		_, err := subscriber.Receive(ctx)
+		expectError(t, err, signalbox.ErrTimedOut)
+		ended := make(chan error, 1)
+		go func() {
+			_, err := subscriber.Receive(context.Background())
+			ended <- err
+		}()
+		eventually(t, "a goroutine looks again and again", func() bool {
+			stacks := make([]byte, 1<<20)
+			return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("takeSoon("))
+		})
+		subscriber.Close()
+		expectError(t, <-ended, signalbox.ErrClosed)
 	})
-	subscriber.Close()
-	expectError(t, <-ended, signalbox.ErrClosed)
 }

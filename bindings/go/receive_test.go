@@ -1,9 +1,9 @@
 package signalbox_test
 
-// Receive parks a goroutine: it wakes for messages, contexts and Close, and holds no OS thread.
+// Receive waits: it wakes for messages, contexts and Close, and holds no OS thread unless it is
+// asked to. What is so in both ways is tested in both.
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,25 +17,49 @@ import (
 	"signalbox.dev/go/signalbox"
 )
 
-// parkedInReceive counts the goroutines that Go's poller has put to sleep in Receive.
-func parkedInReceive() int {
+// waiting is a way to wait in Receive, and how the stack of a goroutine that waits so looks.
+type waiting struct {
+	name          string
+	holdThread    bool
+	state, inside string
+}
+
+var (
+	parked  = waiting{"parked", false, "IO wait", "subscriberCore).receive("}
+	holding = waiting{"holding", true, "syscall", "subscriberCore).sleepOnce("}
+)
+
+func inBothWays(t *testing.T, test func(t *testing.T, way waiting)) {
+	for _, way := range []waiting{parked, holding} {
+		t.Run(way.name, func(t *testing.T) { test(t, way) })
+	}
+}
+
+// with is the options with this way to wait.
+func (w waiting) with(o signalbox.SubscriberOptions) signalbox.SubscriberOptions {
+	o.HoldThread = w.holdThread
+	return o
+}
+
+func (w waiting) waitUntilBlocked(t testing.TB, count int) {
+	t.Helper()
+	eventually(t, fmt.Sprint(count, " goroutines are blocked in Receive: ", w.name), func() bool {
+		return goroutinesIn(w.state, w.inside) == count
+	})
+}
+
+// goroutinesIn counts the goroutines that are in this state and inside this function.
+func goroutinesIn(state, function string) int {
 	stacks := make([]byte, 8<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]
 	count := 0
-	for _, stack := range bytes.Split(stacks, []byte("\n\n")) {
-		if bytes.Contains(stack, []byte("[IO wait")) &&
-			bytes.Contains(stack, []byte("subscriberCore).receive")) {
+	for _, stack := range strings.Split(string(stacks), "\n\n") {
+		header, _, _ := strings.Cut(stack, "\n")
+		if strings.Contains(header, "["+state) && strings.Contains(stack, function) {
 			count++
 		}
 	}
 	return count
-}
-
-func waitUntilParked(t testing.TB, count int) {
-	t.Helper()
-	eventually(t, fmt.Sprint(count, " goroutines are parked"), func() bool {
-		return parkedInReceive() == count
-	})
 }
 
 func threadCount(t testing.TB) int {
@@ -51,35 +75,27 @@ func threadCount(t testing.TB) int {
 
 func TestTwoHundredBlockedReceivesHoldNoThreads(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
-	const waiters, rounds = 200, 5
+	const waiters, atOnce, rounds = 200, 20, 5
 	publisher := openPublisher[Pose](t, topicOf(t), signalbox.PublisherOptions{})
-	var subscribers []*signalbox.Subscriber[Pose]
-	for range waiters {
-		subscribers = append(subscribers, openSubscriber[Pose](t, topicOf(t),
-			signalbox.SubscriberOptions{Start: signalbox.Next, Reliable: true}))
-	}
-	before := threadCount(t)
-	var done sync.WaitGroup
-	failures := make(chan error, waiters)
-	for _, subscriber := range subscribers {
-		done.Add(1)
-		go func() {
-			defer done.Done()
-			failures <- expectPoses(within(t), subscriber, rounds)
-		}()
+	ended := make(chan error, waiters)
+	for started := 1; started <= waiters; started++ {
+		subscriber := openSubscriber[Pose](t, topicOf(t),
+			signalbox.SubscriberOptions{Start: signalbox.Next, Reliable: true})
+		go func() { ended <- expectPoses(within(t), subscriber, rounds) }()
+		// Go makes a thread for each goroutine that a busy machine keeps in C, and keeps the threads.
+		if started%atOnce == 0 {
+			parked.waitUntilBlocked(t, started)
+		}
 	}
 	for seq := range uint64(rounds) {
-		waitUntilParked(t, waiters)
-		if now := threadCount(t); now > before+waiters/2 {
-			t.Errorf("%d goroutines wait on %d threads, %d more than before", waiters, now, now-before)
+		parked.waitUntilBlocked(t, waiters)
+		if threads := threadCount(t); threads >= waiters {
+			t.Errorf("%d goroutines wait on %d threads", waiters, threads)
 		}
 		sendPose(t, publisher, seq)
 	}
-	done.Wait()
 	for range waiters {
-		if err := <-failures; err != nil {
-			t.Fatal(err)
-		}
+		expectNil(t, <-ended)
 	}
 }
 
@@ -99,150 +115,162 @@ func expectPoses(ctx context.Context, subscriber *signalbox.Subscriber[Pose], co
 }
 
 func TestReceiveKeepsUpWithABusyPublisher(t *testing.T) {
-	const count = 20_000
-	publisher := openPublisher[Pose](t, topicOf(t), signalbox.PublisherOptions{})
-	subscriber := openSubscriber[Pose](t, topicOf(t),
-		signalbox.SubscriberOptions{Reliable: true, Start: signalbox.Next})
-	received := make(chan error)
-	go func() { received <- expectPoses(within(t), subscriber, count) }()
-	for seq := range uint64(count) {
-		loan := must[*signalbox.Loan[Pose]](t)(publisher.Loan(0))
-		loan.Data().Seq = seq
-		must[uint64](t)(publisher.PublishContext(within(t), loan))
-		// Now and then the receiver finds nothing and parks, just as the next message comes.
-		if seq%64 == 0 {
-			runtime.Gosched()
+	inBothWays(t, func(t *testing.T, way waiting) {
+		const count = 20_000
+		publisher := openPublisher[Pose](t, topicOf(t), signalbox.PublisherOptions{})
+		subscriber := openSubscriber[Pose](t, topicOf(t),
+			way.with(signalbox.SubscriberOptions{Reliable: true, Start: signalbox.Next}))
+		received := make(chan error)
+		go func() { received <- expectPoses(within(t), subscriber, count) }()
+		for seq := range uint64(count) {
+			loan := must[*signalbox.Loan[Pose]](t)(publisher.Loan(0))
+			loan.Data().Seq = seq
+			must[uint64](t)(publisher.PublishContext(within(t), loan))
+			// Now and then the receiver finds nothing and parks, just as the next message comes.
+			if seq%64 == 0 {
+				runtime.Gosched()
+			}
 		}
-	}
-	if err := <-received; err != nil {
-		t.Fatal(err)
-	}
+		if err := <-received; err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
 func TestAReceiveEndsWithItsContext(t *testing.T) {
-	publisher := openPublisher[Pose](t, topicOf(t), signalbox.PublisherOptions{})
-	subscriber := openSubscriber[Pose](t, topicOf(t),
-		signalbox.SubscriberOptions{Start: signalbox.Next})
+	inBothWays(t, func(t *testing.T, way waiting) {
+		publisher := openPublisher[Pose](t, topicOf(t), signalbox.PublisherOptions{})
+		subscriber := openSubscriber[Pose](t, topicOf(t),
+			way.with(signalbox.SubscriberOptions{Start: signalbox.Next}))
 
-	cancelled, cancel := context.WithCancel(context.Background())
-	ended := make(chan error)
-	go func() {
-		_, err := subscriber.Receive(cancelled)
-		ended <- err
-	}()
-	waitUntilParked(t, 1)
-	cancel()
-	err := <-ended
-	expectError(t, err, context.Canceled, topicOf(t))
-	expectError(t, err, signalbox.ErrInterrupted)
+		cancelled, cancel := context.WithCancel(context.Background())
+		ended := make(chan error)
+		go func() {
+			_, err := subscriber.Receive(cancelled)
+			ended <- err
+		}()
+		way.waitUntilBlocked(t, 1)
+		cancel()
+		err := <-ended
+		expectError(t, err, context.Canceled, topicOf(t))
+		expectError(t, err, signalbox.ErrInterrupted)
 
-	deadline, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
-	defer cancel()
-	_, err = subscriber.Receive(deadline)
-	expectError(t, err, context.DeadlineExceeded)
-	expectError(t, err, signalbox.ErrTimedOut)
+		deadline, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		defer cancel()
+		_, err = subscriber.Receive(deadline)
+		expectError(t, err, context.DeadlineExceeded)
+		expectError(t, err, signalbox.ErrTimedOut)
 
-	why := errors.New("the robot was switched off")
-	caused, cancelCause := context.WithCancelCause(context.Background())
-	cancelCause(why)
-	sendPose(t, publisher, 1)
-	_, err = subscriber.Receive(caused) // an ended context comes before a message
-	expectError(t, err, why, why.Error())
-	expectError(t, err, context.Canceled)
+		why := errors.New("the robot was switched off")
+		caused, cancelCause := context.WithCancelCause(context.Background())
+		cancelCause(why)
+		sendPose(t, publisher, 1)
+		_, err = subscriber.Receive(caused) // an ended context comes before a message
+		expectError(t, err, why, why.Error())
+		expectError(t, err, context.Canceled)
 
-	// None of this harmed the subscriber.
-	sample := must[*signalbox.Sample[Pose]](t)(subscriber.Receive(within(t)))
-	if sample.Data().Seq != 1 {
-		t.Fatalf("received %d", sample.Data().Seq)
-	}
-	sample.Release()
+		// None of this harmed the subscriber.
+		sample := must[*signalbox.Sample[Pose]](t)(subscriber.Receive(within(t)))
+		if sample.Data().Seq != 1 {
+			t.Fatalf("received %d", sample.Data().Seq)
+		}
+		sample.Release()
+	})
 }
 
 // A cancellation that comes just as the message does must neither lose the message nor cut short
 // the next Receive.
 func TestCancellationRacesWithMessages(t *testing.T) {
-	publisher := openPublisher[Pose](t, topicOf(t), signalbox.PublisherOptions{})
-	subscriber := openSubscriber[Pose](t, topicOf(t),
-		signalbox.SubscriberOptions{Reliable: true, Start: signalbox.Next})
-	for seq := range uint64(500) {
-		ctx, cancel := context.WithCancel(context.Background())
-		var both sync.WaitGroup
-		both.Add(2)
-		go func() {
-			defer both.Done()
-			cancel()
-		}()
-		go func() {
-			defer both.Done()
-			publisher.Send(&Pose{Seq: seq}, nil)
-		}()
-		sample, err := subscriber.Receive(ctx)
-		both.Wait()
-		if err != nil {
-			expectError(t, err, context.Canceled)
-			sample = must[*signalbox.Sample[Pose]](t)(subscriber.Receive(within(t)))
+	inBothWays(t, func(t *testing.T, way waiting) {
+		publisher := openPublisher[Pose](t, topicOf(t), signalbox.PublisherOptions{})
+		subscriber := openSubscriber[Pose](t, topicOf(t),
+			way.with(signalbox.SubscriberOptions{Reliable: true, Start: signalbox.Next}))
+		for seq := range uint64(500) {
+			ctx, cancel := context.WithCancel(context.Background())
+			var both sync.WaitGroup
+			both.Add(2)
+			go func() {
+				defer both.Done()
+				cancel()
+			}()
+			go func() {
+				defer both.Done()
+				publisher.Send(&Pose{Seq: seq}, nil)
+			}()
+			sample, err := subscriber.Receive(ctx)
+			both.Wait()
+			if err != nil {
+				expectError(t, err, context.Canceled)
+				sample = must[*signalbox.Sample[Pose]](t)(subscriber.Receive(within(t)))
+			}
+			if sample.Data().Seq != seq {
+				t.Fatalf("received %d instead of %d", sample.Data().Seq, seq)
+			}
+			sample.Release()
 		}
-		if sample.Data().Seq != seq {
-			t.Fatalf("received %d instead of %d", sample.Data().Seq, seq)
-		}
-		sample.Release()
-	}
+	})
 }
 
 func TestCloseEndsABlockedReceive(t *testing.T) {
-	for range 20 {
-		subscriber := openSubscriber[Pose](t, topicOf(t), signalbox.SubscriberOptions{})
+	inBothWays(t, func(t *testing.T, way waiting) {
+		for range 20 {
+			subscriber := openSubscriber[Pose](t, topicOf(t), way.with(signalbox.SubscriberOptions{}))
+			ended := make(chan error)
+			go func() {
+				_, err := subscriber.Receive(context.Background())
+				ended <- err
+			}()
+			way.waitUntilBlocked(t, 1)
+			subscriber.Close()
+			expectError(t, <-ended, signalbox.ErrClosed, topicOf(t))
+		}
+	})
+}
+
+func TestCloseMayComeAtAnyMoment(t *testing.T) {
+	inBothWays(t, func(t *testing.T, way waiting) {
+		publisher := openPublisher[Pose](t, topicOf(t), signalbox.PublisherOptions{})
+		for round := range uint64(100) {
+			subscriber := openSubscriber[Pose](t, topicOf(t), way.with(signalbox.SubscriberOptions{}))
+			ctx := within(t)
+			ended := make(chan error)
+			go func() {
+				for {
+					sample, err := subscriber.Receive(ctx)
+					if err != nil {
+						ended <- err
+						return
+					}
+					sample.Release()
+				}
+			}()
+			for seq := range round {
+				sendPose(t, publisher, seq)
+			}
+			go subscriber.Close()
+			expectError(t, <-ended, signalbox.ErrClosed)
+			subscriber.Close()
+		}
+	})
+}
+
+func TestTheCountersComeThroughABlockedReceive(t *testing.T) {
+	inBothWays(t, func(t *testing.T, way waiting) {
+		subscriber := openSubscriber[Pose](t, topicOf(t), way.with(signalbox.SubscriberOptions{}))
 		ended := make(chan error)
 		go func() {
 			_, err := subscriber.Receive(context.Background())
 			ended <- err
 		}()
-		waitUntilParked(t, 1)
-		subscriber.Close()
-		expectError(t, <-ended, signalbox.ErrClosed, topicOf(t))
-	}
-}
-
-func TestCloseMayComeAtAnyMoment(t *testing.T) {
-	publisher := openPublisher[Pose](t, topicOf(t), signalbox.PublisherOptions{})
-	for round := range uint64(100) {
-		subscriber := openSubscriber[Pose](t, topicOf(t), signalbox.SubscriberOptions{})
-		ctx := within(t)
-		ended := make(chan error)
-		go func() {
-			for {
-				sample, err := subscriber.Receive(ctx)
-				if err != nil {
-					ended <- err
-					return
-				}
-				sample.Release()
-			}
-		}()
-		for seq := range round {
-			sendPose(t, publisher, seq)
+		way.waitUntilBlocked(t, 1)
+		if subscriber.LostCount() != 0 || subscriber.PublisherCount() != 0 {
+			t.Fatal("nothing was there to be counted")
 		}
-		go subscriber.Close()
-		expectError(t, <-ended, signalbox.ErrClosed)
+		_, err := subscriber.Receive(within(t))
+		expectError(t, err, signalbox.ErrBadArgument, "another goroutine")
 		subscriber.Close()
-	}
-}
-
-func TestTheCountersComeThroughABlockedReceive(t *testing.T) {
-	subscriber := openSubscriber[Pose](t, topicOf(t), signalbox.SubscriberOptions{})
-	ended := make(chan error)
-	go func() {
-		_, err := subscriber.Receive(context.Background())
-		ended <- err
-	}()
-	waitUntilParked(t, 1)
-	if subscriber.LostCount() != 0 || subscriber.PublisherCount() != 0 {
-		t.Fatal("nothing was there to be counted")
-	}
-	_, err := subscriber.Receive(within(t))
-	expectError(t, err, signalbox.ErrBadArgument, "another goroutine")
-	subscriber.Close()
-	expectError(t, <-ended, signalbox.ErrClosed)
+		expectError(t, <-ended, signalbox.ErrClosed)
+	})
 }
 
 func TestAllReleasesWhatItHandsOut(t *testing.T) {
@@ -282,26 +310,28 @@ func TestAllReleasesWhatItHandsOut(t *testing.T) {
 }
 
 func TestAHandleWorksOnWhateverThread(t *testing.T) {
-	publisher := openPublisher[Pose](t, topicOf(t), signalbox.PublisherOptions{})
-	subscriber := openSubscriber[Pose](t, topicOf(t), signalbox.SubscriberOptions{})
-	for seq := range uint64(50) {
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-			publisher.Send(&Pose{Seq: seq}, nil)
-		}()
-		<-done
-		sample := make(chan *signalbox.Sample[Pose])
-		go func() {
-			runtime.LockOSThread()
-			taken, _ := subscriber.Receive(within(t))
-			sample <- taken
-		}()
-		taken := <-sample
-		if taken == nil || taken.Data().Seq != seq {
-			t.Fatalf("message %d did not arrive", seq)
+	inBothWays(t, func(t *testing.T, way waiting) {
+		publisher := openPublisher[Pose](t, topicOf(t), signalbox.PublisherOptions{})
+		subscriber := openSubscriber[Pose](t, topicOf(t), way.with(signalbox.SubscriberOptions{}))
+		for seq := range uint64(50) {
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+				publisher.Send(&Pose{Seq: seq}, nil)
+			}()
+			<-done
+			sample := make(chan *signalbox.Sample[Pose])
+			go func() {
+				runtime.LockOSThread()
+				taken, _ := subscriber.Receive(within(t))
+				sample <- taken
+			}()
+			taken := <-sample
+			if taken == nil || taken.Data().Seq != seq {
+				t.Fatalf("message %d did not arrive", seq)
+			}
+			taken.Release()
 		}
-		taken.Release()
-	}
+	})
 }

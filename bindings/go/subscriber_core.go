@@ -26,17 +26,21 @@ import (
 )
 
 // subscriberCore is a subscriber without its type. The mutex is held only inside C, never while a
-// goroutine is parked, so Close and the counters come through a blocked Receive.
+// goroutine is parked, so Close and the counters come through a blocked Receive; to one that holds
+// a thread they come by enter.
 type subscriberCore struct {
-	topic     string
-	spinMax   time.Duration
-	receiving atomic.Bool // a goroutine is in Receive
-	mu        sync.Mutex
-	handle    *C.sbx_subscriber // nil once closed
-	isClosing bool              // no call may use the handle any more but close's own
-	answer    answer
-	doorway   *doorway // nil until the first Receive that has to wait
-	counts    counts   // as they were at close
+	topic      string
+	spinMax    time.Duration
+	holdThread bool
+	receiving  atomic.Bool // a goroutine is in Receive
+	visitors   sync.Mutex  // taken before mu by those who meet a sleeper
+	mu         sync.Mutex
+	asleep     C.int32_t         // the thread that sleeps in C with mu; 0: none
+	handle     *C.sbx_subscriber // nil once closed
+	isClosing  bool              // no call may use the handle any more but close's own
+	answer     answer
+	doorway    *doorway // nil until the first Receive that has to park
+	counts     counts   // as they were at close
 }
 
 type counts struct{ lost, skipped uint64 }
@@ -58,7 +62,8 @@ func openSubscriber(topic string, t reflect.Type, o SubscriberOptions) (*subscri
 	if o.Reliable {
 		reliable = 1
 	}
-	core := &subscriberCore{topic: topic, spinMax: o.SpinMax, answer: newAnswer()}
+	core := &subscriberCore{topic: topic, spinMax: o.SpinMax, holdThread: o.HoldThread,
+		answer: newAnswer()}
 	var handle *C.sbx_subscriber
 	code := C.sbxgo_open_subscriber(texts.topic, texts.typeName, texts.description,
 		C.uint64_t(o.Start.messagesBack()), reliable, texts.domain, C.uint32_t(o.Tier),
@@ -75,7 +80,7 @@ func openSubscriber(topic string, t reflect.Type, o SubscriberOptions) (*subscri
 }
 
 func (s *subscriberCore) close() {
-	s.mu.Lock()
+	s.enter()
 	if s.isClosing {
 		s.mu.Unlock()
 		return
@@ -84,8 +89,8 @@ func (s *subscriberCore) close() {
 	doorway := s.doorway
 	s.mu.Unlock()
 
-	// Outside the mutex: it wakes a blocked Receive, whose last look needs the mutex, and returns
-	// when that has left.
+	// Outside the mutex: it wakes a parked Receive, whose last look needs the mutex, and returns when
+	// that has left. One that slept in C has been woken by enter, and sees isClosing.
 	if doorway != nil {
 		doorway.close()
 	}
@@ -105,7 +110,7 @@ func (s *subscriberCore) take(cell *sampleCell, latest bool) (bool, error) {
 	if latest {
 		toLatest = 1
 	}
-	s.mu.Lock()
+	s.enter()
 	defer s.mu.Unlock()
 	if s.isClosing {
 		return false, closedError("take from", s.topic)
@@ -122,7 +127,7 @@ func (s *subscriberCore) takeBatch(messages unsafe.Pointer, bytes uintptr, room 
 	if bytes == 0 {
 		return 0, badArgument("cannot take a batch: the message type has no fixed part")
 	}
-	s.mu.Lock()
+	s.enter()
 	defer s.mu.Unlock()
 	if s.isClosing {
 		return 0, closedError("take from", s.topic)
@@ -159,7 +164,7 @@ func (s *subscriberCore) takeSoon(ctx context.Context, cell *sampleCell) (bool, 
 
 // takeLooking is take that looks for a while.
 func (s *subscriberCore) takeLooking(cell *sampleCell) (bool, error) {
-	s.mu.Lock()
+	s.enter()
 	defer s.mu.Unlock()
 	if s.isClosing {
 		return false, closedError("receive from", s.topic)
@@ -171,7 +176,7 @@ func (s *subscriberCore) takeLooking(cell *sampleCell) (bool, error) {
 	return outcome != 0, nil
 }
 
-// receive takes, and parks the goroutine while there is nothing to take.
+// receive takes, and waits while there is nothing to take.
 func (s *subscriberCore) receive(ctx context.Context, cell *sampleCell) error {
 	if ctx.Err() != nil {
 		return contextError("receive from", s.topic, ctx)
@@ -188,6 +193,9 @@ func (s *subscriberCore) receive(ctx context.Context, cell *sampleCell) error {
 			"waiting in Receive on this subscriber. Open a subscriber for each goroutine")
 	}
 	defer s.receiving.Store(false)
+	if s.holdThread {
+		return s.sleepAndTake(ctx, cell)
+	}
 	doorway, err := s.openDoorway()
 	if err != nil {
 		return err
@@ -225,7 +233,7 @@ func (s *subscriberCore) readCounts() counts {
 }
 
 func (s *subscriberCore) currentCounts() counts {
-	s.mu.Lock()
+	s.enter()
 	defer s.mu.Unlock()
 	if s.handle == nil {
 		return s.counts
@@ -234,7 +242,7 @@ func (s *subscriberCore) currentCounts() counts {
 }
 
 func (s *subscriberCore) publisherCount() int {
-	s.mu.Lock()
+	s.enter()
 	defer s.mu.Unlock()
 	if s.isClosing {
 		return 0

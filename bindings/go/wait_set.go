@@ -99,7 +99,7 @@ func (s *WaitSet) Watch(source Watchable, key uint64, period time.Duration) (*Wa
 
 func (s *Subscriber[T]) watchedBy(set *WaitSet, key uint64, period time.Duration) (*Watch, error) {
 	core := s.core
-	core.mu.Lock()
+	core.enter()
 	defer core.mu.Unlock()
 	if core.isClosing {
 		return nil, closedError("watch", core.topic)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
 
@@ -82,19 +81,6 @@ func TestWaitSetRefusesWhatItCannotBe(t *testing.T) {
 	expectError(t, err, signalbox.ErrBadArgument, "cannot watch nil")
 }
 
-// goroutineIs tells whether a goroutine is in this state and inside this function.
-func goroutineIs(state, function string) bool {
-	stacks := make([]byte, 1<<20)
-	stacks = stacks[:runtime.Stack(stacks, true)]
-	for _, stack := range strings.Split(string(stacks), "\n\n") {
-		header, _, _ := strings.Cut(stack, "\n")
-		if strings.Contains(header, "["+state) && strings.Contains(stack, function) {
-			return true
-		}
-	}
-	return false
-}
-
 func TestWhoHasToWaitForAWaitSetKeepsNoSubscriber(t *testing.T) {
 	set := newWaitSet(t)
 	poses := openSubscriber[Pose](t, topicOf(t), signalbox.SubscriberOptions{})
@@ -104,14 +90,14 @@ func TestWhoHasToWaitForAWaitSetKeepsNoSubscriber(t *testing.T) {
 		ended <- err
 	}()
 	eventually(t, "somebody sleeps in Wait", func() bool {
-		return goroutineIs("syscall", "(*WaitSet).Wait(")
+		return goroutinesIn("syscall", "(*WaitSet).Wait(") == 1
 	})
 	go func() {
 		_, err := set.Watch(poses, 1, 0)
 		ended <- err
 	}()
 	eventually(t, "Watch waits for that", func() bool {
-		return goroutineIs("sync.Mutex.Lock", "(*WaitSet).Watch(")
+		return goroutinesIn("sync.Mutex.Lock", "(*WaitSet).Watch(") == 1
 	})
 	taken := make(chan error)
 	go func() {

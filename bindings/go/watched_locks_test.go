@@ -129,7 +129,7 @@ func TestWatchedLockIsUsedDuringTheWait(t *testing.T) {
 		ended <- err
 	}()
 	eventually(t, "somebody sleeps in Wait", func() bool {
-		return goroutineIs("syscall", "(*WaitSet).Wait(")
+		return goroutinesIn("syscall", "(*WaitSet).Wait(") == 1
 	})
 	for range 20 {
 		expectFree(t, semaphore, 0)

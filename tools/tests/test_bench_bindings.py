@@ -23,7 +23,10 @@ ROWS = [
     "Python take, 6.2 MB array",
     "Go receive, spinning",
     "Go receive, blocked",
+    "Go receive, parked",
 ]
+# Of nobody's making but Go's, so nothing is asked of it.
+LIMITS = ["Go pipe, parked"]
 
 
 def bench(*options: str) -> subprocess.CompletedProcess[str]:
@@ -50,7 +53,7 @@ def test_every_row_is_measured_and_printed(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr == ""
     rows = json.loads(report.read_text())["rows"]
-    assert [row["case"] for row in rows] == ROWS
+    assert [row["case"] for row in rows] == ROWS + LIMITS
     for row in rows:
         assert row["case"] in ran.stdout
         times = [row[side][share] for side in ("ours", "cpp") for share in ("p50_ns", "p99_ns")]
@@ -59,7 +62,7 @@ def test_every_row_is_measured_and_printed(tmp_path: Path) -> None:
         assert row["cpp"]["p50_ns"] <= row["cpp"]["p99_ns"]
         assert row["ours"]["p50_ns"] <= row["ours"]["p99_ns"]
         assert 1 <= row["windows"] <= 40
-        assert row["must_ns"] > 0
+        assert row["case"] in LIMITS or row["must_ns"] > 0
 
 
 def test_follower_that_ends_in_the_middle_ends_the_run(tmp_path: Path) -> None:
