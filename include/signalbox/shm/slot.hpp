@@ -15,7 +15,7 @@
 //
 // Successive messages lie slot_step slots apart, and slots slot_pitch() lines: where one begins on
 // the line behind another, the processor fetches it for the writer while its reader looks at it,
-// and where they begin anywhere it does not learn which lines belong together (decision 035).
+// and where they begin anywhere it does not learn which lines belong together (decision 036).
 //
 //   Threads  any
 //   Crash    ring.hpp
