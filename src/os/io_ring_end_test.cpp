@@ -42,8 +42,8 @@ class Endless {
     far_ = Fd(ends[1]);
     while (::send(near_.get(), page.data(), page.size(), MSG_DONTWAIT) > 0) {
     }
-    EXPECT_EQ(errno, EAGAIN);
     sent_ = waiting_in(far_);
+    EXPECT_GT(sent_, 4096);
   }
   void ask_each(IoRing& ring, IoRing::Key key) {
     must(ring.read(empty_.in, room_, IoRing::at_its_offset, key));

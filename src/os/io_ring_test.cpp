@@ -343,7 +343,7 @@ TEST(IoRing, WhereASandboxForbidsItThatIsTold) {
 }
 
 TEST_F(IoRingTest, AKernelThatCannotCancelIsNotSupported) {
-  for (const unsigned refusal : {EINVAL, EPERM}) {
+  for (const unsigned refusal : {unsigned{EINVAL}, unsigned{EPERM}}) {
     test::Forked confined([refusal] {
       if (!refuse_from_now_on(SYS_io_uring_register, refusal)) return 1;
       const auto refused = IoRing::create(1);

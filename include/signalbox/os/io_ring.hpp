@@ -65,7 +65,7 @@ class IoRing {
     // io_uring_cqe. src/os/io_ring.cpp holds it against the kernel's header.
     std::uint64_t key_and_operation_;
     std::int32_t result_;
-    std::uint32_t flags_;
+    [[maybe_unused]] std::uint32_t flags_;
   };
 
   // Room for so many requests from their preparation to their completion.
