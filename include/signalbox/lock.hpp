@@ -55,13 +55,13 @@ class MutexGuard {
     return *this;
   }
   ~MutexGuard() {
-    if (core_ != nullptr) give_back();
+    if (core_ != nullptr) give_back(core_, unrepaired_);
   }
   explicit operator bool() const noexcept { return core_ != nullptr; }
 
   // Gives it back now. Enters the kernel only if somebody sleeps in line.
   void release() noexcept {
-    if (core_ != nullptr) give_back();
+    if (core_ != nullptr) give_back(std::exchange(core_, nullptr), unrepaired_);
   }
   // From now on any thread of this process may release it. In return nobody is told would_deadlock
   // until then: who holds it and asks again waits. For languages whose tasks change threads.
@@ -74,7 +74,8 @@ class MutexGuard {
   friend class sync::ConditionCore;
   explicit MutexGuard(sync::MutexCore* core, bool unrepaired) noexcept
       : core_(core), unrepaired_(unrepaired) {}
-  void give_back() noexcept;
+  // By value, so that a guard that is given to nobody need not lie in memory.
+  static void give_back(sync::MutexCore* core, bool unrepaired) noexcept;
   bool is_unrepaired() const noexcept { return unrepaired_; }
   void repaired() noexcept { unrepaired_ = false; }
 
@@ -95,7 +96,11 @@ class Mutex {
   // Errors: timed_out, interrupted (with OnSignal::give_up), would_deadlock (this thread holds it),
   // wrong_process, damaged (its file was shortened or overwritten).
   Result<Recovered<MutexGuard>> lock(Deadline deadline,
-                                     os::OnSignal on_signal = os::OnSignal::go_on);
+                                     os::OnSignal on_signal = os::OnSignal::go_on) {
+    if (take_if_free(core_.get())) [[likely]]
+      return Recovered(MutexGuard(core_.get(), false));
+    return lock_slowly(deadline, on_signal);
+  }
 
   // Readable while try_lock() would succeed. Each call makes a new source with two descriptors,
   // once it is watched. Silent when the last handle of this process is gone. Where there was no
@@ -108,6 +113,9 @@ class Mutex {
 
  private:
   explicit Mutex(std::shared_ptr<sync::MutexCore> core) noexcept : core_(std::move(core)) {}
+  // The short way, which leaves the guard to the caller's registers.
+  static bool take_if_free(sync::MutexCore* core) noexcept;
+  Result<Recovered<MutexGuard>> lock_slowly(Deadline deadline, os::OnSignal on_signal);
   std::shared_ptr<sync::MutexCore> core_;
 };
 

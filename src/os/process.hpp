@@ -74,6 +74,9 @@ inline std::uint32_t thread_number() noexcept {
   return known != 0 ? known : detail::ask_for_thread_number();
 }
 
+// The same where it was asked for before, else 0: calls nothing.
+inline std::uint32_t thread_number_if_known() noexcept { return detail::known_thread_number; }
+
 // 64 random bits from the kernel.
 Result<std::uint64_t> random_word();
 

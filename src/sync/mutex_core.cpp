@@ -5,10 +5,13 @@
 
 namespace signalbox::sync {
 
+// Whatever would need a call is left to the long way, so that the short one saves no registers.
 bool MutexCore::take_if_free() noexcept {
   const std::uint64_t ours = token();
-  if (ours == 0 || !shm::take_if_free(lock_.word, ours)) return false;
-  lock_.thread.store(os::thread_number(), shm::unordered);
+  const std::uint32_t thread = os::thread_number_if_known();
+  Lock& lock = lock_;
+  if (ours == 0 || thread == 0 || !shm::take_if_free(lock.word, ours)) return false;
+  lock.thread.store(thread, shm::unordered);
   return true;
 }
 
@@ -82,10 +85,11 @@ Result<Recovered<MutexGuard>> MutexCore::answer(shm::Turn turn) noexcept {
 void MutexCore::give_back(bool unrepaired) noexcept {
   const std::uint64_t ours = token();
   if (ours == 0) return;  // a child's copy of a guard holds nothing
-  lock_.thread.store(0, shm::unordered);
-  if (!unrepaired && shm::release_if_alone(lock_.word, ours)) [[likely]]
+  Lock& lock = lock_;
+  lock.thread.store(0, shm::unordered);
+  if (!unrepaired && shm::release_if_alone(lock.word, ours)) [[likely]]
     return;
-  if (shm::release(lock_.word, lock_.line, ours, unrepaired)) shm::call_next(lock_, waker());
+  if (shm::release(lock.word, lock.line, ours, unrepaired)) shm::call_next(lock, waker());
 }
 
 // What another thread reads there is compared with its own number only, and 0 is nobody's.
@@ -115,7 +119,9 @@ bool MutexCore::is_as_made() const noexcept {
 
 namespace signalbox {
 
-void MutexGuard::give_back() noexcept { std::exchange(core_, nullptr)->give_back(unrepaired_); }
+void MutexGuard::give_back(sync::MutexCore* core, bool unrepaired) noexcept {
+  core->give_back(unrepaired);
+}
 
 void MutexGuard::let_any_thread_release() noexcept {
   if (core_ != nullptr) core_->forget_thread();
@@ -131,8 +137,10 @@ Result<Mutex> Mutex::open(std::string_view name, const LockOptions& options) {
   return Mutex(std::move(*core));
 }
 
-Result<Recovered<MutexGuard>> Mutex::lock(Deadline deadline, os::OnSignal on_signal) {
-  return core_->take(deadline, on_signal);
+bool Mutex::take_if_free(sync::MutexCore* core) noexcept { return core->take_if_free(); }
+
+Result<Recovered<MutexGuard>> Mutex::lock_slowly(Deadline deadline, os::OnSignal on_signal) {
+  return core_->take_slowly(deadline, on_signal);
 }
 
 Waitable Mutex::waitable() const noexcept {

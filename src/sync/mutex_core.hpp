@@ -17,6 +17,9 @@ class MutexCore final : public SharedObject {
   explicit MutexCore(OpenObject&& opened) : SharedObject(std::move(opened)), lock_(state<Lock>()) {}
 
   Result<Recovered<MutexGuard>> take(Deadline deadline, os::OnSignal on_signal);
+  // The two halves of take(): the second only where the first did not.
+  bool take_if_free() noexcept;
+  Result<Recovered<MutexGuard>> take_slowly(Deadline deadline, os::OnSignal on_signal);
   Result<Recovered<MutexGuard>> try_take();
   void give_back(bool unrepaired) noexcept;
   void forget_thread() noexcept;
@@ -29,8 +32,6 @@ class MutexCore final : public SharedObject {
   bool is_as_made() const noexcept override;
 
  private:
-  bool take_if_free() noexcept;
-  Result<Recovered<MutexGuard>> take_slowly(Deadline deadline, os::OnSignal on_signal);
   shm::Turn wait_in_line(Deadline deadline, os::OnSignal on_signal) noexcept;
   Result<Recovered<MutexGuard>> answer(shm::Turn turn) noexcept;
   bool is_held_by_this_thread() const noexcept;
