@@ -167,6 +167,7 @@ Result<SemaphoreSet> SemaphoreSet::open_as_is(SysvKey key) {
 }
 
 Result<SemaphoreSet> SemaphoreSet::attach(int id) {
+  if (id < 0) return std::unexpected(no_set_error(id));
   semid_ds facts{};
   if (::semctl(id, 0, IPC_STAT, &facts) == 0 || errno == EACCES) return SemaphoreSet(id);
   Error error = set_control_error(errno, {.id = id, .tried = "learn the size"});

@@ -154,6 +154,15 @@ Error set_operation_error(int sys_errno, int id, std::span<const SemOp> ops) noe
                            [&] { return operation_failure(sys_errno, id, ops); });
 }
 
+Error no_set_error(int id) noexcept {
+  return detail::explained(Errc::not_found, [&] {
+    return Error{Errc::not_found,
+                 0,
+                 {},
+                 "cannot attach to semaphore set " + std::to_string(id) + ": an id is 0 or more."};
+  });
+}
+
 Error no_step_error(int id, std::span<const SemOp> ops) noexcept {
   return detail::explained(Errc::bad_argument, [&] {
     return Error{Errc::bad_argument,

@@ -18,6 +18,8 @@ std::string set_name(SysvKey key);
 Error set_open_error(int sys_errno, SysvKey key, std::int64_t count) noexcept;
 // Of semop() and semtimedop().
 Error set_operation_error(int sys_errno, int id, std::span<const SemOp> ops) noexcept;
+// Of an id that no set has.
+Error no_set_error(int id) noexcept;
 // Of take() or give() of fewer than one unit.
 Error no_step_error(int id, std::span<const SemOp> ops) noexcept;
 // Of semctl(): "cannot <tried> of semaphore set <id>"; `index` and `value` where it took them.

@@ -114,6 +114,7 @@ TEST_F(SemaphoreSetTest, AnEmptyHandleSaysSo) {
   EXPECT_EQ(set().set_value(0, 1).error().code, Errc::closed);
   EXPECT_EQ(set().remove().error().code, Errc::closed);
   ::semctl(moved.id(), 0, IPC_RMID);
+  EXPECT_EQ(SemaphoreSet::attach(-5).error().code, Errc::not_found);
 }
 
 TEST_F(SemaphoreSetTest, TryAnswersFalseWhereItWouldSleepAndChangesNothing) {

@@ -121,6 +121,7 @@ Result<SysvQueue> SysvQueue::open_or_create(SysvKey key, SysvQueueOptions option
 }
 
 Result<SysvQueue> SysvQueue::attach(int id) {
+  if (id < 0) return std::unexpected(no_queue_error(id));
   msqid_ds facts{};
   if (::msgctl(id, IPC_STAT, &facts) == 0 || errno == EACCES) return SysvQueue(id);
   Error error = queue_control_error(errno, id, "learn the state");

@@ -91,6 +91,15 @@ Error private_queue_error() noexcept {
   });
 }
 
+Error no_queue_error(int id) noexcept {
+  return detail::explained(Errc::not_found, [&] {
+    return Error{Errc::not_found,
+                 0,
+                 {},
+                 "cannot attach to message queue " + std::to_string(id) + ": an id is 0 or more."};
+  });
+}
+
 Error queue_send_error(int sys_errno, int id, long type, std::size_t bytes) noexcept {
   return detail::explained(code_of(sys_errno), [&] {
     std::string tried =

@@ -12,6 +12,8 @@ namespace signalbox::os {
 // Of msgget().
 Error queue_open_error(int sys_errno, SysvKey key) noexcept;
 Error private_queue_error() noexcept;
+// Of an id that no queue has.
+Error no_queue_error(int id) noexcept;
 // Of msgsnd(), with what was to be sent.
 Error queue_send_error(int sys_errno, int id, long type, std::size_t bytes) noexcept;
 // Of msgrcv(), with the room there was.

@@ -82,6 +82,7 @@ TEST_F(SysvQueueTest, AnEmptyHandleSaysSo) {
   EXPECT_EQ(made.try_receive(room, MessageFilter::any()).error().code, Errc::closed);
   EXPECT_EQ(made.facts().error().code, Errc::closed);
   EXPECT_TRUE(moved.remove());
+  EXPECT_EQ(SysvQueue::attach(-5).error().code, Errc::not_found);
 }
 
 TEST_F(SysvQueueTest, FiltersChooseByType) {

@@ -230,7 +230,8 @@ TEST_P(WaitSetTest, MissedPeriodsAreToldOnceEach) {
 
 TEST_P(WaitSetTest, TheLongestPeriodIsNotMissedAtOnce) {
   Topic one("one");
-  const Watch watch = must(set_.watch_every(one.in->waitable(), 1, std::chrono::nanoseconds::max()));
+  const Watch watch =
+      must(set_.watch_every(one.in->waitable(), 1, std::chrono::nanoseconds::max()));
   EXPECT_TRUE(must(set_.wait(Deadline::immediate())).empty());
 }
 
