@@ -58,8 +58,11 @@ void ConditionCore::recover(RollCall& roll) noexcept {
 Result<void> BarrierCore::arrive_and_wait(Deadline deadline, os::OnSignal on_signal) {
   constexpr char tried[] = "meet at";
   if (token() == 0) return std::unexpected(wrong_process(tried));
+  bool may_sleep = true;
   const auto rest_there = [&](std::uint32_t place) {
-    return rest(&meeting_.line.places[place], deadline, on_signal);
+    const Turn rested = rest(&meeting_.line.places[place], deadline, on_signal);
+    may_sleep = rested != Turn::refused;
+    return rested;
   };
   const Turn turn = shm::meet(meeting_, terms().capacity, stand(Wants::turn), rest_there, waker());
   if (turn == Turn::taken) return {};
@@ -67,7 +70,7 @@ Result<void> BarrierCore::arrive_and_wait(Deadline deadline, os::OnSignal on_sig
     return std::unexpected(failed_because(
         Errc::abandoned, tried, "one of those who waited died. Meet again when it was replaced."));
   }
-  if (turn == Turn::refused) {
+  if (turn == Turn::refused && may_sleep) {
     return std::unexpected(
         failed_because(Errc::limit_reached, tried, "256 wait there already, the most that can."));
   }
