@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "base/empty_handle.hpp"
 #include "sync/mutex_core.hpp"
 
 namespace signalbox::sync {
@@ -94,11 +95,16 @@ Result<Condition> Condition::open(std::string_view name, std::string_view domain
 
 Result<Recovered<MutexGuard>> Condition::wait(MutexGuard guard, Deadline deadline,
                                               os::OnSignal on_signal) {
+  if (core_ == nullptr) return std::unexpected(empty_handle("wait for a condition"));
   return core_->wait(std::move(guard), deadline, on_signal);
 }
 
-void Condition::notify_one() noexcept { core_->notify_one(); }
-void Condition::notify_all() noexcept { core_->notify_all(); }
+void Condition::notify_one() noexcept {
+  if (core_ != nullptr) core_->notify_one();
+}
+void Condition::notify_all() noexcept {
+  if (core_ != nullptr) core_->notify_all();
+}
 
 Result<Barrier> Barrier::open(std::string_view name, std::uint32_t parties,
                               std::string_view domain) {
@@ -118,6 +124,7 @@ Result<Barrier> Barrier::open(std::string_view name, std::uint32_t parties,
 }
 
 Result<void> Barrier::arrive_and_wait(Deadline deadline, os::OnSignal on_signal) {
+  if (core_ == nullptr) return std::unexpected(empty_handle("meet at a barrier"));
   return core_->arrive_and_wait(deadline, on_signal);
 }
 
