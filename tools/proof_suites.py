@@ -59,7 +59,7 @@ SUITES = (
     ),
     Suite(
         name="fault",
-        says="Each system call of each operation fails once, with each errno that may come.",
+        says="Each system call of topics, wait sets, discovery and locks fails once, with each errno.",
         targets=("fault_system_call_test",),
         program="tests/fault/fault_system_call_test",
         long={"SBX_PROOF_LONG": "1"},

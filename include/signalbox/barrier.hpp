@@ -27,9 +27,10 @@ namespace sync {
 class BarrierCore;
 }
 
-// Move-only.
+// Move-only, false when moved from: calls answer bad_argument then.
 class Barrier {
  public:
+  explicit operator bool() const noexcept { return core_ != nullptr; }
   // The barrier of that name, made if nobody has it open. Enters the kernel.
   // Errors: bad_argument (parties is 0 or above 256), else as Mutex::open().
   static Result<Barrier> open(std::string_view name, std::uint32_t parties,

@@ -27,9 +27,10 @@ namespace sync {
 class ConditionCore;
 }
 
-// Move-only.
+// Move-only, false when moved from: wait() answers bad_argument then, and nobody is notified.
 class Condition {
  public:
+  explicit operator bool() const noexcept { return core_ != nullptr; }
   // The condition of that name, made if nobody has it open. Enters the kernel.
   // Errors: as Mutex::open(); limit_reached also if 256 wait for it or have it open.
   static Result<Condition> open(std::string_view name, std::string_view domain = {});

@@ -83,10 +83,12 @@ class MutexGuard {
   bool unrepaired_ = false;
 };
 
-// One owner at a time. Move-only. It must outlive its guards; if it does not, the lock stays with
-// the process until the guard or the process goes.
+// One owner at a time. It must outlive its guards; if it does not, the lock stays with the process
+// until the guard or the process goes. Move-only, false when moved from: then it may be destroyed
+// and assigned to, and nothing else, because to ask for that would make the shortest path longer.
 class Mutex {
  public:
+  explicit operator bool() const noexcept { return core_ != nullptr; }
   // The mutex of that name, made if nobody has it open. Enters the kernel.
   // Errors: bad_name, type_mismatch (it is another kind of object, or of other options), damaged,
   // layout_mismatch, no_space, permission_denied, limit_reached, abandoned, system.

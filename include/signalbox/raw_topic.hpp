@@ -63,6 +63,7 @@ class RawPublisher {
   RawPublisher(RawPublisher&&) noexcept;
   RawPublisher& operator=(RawPublisher&&) noexcept;
   ~RawPublisher();
+  explicit operator bool() const noexcept { return core_ != nullptr; }
 
   // Lends a message into `loan`, which must be empty; false: why() says why not.
   bool lend(RawLoan& loan, std::size_t tail_bytes) noexcept;
@@ -144,6 +145,7 @@ class RawSubscriber {
   RawSubscriber(RawSubscriber&&) noexcept;
   RawSubscriber& operator=(RawSubscriber&&) noexcept;
   ~RawSubscriber();
+  explicit operator bool() const noexcept { return core_ != nullptr; }
 
   // Fill `sample`, releasing what it held; false: nothing new, or status() says why not. Filling
   // in place, because a sample of 48 bytes is dear to move three times at this speed.

@@ -87,9 +87,11 @@ class WriteGuard {
   bool unrepaired_ = false;
 };
 
-// Move-only. It must outlive its guards; if it does not, they stay with the process.
+// It must outlive its guards; if it does not, they stay with the process. Move-only, false when
+// moved from: as Mutex.
 class ReadWriteLock {
  public:
+  explicit operator bool() const noexcept { return core_ != nullptr; }
   // The lock of that name, made if nobody has it open. Enters the kernel. Errors: as Mutex::open().
   static Result<ReadWriteLock> open(std::string_view name, std::string_view domain = {});
 

@@ -72,9 +72,11 @@ class Permit {
   std::uint32_t unit_ = 0;
 };
 
-// Move-only. It must outlive its permits; if it does not, they stay with the process.
+// It must outlive its permits; if it does not, they stay with the process. Move-only, false when
+// moved from: as Mutex.
 class Semaphore {
  public:
+  explicit operator bool() const noexcept { return core_ != nullptr; }
   // The semaphore of that name, made if nobody has it open. Enters the kernel.
   // Errors: bad_argument (units_max is 0 or above 4096, or units above it), bad_name,
   // type_mismatch (it is another kind of object, or of other options), damaged, layout_mismatch,

@@ -81,9 +81,12 @@ class Sample {
   RawSample raw_;
 };
 
+// Move-only, false when moved from: then it may be destroyed and assigned to, and nothing else,
+// because to ask for that would make the shortest paths longer. So is a Subscriber.
 template <class T>
 class Publisher {
  public:
+  explicit operator bool() const noexcept { return static_cast<bool>(raw_); }
   // Joins the topic, creating it if nobody has. Enters the kernel.
   // Errors: bad_name, bad_argument, type_mismatch, layout_mismatch, damaged, no_space,
   // permission_denied, limit_reached, not_supported, out_of_memory, system.
@@ -191,6 +194,7 @@ class Publisher {
 template <class T>
 class Subscriber {
  public:
+  explicit operator bool() const noexcept { return static_cast<bool>(raw_); }
   // Joins the topic, creating it if nobody has. Enters the kernel. Errors as Publisher::open.
   static Result<Subscriber> open(std::string_view topic, const SubscriberOptions& options = {}) {
     return detail::or_out_of_memory([&]() -> Result<Subscriber> {

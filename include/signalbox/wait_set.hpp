@@ -58,6 +58,7 @@ class Watch {
   std::uint32_t number_ = 0;  // which use of the slot; 0: none
 };
 
+// Move-only, false when moved from: calls answer bad_argument then.
 class WaitSet {
  public:
   using Key = std::uint64_t;  // yours, handed back untouched: an enum, an index
@@ -73,6 +74,7 @@ class WaitSet {
   WaitSet(WaitSet&&) noexcept = default;
   WaitSet& operator=(WaitSet&&) noexcept = default;
   ~WaitSet() = default;
+  explicit operator bool() const noexcept { return core_ != nullptr; }
 
   // Watches the source until the Watch dies. `events`: readable, for a descriptor also writable.
   // Errors: already_exists (this set watches the descriptor, or some set the topic, already),

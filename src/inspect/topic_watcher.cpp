@@ -8,6 +8,7 @@
 #include <span>
 #include <utility>
 
+#include "base/empty_handle.hpp"
 #include "inspect/foreign_page.hpp"
 #include "os/change_watch.hpp"
 #include "os/process.hpp"
@@ -308,6 +309,7 @@ Result<TopicWatcher> TopicWatcher::open_topic(std::string_view topic, std::strin
 }
 
 Result<std::optional<TopicEvent>> TopicWatcher::take() {
+  if (core_ == nullptr) return std::unexpected(empty_handle("take an event"));
   return detail::or_out_of_memory([&]() -> Result<std::optional<TopicEvent>> {
     if (auto ours = core_->check_process(); !ours) return std::unexpected(ours.error());
     if (auto found = core_->find_events(); !found && core_->events.empty()) {
@@ -322,6 +324,7 @@ Result<std::optional<TopicEvent>> TopicWatcher::take() {
 }
 
 Result<Wake> TopicWatcher::wait(Deadline deadline) {
+  if (core_ == nullptr) return std::unexpected(empty_handle("wait for events"));
   return detail::or_out_of_memory([&]() -> Result<Wake> {
     if (auto ours = core_->check_process(); !ours) return std::unexpected(ours.error());
     for (;;) {
@@ -336,7 +339,7 @@ Result<Wake> TopicWatcher::wait(Deadline deadline) {
   });
 }
 
-int TopicWatcher::descriptor() const noexcept { return core_->changes.get(); }
+int TopicWatcher::descriptor() const noexcept { return core_ ? core_->changes.get() : -1; }
 
 std::string_view to_string(TopicEvent::Kind kind) noexcept {
   switch (kind) {

@@ -65,6 +65,19 @@ class Watcher : public ::testing::Test {
   ScratchDomain domain_;
 };
 
+TEST_F(Watcher, WhatWasMovedFromIsEmptyAndSaysSo) {
+  TopicWatcher from = must(TopicWatcher::open());
+  EXPECT_TRUE(from);
+  const TopicWatcher to = std::move(from);
+  // NOLINTBEGIN(bugprone-use-after-move): that is what is looked at.
+  EXPECT_FALSE(from);
+  EXPECT_EQ(from.take().error().code, Errc::bad_argument);
+  EXPECT_EQ(from.wait(soon()).error().code, Errc::bad_argument);
+  EXPECT_EQ(from.descriptor(), -1);
+  // NOLINTEND(bugprone-use-after-move)
+  EXPECT_TRUE(to);
+}
+
 TEST_F(Watcher, BeginsWithWhoIsThere) {
   const auto out = must(Numbers::open("a/b"));
   const auto in = must(Reader::open("a/b"));

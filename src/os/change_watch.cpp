@@ -64,7 +64,7 @@ Result<int> ChangeWatch::watch_directory(const std::string& path) {
   if (error.sys_errno == ENOSPC) {
     error.code = Errc::limit_reached;
     error.text = "cannot watch directory " + path +
-                 ": this user has as many inotify watches as are allowed; raise "
+                 ": this user has as many inotify watches as are allowed. Raise "
                  "/proc/sys/fs/inotify/max_user_watches.";
   }
   return std::unexpected(std::move(error));

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "base/empty_handle.hpp"
 #include "sync/mutex_core.hpp"
 
 namespace signalbox::sync {
@@ -58,8 +59,11 @@ void ConditionCore::recover(RollCall& roll) noexcept {
 Result<void> BarrierCore::arrive_and_wait(Deadline deadline, os::OnSignal on_signal) {
   constexpr char tried[] = "meet at";
   if (token() == 0) return std::unexpected(wrong_process(tried));
+  bool may_sleep = true;
   const auto rest_there = [&](std::uint32_t place) {
-    return rest(&meeting_.line.places[place], deadline, on_signal);
+    const Turn rested = rest(&meeting_.line.places[place], deadline, on_signal);
+    may_sleep = rested != Turn::refused;
+    return rested;
   };
   const Turn turn = shm::meet(meeting_, terms().capacity, stand(Wants::turn), rest_there, waker());
   if (turn == Turn::taken) return {};
@@ -67,7 +71,7 @@ Result<void> BarrierCore::arrive_and_wait(Deadline deadline, os::OnSignal on_sig
     return std::unexpected(failed_because(
         Errc::abandoned, tried, "one of those who waited died. Meet again when it was replaced."));
   }
-  if (turn == Turn::refused) {
+  if (turn == Turn::refused && may_sleep) {
     return std::unexpected(
         failed_because(Errc::limit_reached, tried, "256 wait there already, the most that can."));
   }
@@ -91,11 +95,16 @@ Result<Condition> Condition::open(std::string_view name, std::string_view domain
 
 Result<Recovered<MutexGuard>> Condition::wait(MutexGuard guard, Deadline deadline,
                                               os::OnSignal on_signal) {
+  if (core_ == nullptr) return std::unexpected(empty_handle("wait for a condition"));
   return core_->wait(std::move(guard), deadline, on_signal);
 }
 
-void Condition::notify_one() noexcept { core_->notify_one(); }
-void Condition::notify_all() noexcept { core_->notify_all(); }
+void Condition::notify_one() noexcept {
+  if (core_ != nullptr) core_->notify_one();
+}
+void Condition::notify_all() noexcept {
+  if (core_ != nullptr) core_->notify_all();
+}
 
 Result<Barrier> Barrier::open(std::string_view name, std::uint32_t parties,
                               std::string_view domain) {
@@ -115,6 +124,7 @@ Result<Barrier> Barrier::open(std::string_view name, std::uint32_t parties,
 }
 
 Result<void> Barrier::arrive_and_wait(Deadline deadline, os::OnSignal on_signal) {
+  if (core_ == nullptr) return std::unexpected(empty_handle("meet at a barrier"));
   return core_->arrive_and_wait(deadline, on_signal);
 }
 

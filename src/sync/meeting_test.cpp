@@ -45,6 +45,27 @@ TEST_F(MeetingTest, NobodyWaitsWithAnEmptyGuard) {
             "cannot wait for \"c\": the guard is empty: it holds no mutex. Lock the mutex first.");
 }
 
+TEST_F(MeetingTest, WhatWasMovedFromIsEmptyAndSaysSo) {
+  Guarded from;
+  auto barrier = Barrier::open("b", 1).value();
+  auto units = Semaphore::open("s", {.units_max = 1}).value();
+  EXPECT_TRUE(from.mutex && from.changed && barrier && units);
+  const auto changed = std::move(from.changed);
+  const auto held = std::move(from.mutex);
+  const auto met = std::move(barrier);
+  const auto counted = std::move(units);
+  // NOLINTBEGIN(bugprone-use-after-move): that is what is looked at.
+  EXPECT_FALSE(from.mutex || from.changed || barrier || units);
+  from.changed.notify_one();
+  from.changed.notify_all();
+  EXPECT_EQ(from.changed.wait(MutexGuard(), watchdog()).error().code, Errc::bad_argument);
+  EXPECT_EQ(barrier.arrive_and_wait(watchdog()).error().text,
+            "cannot meet at a barrier: the handle is empty, it was moved from. Use the one that it "
+            "was moved to.");
+  // NOLINTEND(bugprone-use-after-move)
+  EXPECT_TRUE(changed && held && met && counted);
+}
+
 TEST_F(MeetingTest, EachNotificationWakesOne) {
   Guarded guarded;
   int permits = 0;

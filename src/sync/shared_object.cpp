@@ -339,7 +339,9 @@ Error SharedObject::failed(shm::Turn turn, const char* tried) const noexcept {
                             "its file was shortened, or its words were overwritten by somebody. "
                             "Stop its users and remove the file.");
     default:
-      return failed_because(Errc::system, tried, "the kernel does not let this thread sleep.");
+      return failed_because(Errc::system, tried,
+                            "the kernel does not let this thread sleep. Look at the filter of its "
+                            "system calls (seccomp).");
   }
 }
 

@@ -120,12 +120,20 @@ const char* word_for(Kind kind) noexcept;
 Result<std::shared_ptr<SharedObject>> share(std::string_view name, std::string_view domain,
                                             const Terms& terms, std::uint32_t units);
 
+// What failed below knows of files and directories: the caller asked for a lock.
+inline Error naming(std::string_view name, Error error) {
+  if (error.text.find(name) == std::string::npos) {
+    error.text.insert(0, "lock \"" + std::string(name) + "\": ");
+  }
+  return error;
+}
+
 template <class Core>
 Result<std::shared_ptr<Core>> share_as(std::string_view name, std::string_view domain,
                                        const Terms& terms, std::uint32_t units = 0) {
   return signalbox::detail::or_out_of_memory([&]() -> Result<std::shared_ptr<Core>> {
     auto object = share(name, domain, terms, units);
-    if (!object) return std::unexpected(std::move(object.error()));
+    if (!object) return std::unexpected(naming(name, std::move(object.error())));
     return std::static_pointer_cast<Core>(*object);
   });
 }

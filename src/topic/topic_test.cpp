@@ -51,6 +51,18 @@ class Topic : public ::testing::Test {
   ScratchDomain domain_;
 };
 
+TEST_F(Topic, HandlesAreFalseWhenMovedFrom) {
+  auto out = Publisher<Pose>::open("moved").value();
+  auto in = Subscriber<Pose>::open("moved").value();
+  EXPECT_TRUE(out && in);
+  auto other_out = std::move(out);
+  const auto other_in = std::move(in);
+  EXPECT_FALSE(out || in);  // NOLINT(bugprone-use-after-move): that is what is looked at
+  EXPECT_TRUE(other_out && other_in);
+  out = std::move(other_out);
+  EXPECT_TRUE(out.send({}));
+}
+
 TEST_F(Topic, OneMessageArrivesOnce) {
   auto out = must(Publisher<Pose>::open("pose"));
   auto in = must(Subscriber<Pose>::open("pose"));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/empty_handle.hpp"
 #include "topic/subscriber_core.hpp"
 
 namespace signalbox {
@@ -442,20 +443,25 @@ Result<WaitSet> WaitSet::create(std::uint32_t watches_max) {
 }
 
 Result<Watch> WaitSet::watch(const Waitable& source, Key key, Events events) {
+  if (core_ == nullptr) return std::unexpected(empty_handle("watch"));
   return detail::or_out_of_memory([&] { return core_->watch(source, key, events, 0); });
 }
 
 Result<Watch> WaitSet::watch_every(const Waitable& source, Key key,
                                    std::chrono::nanoseconds period) {
+  if (core_ == nullptr) return std::unexpected(empty_handle("watch"));
   const std::int64_t period_ns = std::max<std::int64_t>(1, period.count());
   return detail::or_out_of_memory(
       [&] { return core_->watch(source, key, Events::readable, period_ns); });
 }
 
 Result<std::span<const WaitSet::Ready>> WaitSet::wait(Deadline deadline) {
+  if (core_ == nullptr) return std::unexpected(empty_handle("wait in a wait set"));
   return detail::or_out_of_memory([&] { return core_->wait(deadline); });
 }
 
-void WaitSet::wake() const noexcept { core_->wake(); }
+void WaitSet::wake() const noexcept {
+  if (core_ != nullptr) core_->wake();
+}
 
 }  // namespace signalbox

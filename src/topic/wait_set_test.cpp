@@ -40,6 +40,21 @@ class WaitSetTest : public ::testing::TestWithParam<bool> {
 INSTANTIATE_TEST_SUITE_P(OnWords, WaitSetTest, ::testing::Values(false));
 INSTANTIATE_TEST_SUITE_P(InThePoll, WaitSetTest, ::testing::Values(true));
 
+TEST(WaitSetHandle, IsEmptyWhenMovedFromAndSaysSo) {
+  WaitSet from = must(WaitSet::create(1));
+  EXPECT_TRUE(from);
+  const WaitSet to = std::move(from);
+  const auto source = Waitable::descriptor(0);
+  // NOLINTBEGIN(bugprone-use-after-move): that is what is looked at.
+  EXPECT_FALSE(from);
+  from.wake();
+  EXPECT_EQ(from.wait(Deadline::immediate()).error().code, Errc::bad_argument);
+  EXPECT_EQ(from.watch(source, 1).error().code, Errc::bad_argument);
+  EXPECT_EQ(from.watch_every(source, 1, 1s).error().code, Errc::bad_argument);
+  // NOLINTEND(bugprone-use-after-move)
+  EXPECT_TRUE(to);
+}
+
 TEST_P(WaitSetTest, ATopicIsReportedUntilItIsDrained) {
   Topic one("one");
   const Watch watch = must(set_.watch(one.in->waitable(), 7));

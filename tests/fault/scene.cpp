@@ -1,4 +1,4 @@
-#include "scene.hpp"
+#include "scene_parts.hpp"
 
 #include <poll.h>
 #include <sys/wait.h>
@@ -7,6 +7,8 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+
+#include "../facilities/joined.hpp"
 
 SBX_DESCRIBE(fault::Small, number);
 SBX_DESCRIBE(fault::Large, number, words);
@@ -30,30 +32,22 @@ constexpr std::size_t kLongTail = 5'000;
 const PublisherOptions kShort{.depth = 2, .held_max = 1};
 const PublisherOptions kGrowing{.depth = 2, .held_max = 1, .grown_tail_bytes_max = 20'000};
 
-template <class T>
-std::string outcome(const signalbox::Result<T>& result) {
-  if (result) return "ok";
-  return std::string(to_string(result.error().code)) + ": " + result.error().text;
-}
-
-template <class Handle, class... Options>
-std::string open(std::optional<Handle>& handle, const char* topic, const Options&... options) {
-  auto opened = Handle::open(topic, options...);
-  if (opened) handle = std::move(*opened);
-  return outcome(opened);
-}
-
 std::string told(const signalbox::Error* error) {
   return error == nullptr ? "ok" : std::string(to_string(error->code)) + ": " + error->text;
 }
 
-void nothing(Scene&) {}
 void a_publisher(Scene& s) { open(s.out, kSmall, kShort); }
 void a_subscriber(Scene& s) { open(s.in, kSmall); }
+}  // namespace
+
+void nothing(Scene&) {}
 void a_pair(Scene& s) {
   a_publisher(s);
   a_subscriber(s);
 }
+
+namespace {
+
 void a_reliable_pair(Scene& s) {
   a_publisher(s);
   open(s.in, kSmall, SubscriberOptions{.reliable = true});
@@ -119,6 +113,8 @@ void a_growing_pair_beside_the_dead(Scene& s) {
   static_cast<void>(s.grown_in->publisher_count());  // meets the dead
 }
 
+}  // namespace
+
 // A process that opens both sides, waits in an event loop, publishes and is gone without closing.
 void somebody_died(Scene&) {
   const pid_t child = ::fork();
@@ -131,6 +127,9 @@ void somebody_died(Scene&) {
   }
   ::waitpid(child, nullptr, 0);
 }
+
+namespace {
+
 void a_publisher_beside_the_dead(Scene& s) {
   a_publisher(s);
   somebody_died(s);
@@ -223,8 +222,10 @@ std::string close_subscriber(Scene& s) {
 
 }  // namespace
 
-const std::vector<Operation>& operations() {
-  static const std::vector<Operation> all{
+namespace {
+
+std::vector<Operation> topic_operations() {
+  return {
       {"OpenPublisher", nothing, open_publisher},
       {"OpenSubscriber", nothing, open_subscriber},
       {"OpenFrames", nothing, open_frames},
@@ -256,6 +257,13 @@ const std::vector<Operation>& operations() {
       {"CloseSubscriber", an_armed_pair, close_subscriber, true},
       {"CloseTheLast", a_publisher, close_publisher, true},
   };
+}
+
+}  // namespace
+
+const std::vector<Operation>& operations() {
+  static const std::vector<Operation> all =
+      facilities::joined<Operation>({topic_operations(), watching_operations(), lock_operations()});
   return all;
 }
 
@@ -276,7 +284,7 @@ std::string exchange(Scene& s) {
       if (sample->number != kNumber) return "took " + std::to_string(sample->number);
     }
   }
-  return "";
+  return use_locks(s);
 }
 
 Holdings holdings() {

@@ -6,7 +6,17 @@
 #include <string>
 #include <vector>
 
+#include "signalbox/barrier.hpp"
+#include "signalbox/condition.hpp"
+#include "signalbox/discovery.hpp"
+#include "signalbox/lock.hpp"
+#include "signalbox/lock_facts.hpp"
+#include "signalbox/os/pipe.hpp"
+#include "signalbox/read_write_lock.hpp"
+#include "signalbox/semaphore.hpp"
 #include "signalbox/topic.hpp"
+#include "signalbox/wait_set.hpp"
+#include "sync/other_process.hpp"
 
 namespace fault {
 
@@ -34,6 +44,19 @@ struct Scene {
   std::vector<signalbox::Sample<Large>> held;
   std::optional<signalbox::Publisher<Tailed>> grown_out;
   std::optional<signalbox::Subscriber<Tailed>> grown_in;
+  std::optional<signalbox::WaitSet> set;
+  std::vector<signalbox::Watch> watches;
+  std::optional<signalbox::os::Pipe> pipe;
+  std::optional<signalbox::TopicWatcher> watcher;
+  std::optional<signalbox::OtherProcess> holder;  // of all locks
+  std::optional<signalbox::Mutex> mutex;
+  std::optional<signalbox::Semaphore> semaphore;
+  std::optional<signalbox::ReadWriteLock> read_write;
+  std::optional<signalbox::Condition> condition;
+  std::optional<signalbox::Barrier> barrier;
+  signalbox::MutexGuard guard;
+  signalbox::Permit permit;
+  signalbox::WriteGuard write_guard;
 };
 
 // "ok", or the code's name and the error's text.
@@ -43,13 +66,18 @@ struct Operation {
   const char* name;
   void (*prepare)(Scene&);
   Act act;
-  bool closes = false;  // what it fails to remove, the next visitor removes
+  bool closes = false;   // what it fails to remove, the next visitor removes
+  bool has_name = true;  // its errors name a topic, a lock or the domain
 };
 
 inline std::ostream& operator<<(std::ostream& out, const Operation& operation) {
   return out << operation.name;
 }
 const std::vector<Operation>& operations();
+
+// Ends who holds the locks of the scene elsewhere, and takes and gives back each; "" if all is
+// well. Somebody is told of those who died then, so that the files may go.
+std::string use_locks(Scene& scene);
 
 // Everybody in the scene sends and receives; "" if all is well, else what is not.
 std::string exchange(Scene& scene);
