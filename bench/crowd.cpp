@@ -29,8 +29,10 @@ void sleep_on(Subscriber& other) {
 [[noreturn]] void be_the_crowd(const std::string& topic, std::size_t count, int told) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   std::vector<Subscriber> all;
+  all.reserve(count);
   for (std::size_t i = 0; i < count; ++i) all.push_back(Subscriber::open(topic).value());
   std::vector<Subscriber> others;
+  others.reserve(kSleepersMax);
   for (std::size_t i = 0; i < std::min(count, kSleepersMax); ++i) {
     others.push_back(Subscriber::open(topic + "/other/" + std::to_string(i)).value());
   }

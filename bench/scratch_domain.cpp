@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -15,6 +16,7 @@
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
+#include <stdexcept>
 
 namespace bench {
 
@@ -116,6 +118,16 @@ void await_orphans() {
 
 }  // namespace
 
+std::string scratch_directory() {
+  const char* const root = std::getenv("SIGNALBOX_DIR");
+  if (root == nullptr) throw std::runtime_error("SIGNALBOX_DIR is not set");
+  return root;
+}
+
+std::string scratch_shm_name() {
+  return "/" + std::filesystem::path(scratch_directory()).filename().string() + ".shm";
+}
+
 int in_scratch_domain(const std::function<int(const std::string& root)>& run) {
   const char* const scratch = std::getenv("SBX_SCRATCH");
   const std::string parent = scratch == nullptr ? "/dev/shm" : scratch;
@@ -136,6 +148,7 @@ int in_scratch_domain(const std::function<int(const std::string& root)>& run) {
     status = status_of(benchmark, awaited);
     await_orphans();
   }
+  ::shm_unlink(scratch_shm_name().c_str());
   remove_directory(root);
   return status;
 }

@@ -16,4 +16,8 @@ namespace bench {
 // with the next benchmark's start.
 int in_scratch_domain(const std::function<int(const std::string& root)>& run);
 
+// For the benchmark: that directory, and a name for shared memory that goes with it.
+std::string scratch_directory();
+std::string scratch_shm_name();
+
 }  // namespace bench

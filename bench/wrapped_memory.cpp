@@ -7,6 +7,7 @@
 #include <memory>
 #include <stdexcept>
 
+#include "bench/scratch_domain.hpp"
 #include "bench/wrapped_call.hpp"
 #include "signalbox/os/mapped_file.hpp"
 #include "signalbox/os/memory_file.hpp"
@@ -34,7 +35,7 @@ void map_and_touch(int fd) {
 
 // A name of shared memory, which goes with its object.
 struct Named {
-  std::string name = "/signalbox-bench-" + std::to_string(::getpid());
+  std::string name = scratch_shm_name();
   Named() { must(SharedMemory::create(name, bytes_mapped)); }
   Named(const Named&) = delete;
   Named& operator=(const Named&) = delete;
@@ -82,7 +83,7 @@ auto bare_memory_file() {
 
 // A file that goes with its object.
 struct OnDisk {
-  std::string path = "/tmp/signalbox-bench-" + std::to_string(::getpid());
+  std::string path = scratch_directory() + "/mapped";
   OnDisk() { must(MappedFile::create(path, bytes_mapped, 0600, {})); }
   OnDisk(const OnDisk&) = delete;
   OnDisk& operator=(const OnDisk&) = delete;

@@ -7,8 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <stdexcept>
-
+#include "bench/scratch_domain.hpp"
 #include "bench/wrapped_call.hpp"
 #include "signalbox/os/fifo.hpp"
 #include "signalbox/os/pipe.hpp"
@@ -24,17 +23,10 @@ namespace {
 using namespace signalbox::os;
 using signalbox::Deadline;
 
-// A directory of this process's own, with the name of a FIFO that is not there yet.
-std::string new_fifo_path() {
-  std::string folder = "/tmp/signalbox-bench-XXXXXX";
-  if (::mkdtemp(folder.data()) == nullptr) throw std::runtime_error("cannot make a directory");
-  return folder + "/fifo";
-}
+// The name of a FIFO that is not there yet.
+std::string new_fifo_path() { return scratch_directory() + "/fifo"; }
 // Whoever has it open goes on without its name.
-void remove_fifo(const std::string& path) {
-  ::unlink(path.c_str());
-  ::rmdir(path.substr(0, path.rfind('/')).c_str());
-}
+void remove_fifo(const std::string& path) { ::unlink(path.c_str()); }
 
 // Ours of everything with write() and read().
 template <class Writer, class Reader>

@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import json
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -214,16 +215,16 @@ def cmake_build(preset: str, *targets: str, beside: bool = False) -> Stage:
     )
 
 
-def ctest(preset: str, folder: str = ".") -> Stage:
-    """The tests of one folder of a build, or of all. Many of them sleep for most of their time, so
-    one more runs than there are cores."""
+def ctest(preset: str, folder: str = ".", *only: str) -> Stage:
+    """The tests of one folder of a build, or of all; `only` chooses among them, as ctest does. Many
+    of them sleep for most of their time, so one more runs than there are cores."""
     name = f"ctest-{preset}"
     return Stage(
         name,
         ["ctest", "--test-dir", f"build/{preset}/{folder}"]
         + ["--output-on-failure", "--no-tests=ignore"]
         + ["-j", str((os.cpu_count() or 1) + 1), "--timeout", "300"]
-        + ["--output-junit", str(LOGS / f"{name}.xml")],
+        + ["--output-junit", str(LOGS / f"{name}.xml"), *only],
         count=count_junit,
         alone=preset == "dev",
     )
@@ -274,6 +275,17 @@ def sanitizer_stages() -> list[Stage]:
     return stages
 
 
+def release_stages() -> list[Stage]:
+    """The kill driver in both release builds: where a participant can die is decided by which
+    instructions a compiler makes of the library. It steps through those of x86-64 only."""
+    stages = []
+    if platform.machine() == "x86_64":
+        for preset in ("release", "clang-release"):
+            stages.append(cmake_build(preset, "crash_kill_driver_test", beside=True))
+            stages.append(ctest(preset, "tests/crash", "-R", "KillDriver"))
+    return stages
+
+
 def all_stages(quick: bool) -> list[Stage]:
     stages = [cmake_build("dev")]
     stages.append(
@@ -299,7 +311,7 @@ def all_stages(quick: bool) -> list[Stage]:
             stages += go_stages(folder, quick)
     stages += page_stages("apps/petcam/server/www")
     if not quick:
-        stages += sanitizer_stages()
+        stages += sanitizer_stages() + release_stages()
         stages.append(Stage("check", ["bash", "tools/dev/check.sh"], count=count_command))
     return stages
 
@@ -340,7 +352,9 @@ def stopping(running: Running, beside: ThreadPoolExecutor) -> Iterator[None]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev test", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="no sanitizers, no -race, no check")
+    parser.add_argument(
+        "--quick", action="store_true", help="no sanitizers, no release builds, no -race, no check"
+    )
     parser.add_argument("--list", action="store_true", help="name the stages and stop")
     parser.add_argument("stages", nargs="*", help="run only these stages")
     arguments = parser.parse_args()

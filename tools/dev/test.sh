@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# usage: test [--quick] [STAGE...]   build and run every test; --quick: no sanitizers, no check
+# usage: test [--quick] [STAGE...]   build and run every test; --quick: one build, no check
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../environment.sh"
 

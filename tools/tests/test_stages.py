@@ -1,6 +1,7 @@
 """Goal: `./dev test` never adds up to green when something failed, whatever a runner prints."""
 
 import pathlib
+import platform
 import signal
 import subprocess
 import sys
@@ -158,3 +159,13 @@ def test_a_stage_that_hangs_is_stopped_with_its_children(logs, monkeypatch):
     assert stages.run_all([shell(f"{marker} & wait")]).failed == 1
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
     assert marker not in listed
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the driver steps through x86-64")
+def test_the_kill_driver_runs_in_both_release_builds_but_not_quickly():
+    for preset in ("release", "clang-release"):
+        named = {stage.name: stage for stage in stages.all_stages(quick=False)}
+        assert named[f"build-{preset}"].command[-1] == "crash_kill_driver_test"
+        assert named[f"ctest-{preset}"].command[-2:] == ["-R", "KillDriver"]
+        quick = {stage.name for stage in stages.all_stages(quick=True)}
+        assert quick.isdisjoint({f"build-{preset}", f"ctest-{preset}"})

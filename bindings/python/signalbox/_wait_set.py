@@ -4,9 +4,25 @@ from enum import IntFlag
 from typing import Any, Self
 
 from . import _core
-from ._file_lock import HasDescriptor
+from ._errors import SignalboxError
+from ._file_lock import FileLock, HasDescriptor
 from ._locks import Mutex, Semaphore
-from ._topics import Subscriber
+from ._meetings import Barrier, Condition, ReadWriteLock
+from ._queues import SysvQueue
+from ._semaphores import NamedSemaphore, SemaphoreSet
+from ._topics import Publisher, Subscriber
+
+# What cannot be watched, and what to do instead.
+_NOT_WATCHED: dict[type, str] = {
+    SemaphoreSet: "semaphore set: use a Semaphore, or os.eventfd() with EFD_SEMAPHORE",
+    NamedSemaphore: "POSIX semaphore: use a Semaphore, or os.eventfd() with EFD_SEMAPHORE",
+    SysvQueue: "System V queue: use a PosixQueue, which has a descriptor",
+    ReadWriteLock: "read/write lock: it depends on what for; take it in a thread",
+    Condition: "condition: what it tells is only true under the mutex; wait for it in a thread",
+    Barrier: "barrier: whoever waits at it has arrived; wait in a thread",
+    FileLock: "file lock: nothing tells when it is free; take it in a thread",
+    Publisher: "publisher: nothing arrives there; watch a Subscriber",
+}
 
 
 class Events(IntFlag):
@@ -78,7 +94,8 @@ class WaitSet(_core.WaitSet):
         `events` is Events.READABLE, for a descriptor also WRITABLE or both. With `period`, in
         seconds, the end of each period in which the source stayed quiet, or a lock was never found
         free, is answered, too, as DEADLINE_MISSED. Raises: already_exists, limit_reached
-        (watches_max, descriptors), bad_argument, closed, not_supported (a regular file, say).
+        (watches_max, descriptors), bad_argument, closed, not_supported (a regular file, say, or a
+        lock that has no descriptor); TypeError for what is no source at all.
         """
         number = self._next_number
         if isinstance(source, Subscriber):
@@ -88,8 +105,7 @@ class WaitSet(_core.WaitSet):
         elif isinstance(source, Semaphore):
             self._watch_semaphore(source, number, period or 0.0)
         else:
-            descriptor = source if isinstance(source, int) else source.fileno()
-            self._watch_descriptor(descriptor, int(events), number, period or 0.0)
+            self._watch_descriptor(_descriptor_of(source), int(events), number, period or 0.0)
         self._next_number += 1
         self._keys[number] = source if key is None else key
         return Watch(self, number, self._keys[number])
@@ -120,3 +136,17 @@ class WaitSet(_core.WaitSet):
 
     def __exit__(self, *_exception: object) -> None:
         self.close()
+
+
+def _descriptor_of(source: HasDescriptor | int) -> int:
+    for kind, instead in _NOT_WATCHED.items():
+        if isinstance(source, kind):
+            raise SignalboxError(f"cannot watch a {instead}.", "not_supported")
+    if isinstance(source, int) and not isinstance(source, bool):
+        return source
+    if not hasattr(source, "fileno"):
+        raise TypeError(
+            f"cannot watch {source!r}: a source is a Subscriber, Mutex or Semaphore, a descriptor, "
+            "or an object with fileno()"
+        )
+    return source.fileno()

@@ -10,17 +10,22 @@
 #include "kernel_object.hpp"
 #include "signalbox/c/file_lock.h"
 #include "sliced_wait.hpp"
+#include "whole.hpp"
 
 namespace nb = nanobind;
 
 namespace signalbox_python {
 namespace {
 
-sbx_file_lock_options options_of(std::uint32_t owner, std::uint64_t begin, std::uint64_t bytes) {
+// Where a byte of a file can lie.
+constexpr Range<std::uint64_t> kOffsets{0, std::numeric_limits<std::int64_t>::max()};
+
+sbx_file_lock_options options_of(std::uint32_t owner, const Whole& begin, const Whole& bytes) {
   sbx_file_lock_options options;
   sbx_file_lock_options_init(&options);
   options.owner = owner;
-  options.range = {.begin = begin, .bytes = bytes};
+  options.range = {.begin = narrow<std::uint64_t>(begin, "begin", kOffsets),
+                   .bytes = narrow<std::uint64_t>(bytes, "bytes", kOffsets)};
   return options;
 }
 
@@ -34,7 +39,7 @@ bool try_take(int fd, bool exclusive, const sbx_file_lock_options& options) {
 }
 
 // A sleep for ever is the kernel's own, in its line. One with an end looks again and again anyway.
-void take(int fd, bool exclusive, std::uint32_t owner, std::uint64_t begin, std::uint64_t bytes,
+void take(int fd, bool exclusive, std::uint32_t owner, const Whole& begin, const Whole& bytes,
           std::optional<double> timeout) {
   const std::int64_t deadline = deadline_after(timeout);
   const sbx_file_lock_options options = options_of(owner, begin, bytes);
@@ -50,8 +55,8 @@ void take(int fd, bool exclusive, std::uint32_t owner, std::uint64_t begin, std:
 
 using Holder = std::tuple<bool, int, std::uint64_t, std::uint64_t>;
 
-std::optional<Holder> holder_of(int fd, bool exclusive, std::uint32_t owner, std::uint64_t begin,
-                                std::uint64_t bytes) {
+std::optional<Holder> holder_of(int fd, bool exclusive, std::uint32_t owner, const Whole& begin,
+                                const Whole& bytes) {
   const sbx_file_lock_options options = options_of(owner, begin, bytes);
   int found = 0;
   sbx_lock_holder holder{};
@@ -70,14 +75,14 @@ void bind_file_locks(nb::module_& module) {
   module.def("take_file_lock", &take, nb::arg("fd"), nb::arg("exclusive"), nb::arg("owner"),
              nb::arg("begin"), nb::arg("bytes"), nb::arg("timeout").none());
   module.def("try_take_file_lock", [](int fd, bool exclusive, std::uint32_t owner,
-                                      std::uint64_t begin, std::uint64_t bytes) {
+                                      const Whole& begin, const Whole& bytes) {
     return try_take(fd, exclusive, options_of(owner, begin, bytes));
   });
-  module.def("release_file_lock", [](int fd, std::uint32_t owner, std::uint64_t begin,
-                                     std::uint64_t bytes) {
-    const sbx_file_lock_options options = options_of(owner, begin, bytes);
-    checked([&](sbx_error* error) { return sbx_file_lock_release(fd, &options, error); });
-  });
+  module.def(
+      "release_file_lock", [](int fd, std::uint32_t owner, const Whole& begin, const Whole& bytes) {
+        const sbx_file_lock_options options = options_of(owner, begin, bytes);
+        checked([&](sbx_error* error) { return sbx_file_lock_release(fd, &options, error); });
+      });
   module.def("file_lock_holder", &holder_of);
 }
 

@@ -13,6 +13,7 @@
 #include "lock_docs.hpp"
 #include "locks.hpp"
 #include "sliced_wait.hpp"
+#include "whole.hpp"
 
 namespace nb = nanobind;
 
@@ -73,24 +74,19 @@ void bind_mutex(nb::module_& module) {
 
 // ---- the semaphore
 
-std::uint32_t units_of(std::int64_t units) {
-  // What does not fit is above every limit, and refused as such.
-  return std::in_range<std::uint32_t>(units) ? static_cast<std::uint32_t>(units)
-                                             : SBX_ALL_UNITS - 1;
-}
-
-Semaphore open_semaphore(const std::string& name, std::int64_t units_max,
-                         std::optional<std::int64_t> units, const Domain& domain,
+Semaphore open_semaphore(const std::string& name, const Whole& units_max,
+                         const std::optional<Whole>& units, const Domain& domain,
                          bool first_come_first_served) {
+  constexpr std::uint32_t kUnitsLimit = 4096;
+  const auto count = narrow<std::uint32_t>(units_max, "units_max", {1, kUnitsLimit});
   sbx_semaphore_options options;
   sbx_semaphore_options_init(&options);
-  if (units) options.units = units_of(*units);
+  if (units) options.units = narrow<std::uint32_t>(*units, "units", {0, count});
   options.domain = c_domain(domain);
   options.first_come_first_served = first_come_first_served ? 1 : 0;
   return made<Semaphore>("semaphore \"" + name + "\"", sbx_semaphore_close,
                          [&](sbx_semaphore** out, sbx_error* error) {
-                           return sbx_semaphore_open(c_name(name), units_of(units_max), &options,
-                                                     out, error);
+                           return sbx_semaphore_open(c_name(name), count, &options, out, error);
                          });
 }
 

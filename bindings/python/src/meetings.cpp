@@ -15,6 +15,7 @@
 #include "signalbox/c/condition.h"
 #include "signalbox/c/read_write_lock.h"
 #include "sliced_wait.hpp"
+#include "whole.hpp"
 
 namespace nb = nanobind;
 
@@ -146,10 +147,9 @@ void bind_condition(nb::module_& module) {
 
 // ---- the barrier
 
-Barrier open_barrier(const std::string& name, std::int64_t parties, const Domain& domain) {
-  // What does not fit is refused as 0 is.
-  const std::uint32_t count =
-      std::in_range<std::uint32_t>(parties) ? static_cast<std::uint32_t>(parties) : 0;
+Barrier open_barrier(const std::string& name, const Whole& parties, const Domain& domain) {
+  constexpr std::uint32_t kPartiesLimit = 256;
+  const auto count = narrow<std::uint32_t>(parties, "parties", {1, kPartiesLimit});
   return made<Barrier>("barrier \"" + name + "\"", sbx_barrier_close,
                        [&](sbx_barrier** out, sbx_error* error) {
                          return sbx_barrier_open(c_name(name), count, c_domain(domain), out, error);

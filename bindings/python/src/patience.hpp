@@ -4,13 +4,13 @@
 #include <nanobind/nanobind.h>
 
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <utility>
 
 #include "clock.hpp"
 #include "failure.hpp"
 #include "handle.hpp"
+#include "whole.hpp"
 
 namespace signalbox_python {
 
@@ -45,14 +45,8 @@ int without_gil_if(bool is_long, Call&& call) {
 }
 
 template <class Int>
-Int checked(std::int64_t value, const std::string& topic, const char* option) {
-  if (value < 0 || static_cast<std::uint64_t>(value) > std::numeric_limits<Int>::max()) {
-    throw Failure("bad_argument", 0,
-                  "topic '" + topic + "': " + option + " is " + std::to_string(value) +
-                      ". Use a number from 0 to " +
-                      std::to_string(std::numeric_limits<Int>::max()) + ".");
-  }
-  return static_cast<Int>(value);
+Int checked(const Whole& value, const std::string& topic, const char* option) {
+  return narrow<Int>(value, "topic '" + topic + "': " + option, {.low = 0});
 }
 
 }  // namespace signalbox_python

@@ -167,8 +167,8 @@ nb::object Loan::tail() {
   return tail_;
 }
 
-void Loan::shorten(std::uint64_t tail_bytes) {
-  open_block().shorten(tail_bytes);
+void Loan::shorten(const Whole& tail_bytes) {
+  open_block().shorten(narrow<std::uint64_t>(tail_bytes, "tail_bytes"));
   tail_.reset();
 }
 
@@ -238,8 +238,8 @@ Publisher::Publisher(const std::string& topic, nb::object dtype, const std::stri
     : topic_(topic),
       dtype_(std::move(dtype)),
       fixed_bytes_(dtype_.is_none() ? 0 : nb::cast<std::size_t>(dtype_.attr("itemsize"))),
-      fits_slot_(fixed_bytes_ != 0 && fixed_bytes_ <= kSlotBytes && settings.tail_max == 0 &&
-                 settings.grown_tail_max == 0),
+      fits_slot_(fixed_bytes_ != 0 && fixed_bytes_ <= kSlotBytes && settings.tail_max.is_zero() &&
+                 settings.grown_tail_max.is_zero()),
       handle_(open(topic_, description, !dtype_.is_none(), settings)) {}
 
 std::shared_ptr<PublisherHandle> Publisher::handle() const {
@@ -249,7 +249,7 @@ std::shared_ptr<PublisherHandle> Publisher::handle() const {
   return handle_;
 }
 
-Loan Publisher::loan(std::int64_t tail_bytes) {
+Loan Publisher::loan(const Whole& tail_bytes) {
   const auto bytes = checked<std::uint64_t>(tail_bytes, topic_, "tail_bytes");
   return Loan(std::make_shared<LoanBlock>(handle(), bytes), dtype_);
 }
@@ -388,8 +388,8 @@ void bind_publisher(nb::module_& module) {
       .def(
           "__init__",
           [](Publisher* self, const std::string& topic, nb::object dtype,
-             const std::string& description, std::int64_t depth, std::int64_t loans_max,
-             std::int64_t held_max, std::int64_t tail_max, std::int64_t grown_tail_max,
+             const std::string& description, const Whole& depth, const Whole& loans_max,
+             const Whole& held_max, const Whole& tail_max, const Whole& grown_tail_max,
              std::optional<std::string> domain, std::string when_behind, bool wake,
              std::string tier) {
             new (self)

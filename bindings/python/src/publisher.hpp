@@ -10,6 +10,7 @@
 
 #include "array.hpp"
 #include "handle.hpp"
+#include "whole.hpp"
 
 namespace signalbox_python {
 
@@ -50,7 +51,7 @@ class Loan {
 
   nanobind::object data();
   nanobind::object tail();
-  void shorten(std::uint64_t tail_bytes);
+  void shorten(const Whole& tail_bytes);
   void drop();
   void leave(nanobind::handle exception_type);
   std::uint64_t publish(const PublisherHandle& publisher, std::int64_t deadline);
@@ -73,11 +74,11 @@ class Loan {
 };
 
 struct PublisherSettings {
-  std::int64_t depth;
-  std::int64_t loans_max;
-  std::int64_t held_max;
-  std::int64_t tail_max;
-  std::int64_t grown_tail_max;
+  Whole depth;
+  Whole loans_max;
+  Whole held_max;
+  Whole tail_max;
+  Whole grown_tail_max;
   std::optional<std::string> domain;
   std::string when_behind;
   bool wake;
@@ -89,8 +90,8 @@ class Publisher {
   Publisher(const std::string& topic, nanobind::object dtype, const std::string& description,
             const PublisherSettings& settings);
 
-  Loan loan(std::int64_t tail_bytes);
-  nanobind::list loan_batch(std::int64_t count, std::int64_t tail_bytes);
+  Loan loan(const Whole& tail_bytes);
+  nanobind::list loan_batch(const Whole& count, const Whole& tail_bytes);
   std::uint64_t publish(Loan& loan, std::optional<double> timeout);
   std::size_t publish_batch(const nanobind::sequence& loans, std::optional<double> timeout);
   // send() of a value of the very dtype that needs no loan, without waiting; empty for all others.

@@ -35,7 +35,7 @@ std::size_t Publisher::send_batch(nb::handle values, std::optional<double> timeo
 }
 
 // An exception could not hand over those that there are; what stopped the rest meets the next call.
-nb::list Publisher::loan_batch(std::int64_t count, std::int64_t tail_bytes) {
+nb::list Publisher::loan_batch(const Whole& count, const Whole& tail_bytes) {
   nb::list loans;
   const auto wanted = checked<std::uint32_t>(count, topic_, "count");
   for (std::uint32_t i = 0; i < wanted; ++i) {

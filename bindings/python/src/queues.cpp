@@ -15,6 +15,7 @@
 #include "signalbox/c/posix_queue.h"
 #include "signalbox/c/sysv_queue.h"
 #include "sliced_wait.hpp"
+#include "whole.hpp"
 
 namespace nb = nanobind;
 
@@ -31,8 +32,9 @@ using SysvFacts =
 // A bytes object to receive into, cut to what came.
 class Buffer {
  public:
+  explicit Buffer(const Whole& room)
+      : Buffer(narrow<std::int64_t>(room, "room", {0, std::numeric_limits<Py_ssize_t>::max()})) {}
   explicit Buffer(std::int64_t room) {
-    if (room < 0) throw nb::value_error("room is less than 0");
     bytes_ = nb::steal(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(room)));
     if (!bytes_.is_valid()) throw nb::python_error();
   }
@@ -64,34 +66,38 @@ SysvQueue make_sysv(Make&& make) {
 using MakeSysv = int (*)(std::int32_t, const sbx_sysv_queue_options*, sbx_sysv_queue**, sbx_error*);
 
 template <MakeSysv call>
-SysvQueue create_sysv(std::int32_t key, std::uint32_t mode) {
+SysvQueue create_sysv(const Whole& key, const Whole& mode) {
   sbx_sysv_queue_options options;
   sbx_sysv_queue_options_init(&options);
-  options.mode = mode;
-  return make_sysv(
-      [&](sbx_sysv_queue** out, sbx_error* error) { return call(key, &options, out, error); });
+  options.mode = narrow<std::uint32_t>(mode, "mode");
+  return make_sysv([&](sbx_sysv_queue** out, sbx_error* error) {
+    return call(narrow<std::int32_t>(key, "key"), &options, out, error);
+  });
 }
 
-void sysv_send(const SysvQueue& self, std::int64_t type, nb::handle data,
+std::int64_t type_of(const Whole& type) { return narrow<std::int64_t>(type, "type", {.low = 1}); }
+
+void sysv_send(const SysvQueue& self, const Whole& type, nb::handle data,
                std::optional<double> timeout) {
   const Bytes bytes(data);
+  const std::int64_t number = type_of(type);
   const auto queue = self.open();
   const std::int64_t deadline = deadline_after(timeout);
   sbx_error error;
   const int code = wait_in_slices(
       deadline, sleep_max_of_naps(deadline), error, [&](std::int64_t until, sbx_error* why) {
-        return sbx_sysv_queue_send(queue.get(), type, bytes.data(), bytes.size(), until,
+        return sbx_sysv_queue_send(queue.get(), number, bytes.data(), bytes.size(), until,
                                    SBX_ON_SIGNAL_GIVE_UP, why);
       });
   check(code, error);
 }
 
-bool sysv_try_send(const SysvQueue& self, std::int64_t type, nb::handle data) {
+bool sysv_try_send(const SysvQueue& self, const Whole& type, nb::handle data) {
   const Bytes bytes(data);
   int sent = 0;
   checked([&](sbx_error* error) {
-    return sbx_sysv_queue_try_send(self.open().get(), type, bytes.data(), bytes.size(), &sent,
-                                   error);
+    return sbx_sysv_queue_try_send(self.open().get(), type_of(type), bytes.data(), bytes.size(),
+                                   &sent, error);
   });
   return sent != 0;
 }
@@ -102,12 +108,12 @@ nb::object tuple_of(const sbx_queue_message& message, Buffer& buffer) {
 
 // (type, data, was_cut_off), or None when the deadline passed. It sleeps in the kernel for as long
 // as it may: shorter sleeps would be naps, since the kernel knows no deadline here.
-nb::object sysv_receive(const SysvQueue& self, std::uint32_t kind, std::int64_t type,
-                        std::int64_t room, bool cut_off, std::optional<double> timeout) {
+nb::object sysv_receive(const SysvQueue& self, std::uint32_t kind, const Whole& type,
+                        const Whole& room, bool cut_off, std::optional<double> timeout) {
   const auto queue = self.open();
   Buffer buffer(room);
   const std::uint32_t flags = cut_off ? SBX_RECEIVE_CUT_OFF : 0;
-  const sbx_message_filter filter{.kind = kind, .reserved = 0, .type = type};
+  const sbx_message_filter filter{.kind = kind, .reserved = 0, .type = type_of(type)};
   sbx_queue_message message{};
   const std::int64_t deadline = deadline_after(timeout);
   sbx_error error;
@@ -121,27 +127,27 @@ nb::object sysv_receive(const SysvQueue& self, std::uint32_t kind, std::int64_t 
   return tuple_of(message, buffer);
 }
 
-nb::object sysv_try_receive(const SysvQueue& self, std::uint32_t kind, std::int64_t type,
-                            std::int64_t room, bool cut_off) {
+nb::object sysv_try_receive(const SysvQueue& self, std::uint32_t kind, const Whole& type,
+                            const Whole& room, bool cut_off) {
   Buffer buffer(room);
   sbx_queue_message message{};
   int received = 0;
   checked([&](sbx_error* error) {
     return sbx_sysv_queue_try_receive(self.open().get(), buffer.data(), buffer.room(),
-                                      {.kind = kind, .reserved = 0, .type = type},
+                                      {.kind = kind, .reserved = 0, .type = type_of(type)},
                                       cut_off ? SBX_RECEIVE_CUT_OFF : 0, &message, &received,
                                       error);
   });
   return received == 0 ? nb::none() : tuple_of(message, buffer);
 }
 
-nb::object sysv_peek(const SysvQueue& self, std::uint64_t place, std::int64_t room) {
+nb::object sysv_peek(const SysvQueue& self, const Whole& place, const Whole& room) {
   Buffer buffer(room);
   sbx_queue_message message{};
   int found = 0;
   checked([&](sbx_error* error) {
-    return sbx_sysv_queue_peek(self.open().get(), place, buffer.data(), buffer.room(), &message,
-                               &found, error);
+    return sbx_sysv_queue_peek(self.open().get(), narrow<std::uint64_t>(place, "place"),
+                               buffer.data(), buffer.room(), &message, &found, error);
   });
   return found == 0 ? nb::none() : tuple_of(message, buffer);
 }
@@ -171,17 +177,19 @@ void bind_sysv(nb::module_& module) {
       .def("_facts", &sysv_facts)
       .def(
           "set_capacity",
-          [](const SysvQueue& self, std::uint64_t bytes) {
+          [](const SysvQueue& self, const Whole& bytes) {
             checked([&](sbx_error* error) {
-              return sbx_sysv_queue_set_capacity(self.open().get(), bytes, error);
+              return sbx_sysv_queue_set_capacity(self.open().get(),
+                                                 narrow<std::uint64_t>(bytes, "bytes"), error);
             });
           },
           nb::arg("bytes"), docs::kSetCapacity)
       .def(
           "set_mode",
-          [](const SysvQueue& self, std::uint32_t mode) {
+          [](const SysvQueue& self, const Whole& mode) {
             checked([&](sbx_error* error) {
-              return sbx_sysv_queue_set_mode(self.open().get(), mode, error);
+              return sbx_sysv_queue_set_mode(self.open().get(), narrow<std::uint32_t>(mode, "mode"),
+                                             error);
             });
           },
           nb::arg("mode"), docs::kSetMode)
@@ -194,14 +202,14 @@ void bind_sysv(nb::module_& module) {
           docs::kRemove);
   module.def("create_sysv_queue", &create_sysv<sbx_sysv_queue_create>);
   module.def("open_or_create_sysv_queue", &create_sysv<sbx_sysv_queue_open_or_create>);
-  module.def("open_sysv_queue", [](std::int32_t key) {
+  module.def("open_sysv_queue", [](const Whole& key) {
     return make_sysv([&](sbx_sysv_queue** out, sbx_error* error) {
-      return sbx_sysv_queue_open(key, out, error);
+      return sbx_sysv_queue_open(narrow<std::int32_t>(key, "key"), out, error);
     });
   });
-  module.def("attach_sysv_queue", [](int id) {
+  module.def("attach_sysv_queue", [](const Whole& id) {
     return make_sysv([&](sbx_sysv_queue** out, sbx_error* error) {
-      return sbx_sysv_queue_attach(id, out, error);
+      return sbx_sysv_queue_attach(narrow<std::int32_t>(id, "id"), out, error);
     });
   });
 }
@@ -244,39 +252,46 @@ using MakePosix = int (*)(const char*, const sbx_posix_queue_options*, sbx_posix
                           sbx_error*);
 
 template <MakePosix call>
-PosixQueue create_posix(const std::string& name, std::int64_t messages_max,
-                        std::int64_t message_bytes_max, std::uint32_t mode,
+PosixQueue create_posix(const std::string& name, const Whole& messages_max,
+                        const Whole& message_bytes_max, const Whole& mode,
                         const std::string& access) {
   sbx_posix_queue_options options;
   sbx_posix_queue_options_init(&options);
-  options.messages_max = messages_max;
-  options.message_bytes_max = message_bytes_max;
-  options.mode = mode;
+  options.messages_max = narrow<std::int64_t>(messages_max, "messages_max", {.low = 0});
+  options.message_bytes_max =
+      narrow<std::int64_t>(message_bytes_max, "message_bytes_max", {.low = 0});
+  options.mode = narrow<std::uint32_t>(mode, "mode");
   options.access = access_of(access);
   return make_posix(name, [&](sbx_posix_queue** out, sbx_error* error) {
     return call(c_name(name), &options, out, error);
   });
 }
 
-void posix_send(const PosixQueue& self, nb::handle data, std::uint32_t priority,
+std::uint32_t priority_of(const Whole& priority) {
+  constexpr std::uint32_t kPriorityMax = 32767;
+  return narrow<std::uint32_t>(priority, "priority", {0, kPriorityMax});
+}
+
+void posix_send(const PosixQueue& self, nb::handle data, const Whole& priority,
                 std::optional<double> timeout) {
   const Bytes bytes(data);
+  const std::uint32_t urgency = priority_of(priority);
   const auto queue = self.open();
   sbx_error error;
   const int code = wait_in_slices(
       deadline_after(timeout), kWaitNsMax, error, [&](std::int64_t until, sbx_error* why) {
-        return sbx_posix_queue_send(queue.get(), bytes.data(), bytes.size(), priority, until,
+        return sbx_posix_queue_send(queue.get(), bytes.data(), bytes.size(), urgency, until,
                                     SBX_ON_SIGNAL_GIVE_UP, why);
       });
   check(code, error);
 }
 
-bool posix_try_send(const PosixQueue& self, nb::handle data, std::uint32_t priority) {
+bool posix_try_send(const PosixQueue& self, nb::handle data, const Whole& priority) {
   const Bytes bytes(data);
   int sent = 0;
   checked([&](sbx_error* error) {
-    return sbx_posix_queue_try_send(self.open().get(), bytes.data(), bytes.size(), priority, &sent,
-                                    error);
+    return sbx_posix_queue_try_send(self.open().get(), bytes.data(), bytes.size(),
+                                    priority_of(priority), &sent, error);
   });
   return sent != 0;
 }
@@ -321,9 +336,11 @@ void bind_posix(nb::module_& module) {
           docs::kQueueFileno)
       .def(
           "notify_once",
-          [](const PosixQueue& self, int signal, int value) {
+          [](const PosixQueue& self, const Whole& signal, const Whole& value) {
             checked([&](sbx_error* error) {
-              return sbx_posix_queue_notify_once(self.open().get(), signal, value, error);
+              return sbx_posix_queue_notify_once(self.open().get(),
+                                                 narrow<std::int32_t>(signal, "signal"),
+                                                 narrow<std::int32_t>(value, "value"), error);
             });
           },
           nb::arg("signal"), nb::arg("value") = 0, docs::kNotifyOnce)

@@ -18,6 +18,7 @@
 #include "signalbox/c/named_semaphore.h"
 #include "signalbox/c/semaphore_set.h"
 #include "sliced_wait.hpp"
+#include "whole.hpp"
 
 namespace nb = nanobind;
 
@@ -30,26 +31,20 @@ using Counts = std::vector<std::uint16_t>;
 using Facts = std::tuple<int, int, std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t,
                          std::uint32_t, std::uint32_t, std::int64_t, std::int64_t>;
 
-// A number of Python's that has to fit into a narrower one of the kernel's.
-template <class Number>
-Number narrow(std::int64_t number, const char* what) {
-  if (std::in_range<Number>(number)) return static_cast<Number>(number);
-  throw Failure("out_of_range", 0,
-                std::string(what) + " is " + std::to_string(number) + "; it has to be within " +
-                    std::to_string(std::numeric_limits<Number>::min()) + " and " +
-                    std::to_string(std::numeric_limits<Number>::max()));
-}
+// What a count of a set can be: SEMVMX of the kernel.
+constexpr std::uint16_t kCountMax = 32767;
 
-Counts counts_of(const std::vector<std::int64_t>& numbers) {
+Counts counts_of(const std::vector<Whole>& numbers) {
   Counts counts;
-  for (const std::int64_t number : numbers) {
-    counts.push_back(narrow<std::uint16_t>(number, "the count of a semaphore"));
+  for (const Whole& number : numbers) {
+    counts.push_back(
+        narrow<std::uint16_t>(number, "the count of a semaphore", {0, kCountMax}, "out_of_range"));
   }
   return counts;
 }
 
-std::uint16_t index_of(std::int64_t index) {
-  return narrow<std::uint16_t>(index, "the index of a semaphore");
+std::uint16_t index_of(const Whole& index) {
+  return narrow<std::uint16_t>(index, "the index of a semaphore", {}, "out_of_range");
 }
 
 // Any sequences of (index, delta, undo) will do.
@@ -57,14 +52,15 @@ std::vector<sbx_sem_op> operations_of(const nb::args& ops) {
   std::vector<sbx_sem_op> operations;
   operations.reserve(ops.size());
   for (const nb::handle op : ops) {
-    std::tuple<std::int64_t, std::int64_t, bool> parts;
+    std::tuple<Whole, Whole, bool> parts;
     if (!nb::try_cast(op, parts)) {
       throw nb::type_error("an operation is a SemOp, or a tuple of its index, delta and undo");
     }
     const auto& [index, delta, undo] = parts;
-    operations.push_back({.index = index_of(index),
-                          .delta = narrow<std::int16_t>(delta, "the delta of an operation"),
-                          .flags = undo ? SBX_SEM_UNDO : 0});
+    operations.push_back(
+        {.index = index_of(index),
+         .delta = narrow<std::int16_t>(delta, "the delta of an operation", {}, "out_of_range"),
+         .flags = undo ? SBX_SEM_UNDO : 0});
   }
   return operations;
 }
@@ -77,14 +73,14 @@ SemaphoreSet make_set(Make&& make) {
   return SemaphoreSet("semaphore set " + std::to_string(sbx_semaphore_set_id(raw.get())), raw);
 }
 
-SemaphoreSet create_set(std::int32_t key, const std::vector<std::int64_t>& initial,
-                        std::uint32_t mode) {
+SemaphoreSet create_set(const Whole& key, const std::vector<Whole>& initial, const Whole& mode) {
   const Counts counts = counts_of(initial);
   sbx_semaphore_set_options options;
   sbx_semaphore_set_options_init(&options);
-  options.mode = mode;
+  options.mode = narrow<std::uint32_t>(mode, "mode");
   return make_set([&](sbx_semaphore_set** out, sbx_error* error) {
-    return sbx_semaphore_set_create(key, counts.data(), counts.size(), &options, out, error);
+    return sbx_semaphore_set_create(narrow<std::int32_t>(key, "key"), counts.data(), counts.size(),
+                                    &options, out, error);
   });
 }
 
@@ -106,25 +102,28 @@ int open_in_slices(std::int64_t deadline, Call&& call) {
   }
 }
 
-SemaphoreSet open_set(std::int32_t key, std::int32_t count, std::optional<double> timeout) {
+SemaphoreSet open_set(const Whole& key, const Whole& count, std::optional<double> timeout) {
   const std::int64_t deadline = deadline_after(timeout);
+  const auto number = narrow<std::int32_t>(key, "key");
+  const auto count_min = narrow<std::int32_t>(count, "count");
   return make_set([&](sbx_semaphore_set** out, sbx_error* error) {
     return open_in_slices(deadline, [&](std::int64_t until) {
-      return sbx_semaphore_set_open(key, count, until, out, error);
+      return sbx_semaphore_set_open(number, count_min, until, out, error);
     });
   });
 }
 
-SemaphoreSet open_or_create_set(std::int32_t key, const std::vector<std::int64_t>& initial,
-                                std::optional<double> timeout, std::uint32_t mode) {
+SemaphoreSet open_or_create_set(const Whole& key, const std::vector<Whole>& initial,
+                                std::optional<double> timeout, const Whole& mode) {
   const Counts counts = counts_of(initial);
+  const auto number = narrow<std::int32_t>(key, "key");
   const std::int64_t deadline = deadline_after(timeout);
   sbx_semaphore_set_options options;
   sbx_semaphore_set_options_init(&options);
-  options.mode = mode;
+  options.mode = narrow<std::uint32_t>(mode, "mode");
   return make_set([&](sbx_semaphore_set** out, sbx_error* error) {
     return open_in_slices(deadline, [&](std::int64_t until) {
-      return sbx_semaphore_set_open_or_create(key, counts.data(), counts.size(), until, &options,
+      return sbx_semaphore_set_open_or_create(number, counts.data(), counts.size(), until, &options,
                                               out, error);
     });
   });
@@ -152,7 +151,7 @@ bool try_apply(const SemaphoreSet& self, const nb::args& ops) {
   return done != 0;
 }
 
-std::uint16_t value_of(const SemaphoreSet& self, std::int64_t index) {
+std::uint16_t value_of(const SemaphoreSet& self, const Whole& index) {
   std::uint16_t value = 0;
   checked([&](sbx_error* error) {
     return sbx_semaphore_set_value(self.open().get(), index_of(index), &value, error);
@@ -173,7 +172,7 @@ Counts values_of(const SemaphoreSet& self) {
   }
 }
 
-sbx_semaphore_users users_of(const SemaphoreSet& self, std::int64_t index) {
+sbx_semaphore_users users_of(const SemaphoreSet& self, const Whole& index) {
   sbx_semaphore_users users;
   checked([&](sbx_error* error) {
     return sbx_semaphore_set_users(self.open().get(), index_of(index), &users, error);
@@ -202,19 +201,19 @@ nb::class_<SemaphoreSet> bind_set(nb::module_& module) {
       .def("values", &values_of, docs::kSetValues)
       .def(
           "last_pid",
-          [](const SemaphoreSet& self, std::int64_t index) {
+          [](const SemaphoreSet& self, const Whole& index) {
             return users_of(self, index).last_pid;
           },
           nb::arg("index"), docs::kLastPid)
       .def(
           "waiting_to_take",
-          [](const SemaphoreSet& self, std::int64_t index) {
+          [](const SemaphoreSet& self, const Whole& index) {
             return users_of(self, index).waiting_to_take;
           },
           nb::arg("index"), docs::kWaitingToTake)
       .def(
           "waiting_for_zero",
-          [](const SemaphoreSet& self, std::int64_t index) {
+          [](const SemaphoreSet& self, const Whole& index) {
             return users_of(self, index).waiting_for_zero;
           },
           nb::arg("index"), docs::kWaitingForZero)
@@ -227,8 +226,9 @@ void bind_set_changes(nb::class_<SemaphoreSet>& bound) {
   bound
       .def(
           "set_value",
-          [](const SemaphoreSet& self, std::int64_t index, std::int64_t value) {
-            const auto count = narrow<std::int32_t>(value, "the count of a semaphore");
+          [](const SemaphoreSet& self, const Whole& index, const Whole& value) {
+            const auto count = narrow<std::int32_t>(value, "the count of a semaphore",
+                                                    {0, kCountMax}, "out_of_range");
             checked([&](sbx_error* error) {
               return sbx_semaphore_set_set_value(self.open().get(), index_of(index), count, error);
             });
@@ -236,7 +236,7 @@ void bind_set_changes(nb::class_<SemaphoreSet>& bound) {
           nb::arg("index"), nb::arg("value"), docs::kSetSetValue)
       .def(
           "set_values",
-          [](const SemaphoreSet& self, const std::vector<std::int64_t>& values) {
+          [](const SemaphoreSet& self, const std::vector<Whole>& values) {
             const Counts counts = counts_of(values);
             checked([&](sbx_error* error) {
               return sbx_semaphore_set_set_values(self.open().get(), counts.data(), counts.size(),
@@ -246,9 +246,10 @@ void bind_set_changes(nb::class_<SemaphoreSet>& bound) {
           nb::arg("values"), docs::kSetSetValues)
       .def(
           "set_mode",
-          [](const SemaphoreSet& self, std::uint32_t mode) {
+          [](const SemaphoreSet& self, const Whole& mode) {
             checked([&](sbx_error* error) {
-              return sbx_semaphore_set_set_mode(self.open().get(), mode, error);
+              return sbx_semaphore_set_set_mode(self.open().get(),
+                                                narrow<std::uint32_t>(mode, "mode"), error);
             });
           },
           nb::arg("mode"), docs::kSetMode)
@@ -268,21 +269,22 @@ void bind_set_makers(nb::module_& module) {
              nb::arg("timeout").none());
   module.def("open_or_create_semaphore_set", &open_or_create_set, nb::arg("key"),
              nb::arg("initial"), nb::arg("timeout").none(), nb::arg("mode"));
-  module.def("open_semaphore_set_as_is", [](std::int32_t key) {
+  module.def("open_semaphore_set_as_is", [](const Whole& key) {
     return make_set([&](sbx_semaphore_set** out, sbx_error* error) {
-      return sbx_semaphore_set_open_as_is(key, out, error);
+      return sbx_semaphore_set_open_as_is(narrow<std::int32_t>(key, "key"), out, error);
     });
   });
-  module.def("attach_semaphore_set", [](int id) {
+  module.def("attach_semaphore_set", [](const Whole& id) {
     return make_set([&](sbx_semaphore_set** out, sbx_error* error) {
-      return sbx_semaphore_set_attach(id, out, error);
+      return sbx_semaphore_set_attach(narrow<std::int32_t>(id, "id"), out, error);
     });
   });
   module.def(
       "sysv_key",
-      [](const std::string& path, std::int64_t project) {
+      [](const std::string& path, const Whole& project) {
         std::int32_t key = 0;
-        const auto number = narrow<std::uint8_t>(project, "the project's number");
+        const auto number =
+            narrow<std::uint8_t>(project, "the project's number", {}, "out_of_range");
         checked([&](sbx_error* error) {
           return sbx_sysv_key_of_file(c_name(path), number, &key, error);
         });
@@ -303,11 +305,13 @@ using MakeNamed = int (*)(const char*, std::uint32_t, const sbx_named_semaphore_
                           sbx_named_semaphore**, sbx_error*);
 
 template <MakeNamed call>
-NamedSemaphore create_named(const std::string& name, std::int64_t initial, std::uint32_t mode) {
-  const auto count = narrow<std::uint32_t>(initial, "the count of a semaphore");
+NamedSemaphore create_named(const std::string& name, const Whole& initial, const Whole& mode) {
+  const auto count =
+      narrow<std::uint32_t>(initial, "the count of a semaphore",
+                            {0, std::numeric_limits<std::int32_t>::max()}, "out_of_range");
   sbx_named_semaphore_options options;
   sbx_named_semaphore_options_init(&options);
-  options.mode = mode;
+  options.mode = narrow<std::uint32_t>(mode, "mode");
   return make_named(name, [&](sbx_named_semaphore** out, sbx_error* error) {
     return call(c_name(name), count, &options, out, error);
   });

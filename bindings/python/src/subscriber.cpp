@@ -26,7 +26,7 @@ std::shared_ptr<SubscriberHandle> open(const std::string& topic, const std::stri
   options.start = settings.start;
   options.reliable = settings.reliable ? 1 : 0;
   options.domain = settings.domain ? c_name(*settings.domain) : nullptr;
-  options.spin_max_ns = settings.spin_max_ns;
+  options.spin_max_ns = narrow<std::int64_t>(settings.spin_max_ns, "spin_max_ns", {.low = 0});
   options.tier = tier_of(topic, settings.tier);
   const char* const name = c_name(topic);
   sbx_subscriber* raw = nullptr;
@@ -138,7 +138,7 @@ nb::object Subscriber::take() { return take_by(sbx_subscriber_take); }
 
 nb::object Subscriber::take_latest() { return take_by(sbx_subscriber_take_latest); }
 
-nb::object Subscriber::take_batch(std::int64_t room, nb::object out) {
+nb::object Subscriber::take_batch(const Whole& room, nb::object out) {
   const auto subscriber = handle();
   if (untold_) {
     const Failure failure = *std::exchange(untold_, std::nullopt);
@@ -146,8 +146,8 @@ nb::object Subscriber::take_batch(std::int64_t room, nb::object out) {
   }
   if (dtype_.is_none()) throw nb::type_error("take_batch: messages of plain bytes come one by one");
   if (out.is_none()) {
-    if (room < 0) throw nb::value_error("take_batch: room is less than 0");
-    out = new_records(dtype_, static_cast<std::size_t>(room));
+    constexpr Range<std::size_t> kIndices{0, std::numeric_limits<Py_ssize_t>::max()};
+    out = new_records(dtype_, narrow<std::size_t>(room, "room", kIndices));
   }
   const Records records = records_of(out, dtype_, Use::write, "take_batch");
   const bool is_much = records.count * fixed_bytes_ > kCopyAloneMax;
@@ -281,7 +281,7 @@ void bind_subscriber(nb::module_& module) {
           "__init__",
           [](Subscriber* self, const std::string& topic, nb::object dtype,
              const std::string& description, std::uint64_t start, bool reliable,
-             std::optional<std::string> domain, std::int64_t spin_max_ns, std::string tier) {
+             std::optional<std::string> domain, const Whole& spin_max_ns, std::string tier) {
             new (self)
                 Subscriber(topic, std::move(dtype), description,
                            {start, reliable, std::move(domain), spin_max_ns, std::move(tier)});

@@ -11,6 +11,7 @@
 #include "array.hpp"
 #include "failure.hpp"
 #include "handle.hpp"
+#include "whole.hpp"
 
 namespace signalbox_python {
 
@@ -57,7 +58,7 @@ struct SubscriberSettings {
   std::uint64_t start;
   bool reliable;
   std::optional<std::string> domain;
-  std::int64_t spin_max_ns;
+  Whole spin_max_ns;
   std::string tier;
 };
 
@@ -68,7 +69,7 @@ class Subscriber {
 
   nanobind::object take();
   nanobind::object take_latest();
-  nanobind::object take_batch(std::int64_t room, nanobind::object out);
+  nanobind::object take_batch(const Whole& room, nanobind::object out);
   bool wait(std::optional<double> timeout);
   nanobind::object receive(std::optional<double> timeout);
   int descriptor();

@@ -17,11 +17,12 @@ namespace nb = nanobind;
 namespace signalbox_python {
 namespace {
 
-std::shared_ptr<WaitSetHandle> create(std::int64_t watches_max) {
-  if (watches_max < 0 || watches_max > UINT32_MAX) watches_max = 0;  // refused below
+std::shared_ptr<WaitSetHandle> create(const Whole& watches_max) {
+  constexpr std::uint32_t kWatchesLimit = 65536;
+  const auto count = narrow<std::uint32_t>(watches_max, "watches_max", {1, kWatchesLimit});
   sbx_wait_set* raw = nullptr;
   sbx_error error;
-  check(sbx_wait_set_create(static_cast<std::uint32_t>(watches_max), &raw, &error), error);
+  check(sbx_wait_set_create(count, &raw, &error), error);
   return std::make_shared<WaitSetHandle>(raw);
 }
 
@@ -34,7 +35,7 @@ std::int64_t period_of(double seconds) {
 
 }  // namespace
 
-WaitSet::WaitSet(std::int64_t watches_max) : handle_(create(watches_max)) {}
+WaitSet::WaitSet(const Whole& watches_max) : handle_(create(watches_max)) {}
 
 std::shared_ptr<WaitSetHandle> WaitSet::handle() const {
   if (handle_ == nullptr) throw Failure("closed", 0, "the wait set is closed");
@@ -82,10 +83,12 @@ void WaitSet::watch_semaphore(const Semaphore& semaphore, std::uint64_t number, 
   });
 }
 
-void WaitSet::watch_descriptor(int fd, std::uint32_t events, std::uint64_t number, double period) {
+void WaitSet::watch_descriptor(const Whole& fd, std::uint32_t events, std::uint64_t number,
+                               double period) {
+  const auto descriptor = narrow<std::int32_t>(fd, "the descriptor");
   watch_freely(number, [&, period_ns = period_of(period)](sbx_wait_set* set, sbx_watch** out,
                                                           sbx_error* error) {
-    return sbx_wait_set_watch_descriptor(set, fd, events, number, period_ns, out, error);
+    return sbx_wait_set_watch_descriptor(set, descriptor, events, number, period_ns, out, error);
   });
 }
 
@@ -150,7 +153,7 @@ void WaitSet::close() {
 
 void bind_wait_set(nb::module_& module) {
   nb::class_<WaitSet>(module, "WaitSet", docs::kWaitSet)
-      .def(nb::init<std::int64_t>(), nb::arg("watches_max"))
+      .def(nb::init<const Whole&>(), nb::arg("watches_max"))
       .def("_watch_subscriber", &WaitSet::watch_subscriber)
       .def("_watch_mutex", &WaitSet::watch_mutex)
       .def("_watch_semaphore", &WaitSet::watch_semaphore)

@@ -12,6 +12,7 @@
 #include "locks.hpp"
 #include "signalbox/c/wait_set.h"
 #include "subscriber.hpp"
+#include "whole.hpp"
 
 namespace signalbox_python {
 
@@ -44,14 +45,14 @@ struct WatchHandle {
 
 class WaitSet {
  public:
-  explicit WaitSet(std::int64_t watches_max);
+  explicit WaitSet(const Whole& watches_max);
   WaitSet(const WaitSet&) = delete;
   WaitSet& operator=(const WaitSet&) = delete;
 
   void watch_subscriber(Subscriber& subscriber, std::uint64_t number, double period);
   void watch_mutex(const Mutex& mutex, std::uint64_t number, double period);
   void watch_semaphore(const Semaphore& semaphore, std::uint64_t number, double period);
-  void watch_descriptor(int fd, std::uint32_t events, std::uint64_t number, double period);
+  void watch_descriptor(const Whole& fd, std::uint32_t events, std::uint64_t number, double period);
   // Nothing to do where it has ended.
   void unwatch(std::uint64_t number);
   // [(number, events), ...]; empty: the deadline passed, or it was woken.

@@ -8,7 +8,20 @@ from pathlib import Path
 
 import pytest
 from observing import POSE, WATCHDOG_S, eventually, refused, start_python
-from signalbox import Events, Publisher, Subscriber, WaitSet
+from signalbox import (
+    PRIVATE_KEY,
+    Barrier,
+    Condition,
+    Events,
+    FileLock,
+    NamedSemaphore,
+    Publisher,
+    ReadWriteLock,
+    SemaphoreSet,
+    Subscriber,
+    SysvQueue,
+    WaitSet,
+)
 from test_waiting import code_of, interrupt, signal_in
 
 
@@ -101,6 +114,44 @@ def test_limits_are_named(sources: WaitSet) -> None:
             sources.watch(poses)
     with Path(__file__).open() as file, refused("not_supported"):
         sources.watch(file)
+
+
+def test_what_cannot_be_watched_says_what_to_do_instead(sources: WaitSet) -> None:
+    name = f"/sbx-test-{os.getpid()}"
+    with (
+        SemaphoreSet.create(PRIVATE_KEY, [1]) as set,
+        SysvQueue.create(PRIVATE_KEY) as queue,
+        NamedSemaphore.create(name, 1) as named,
+        Path(__file__).open("r+b") as file,
+        FileLock(file, shared=True) as file_lock,
+        ReadWriteLock("lock") as lock,
+        Condition("condition") as condition,
+        Barrier("barrier", 2) as barrier,
+        Publisher("p", POSE) as publisher,
+    ):
+        NamedSemaphore.unlink(name)
+        for source, says in (
+            (set, "cannot watch a semaphore set: use a Semaphore"),
+            (named, "cannot watch a POSIX semaphore: use a Semaphore"),
+            (queue, "cannot watch a System V queue: use a PosixQueue"),
+            (file_lock, "cannot watch a file lock"),
+            (lock, "cannot watch a read/write lock: it depends on what for"),
+            (condition, "cannot watch a condition: what it tells is only true under the mutex"),
+            (barrier, "cannot watch a barrier"),
+            (publisher, "cannot watch a publisher: nothing arrives there; watch a Subscriber"),
+        ):
+            with refused("not_supported") as error:
+                sources.watch(source)
+            assert str(error.value).startswith(says)
+        set.remove()
+        queue.remove()
+    assert sources.wait(0) == []
+
+
+@pytest.mark.parametrize("source", [None, "topic", 1.5, True, object()])
+def test_what_is_no_source_is_a_type_error(sources: WaitSet, source: object) -> None:
+    with pytest.raises(TypeError, match=r"cannot watch .*: a source is a Subscriber, Mutex or"):
+        sources.watch(source)
 
 
 def test_waking_from_another_thread(sources: WaitSet) -> None:
