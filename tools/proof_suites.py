@@ -59,14 +59,14 @@ SUITES = (
     ),
     Suite(
         name="fault",
-        says="Each system call of topics, wait sets, discovery and locks fails once, with each errno.",
+        says="Each system call of topics, sets, discovery and locks fails once, with each errno.",
         targets=("fault_system_call_test",),
         program="tests/fault/fault_system_call_test",
         long={"SBX_PROOF_LONG": "1"},
     ),
     Suite(
         name="allocation",
-        says="Each allocation of topics, locks and discovery is refused once; it is told, none abort.",
+        says="Each allocation of topics, locks, discovery is refused once: it is told, none abort.",
         targets=("fault_allocation_test",),
         program="tests/fault/fault_allocation_test",
     ),
@@ -179,7 +179,7 @@ SUITES = (
     ),
     Suite(
         name="os_interrupted",
-        says="A signal handler runs a thousand times a second under the facilities' and our own waits.",
+        says="A signal handler runs a thousand times a second under the kernel's and our waits.",
         targets=("facilities_interrupted_test",),
         program="tests/facilities/facilities_interrupted_test",
         long={"SBX_PROOF_LONG": "1"},

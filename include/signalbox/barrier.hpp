@@ -8,7 +8,8 @@
 //   Crash     when a party dies while it waits, all who wait with it are told, once each:
 //             abandoned. They may meet again, once somebody has come in its place
 //   Fork      a child's copies of handles answer wrong_process
-//   Limits    256 parties; one descriptor and 17 KiB a barrier
+//   Limits    256 parties; one descriptor and 17 KiB a barrier, and what a process's first lock
+//             takes (lock.hpp)
 //   Pollable  no
 //   Manual    futex(2)
 #pragma once

@@ -89,8 +89,8 @@ std::string_view to_string(TopicEvent::Kind kind) noexcept;
 // each take() and wait() that finds a change and has nothing left to tell. A subscriber leaves when
 // its last sample is released. A process that is stopped lives. The watcher keeps the file of each
 // participant open, so memory of the dead is only free once a look has found them: a program that
-// has a watcher takes from it. Move-only, false when moved from: calls answer bad_argument then, and
-// its descriptor is -1.
+// has a watcher takes from it. Move-only, false when moved from: calls answer bad_argument then,
+// and its descriptor is -1.
 class TopicWatcher {
  public:
   // Of all topics of a domain, present and future, even of one that does not exist yet. Of topics

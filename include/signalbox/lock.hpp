@@ -11,8 +11,10 @@
 //             owner told, once; a stopped process holds on; an unreaped one does not
 //   Fork      a child holds nothing, and its copies of handles answer wrong_process
 //   Limits    256 waiters in line, those beyond look every millisecond; one descriptor and 17 KiB
-//             a lock. Where /proc/sys/fs/inotify/max_user_instances is used up, deaths are noticed
-//             within 50 ms
+//             a lock. The first of a process in a domain takes nine descriptors more and starts a
+//             thread, which watches for deaths; both go with the last, but for one descriptor
+//             (inotify) that is kept for the next. Where
+//             /proc/sys/fs/inotify/max_user_instances is used up, deaths are noticed within 50 ms
 //   Pollable  waitable(), in a WaitSet
 //   Manual    futex(2) fcntl(2) inotify(7)
 #pragma once

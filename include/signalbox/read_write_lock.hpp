@@ -10,7 +10,8 @@
 //             dies while it waits for readers to leave counts as one that wrote
 //   Fork      a child holds nothing, and its copies of handles answer wrong_process
 //   Limits    128 readers at once, more wait in line; 256 waiters, those beyond look every
-//             millisecond; one descriptor and 25 KiB a lock
+//             millisecond; one descriptor and 25 KiB a lock, and what the first takes
+//             (lock.hpp)
 //   Pollable  no: it depends on what for; take it in a thread
 //   Manual    futex(2) fcntl(2) inotify(7)
 #pragma once

@@ -10,8 +10,8 @@
 //             posted or used up stays so. A stopped process holds on; an unreaped one does not
 //   Fork      a child holds nothing, and its copies of handles answer wrong_process
 //   Limits    4096 units; 256 waiters in line, those beyond look every millisecond; one descriptor
-//             and 17 KiB a semaphore. Where /proc/sys/fs/inotify/max_user_instances is used up,
-//             deaths are noticed within 50 ms
+//             and 17 KiB a semaphore, and what a process's first lock takes (lock.hpp). Where
+//             /proc/sys/fs/inotify/max_user_instances is used up, deaths are noticed within 50 ms
 //   Pollable  waitable(), in a WaitSet
 //   Manual    futex(2) fcntl(2) inotify(7)
 #pragma once

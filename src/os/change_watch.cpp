@@ -7,7 +7,12 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <memory>
+#include <new>
+#include <optional>
+#include <utility>
 
 #include "os/failure.hpp"
 #include "os/monotonic.hpp"
@@ -26,7 +31,28 @@ Result<void> add_readable(const Fd& epoll, const Fd& fd) {
   return std::unexpected(failure(errno, "epoll_ctl", "watch for changes"));
 }
 
+struct Kept {
+  LifeFd inotify;
+  unsigned generation = fork_generation();
+};
+std::atomic<Kept*> the_kept{nullptr};
+
+std::optional<LifeFd> take_kept() noexcept {
+  const std::unique_ptr<Kept> kept(the_kept.exchange(nullptr));
+  // The parent's was closed in the child.
+  if (kept == nullptr || kept->generation != fork_generation()) return std::nullopt;
+  return std::move(kept->inotify);
+}
+
 }  // namespace
+
+void ChangeWatch::keep_for_the_next(int directory) noexcept {
+  unwatch_directory(directory);
+  drain();  // whoever is next is not told of what was here
+  auto* const kept = new (std::nothrow) Kept{.inotify = std::move(inotify_)};
+  Kept* none = nullptr;
+  if (kept != nullptr && !the_kept.compare_exchange_strong(none, kept)) delete kept;
+}
 
 Result<ChangeWatch> ChangeWatch::create() {
   ChangeWatch made;
@@ -34,9 +60,14 @@ Result<ChangeWatch> ChangeWatch::create() {
   if (!made.epoll_.is_open()) {
     return std::unexpected(failure(errno, "epoll_create1", "watch for changes"));
   }
-  made.inotify_ = Fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (!made.inotify_.is_open()) {
-    return std::unexpected(failure(errno, "inotify_init1", "watch for changes"));
+  if (auto kept = take_kept()) {
+    made.inotify_ = std::move(*kept);
+  } else {
+    Fd fresh(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    if (!fresh.is_open()) {
+      return std::unexpected(failure(errno, "inotify_init1", "watch for changes"));
+    }
+    made.inotify_ = LifeFd(std::move(fresh));
   }
   made.pending_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!made.pending_.is_open()) {
@@ -46,7 +77,7 @@ Result<ChangeWatch> ChangeWatch::create() {
   if (!made.timer_.is_open()) {
     return std::unexpected(failure(errno, "timerfd_create", "watch for changes"));
   }
-  auto added = add_readable(made.epoll_, made.inotify_);
+  auto added = add_readable(made.epoll_, made.inotify_.fd());
   if (added) added = add_readable(made.epoll_, made.pending_);
   if (added) added = add_readable(made.epoll_, made.timer_);
   if (!added) return std::unexpected(std::move(added.error()));
@@ -57,7 +88,7 @@ Result<int> ChangeWatch::watch_directory(const std::string& path) {
   constexpr std::uint32_t asked = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |
                                   IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF |
                                   IN_ONLYDIR | IN_DONT_FOLLOW;
-  const int number = ::inotify_add_watch(inotify_.get(), path.c_str(), asked);
+  const int number = ::inotify_add_watch(inotify_.fd().get(), path.c_str(), asked);
   if (number >= 0) return number;
   Error error = failure(errno, "inotify_add_watch", "watch directory " + path);
   // The kernel says ENOSPC of its own table, not of any file system.
@@ -71,7 +102,7 @@ Result<int> ChangeWatch::watch_directory(const std::string& path) {
 }
 
 void ChangeWatch::unwatch_directory(int number) noexcept {
-  ::inotify_rm_watch(inotify_.get(), number);
+  ::inotify_rm_watch(inotify_.fd().get(), number);
 }
 
 void ChangeWatch::set_pending(bool pending) noexcept {
@@ -95,7 +126,8 @@ bool ChangeWatch::drain() noexcept {
   bool changed = false;
   alignas(inotify_event) char bytes[4096];
   // A bounded number of reads: whoever makes changes faster than we read them must not hold us.
-  for (int i = 0; i < 64 && ::read(inotify_.get(), bytes, sizeof(bytes)) > 0; ++i) changed = true;
+  for (int i = 0; i < 64 && ::read(inotify_.fd().get(), bytes, sizeof(bytes)) > 0; ++i)
+    changed = true;
   if (changed) {
     look_again_after(kFirstLookNs);
   } else if (is_time && look_again_after_ns_ < kLastLookNs) {

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "os/file.hpp"
+#include "os/process.hpp"
 #include "signalbox/deadline.hpp"
 
 namespace signalbox::os {
@@ -27,6 +28,10 @@ class ChangeWatch {
   Result<int> watch_directory(const std::string& path);
   void unwatch_directory(int number) noexcept;
   void set_pending(bool pending) noexcept;
+  // Before the end of one that watches this directory alone: keeps the kernel's instance for the
+  // next create() of this process. To end one the kernel waits 10 to 20 ms, on a busy machine up to
+  // a second. One is kept; a forked child has none.
+  void keep_for_the_next(int directory) noexcept;
 
   // Was there anything but `pending`? What exactly changed is not told, so an overflowing queue is
   // nothing special. The kernel tells that a writer is gone a few instructions before it drops the
@@ -39,7 +44,7 @@ class ChangeWatch {
  private:
   void look_again_after(std::int64_t ns) noexcept;
   Fd epoll_;
-  Fd inotify_;
+  LifeFd inotify_;
   Fd pending_;
   Fd timer_;
   std::int64_t look_again_after_ns_ = 0;

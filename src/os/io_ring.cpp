@@ -19,6 +19,7 @@
 
 #include "os/failure.hpp"
 #include "os/file.hpp"
+#include "os/monotonic.hpp"
 #include "os/process.hpp"
 
 namespace signalbox::os {
@@ -222,7 +223,7 @@ long IoRing::Kept::sleep(Deadline deadline) {
   __kernel_timespec rest{};
   io_uring_getevents_arg argument{};
   if (!deadline.is_never()) {
-    const std::int64_t ns = std::max<std::int64_t>(0, deadline.monotonic_ns() - monotonic_now_ns());
+    const std::int64_t ns = remaining_ns(deadline);
     rest = {.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
     argument.ts = reinterpret_cast<std::uintptr_t>(&rest);
   }

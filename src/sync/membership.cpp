@@ -152,10 +152,13 @@ Result<bool> Membership::try_join() {
 // Without a watch, or a thread to look at it, waiters look themselves.
 void Membership::begin_watching() {
   auto changes = os::ChangeWatch::create();
-  if (!changes || !changes->watch_directory(members_path_)) return;
+  if (!changes) return;
+  const auto watched = changes->watch_directory(members_path_);
+  if (!watched) return;
   auto poll = os::PollSet::create(2);
   if (!poll || !poll->add(changes->get(), Events::readable, 0)) return;
   changes_ = std::move(*changes);
+  watched_ = *watched;
   poll_ = std::move(*poll);
   auto thread = os::BackgroundThread::start([this](const auto& bell) { watch(bell); });
   if (thread) thread_ = std::move(*thread);
@@ -232,6 +235,7 @@ Membership::~Membership() {
   ending_.store(true);
   if (poll_) poll_->wake();
   thread_.reset();
+  if (changes_) changes_->keep_for_the_next(watched_);
   // What could not be removed for want of memory, the next visitor removes.
   static_cast<void>(signalbox::detail::done_unless_out_of_memory([this] {
     leave();

@@ -15,7 +15,7 @@
 //   Threads  any
 //   Crash    the lock falls; others give back what its token has and remove the file
 //   Fork     a child is no member: it finds none of its parent's memberships
-//   Limits   two descriptors and those of a ChangeWatch a domain, one thread
+//   Limits   nine descriptors a domain, of which one stays with the process, and one thread
 #pragma once
 
 #include <array>
@@ -97,6 +97,7 @@ class Membership : public std::enable_shared_from_this<Membership> {
   std::recursive_mutex mutex_;
   std::vector<SharedObject*> objects_;
   std::optional<os::ChangeWatch> changes_;
+  int watched_ = -1;  // our directory's number there
   std::optional<os::PollSet> poll_;
   std::atomic<bool> ending_{false};
   std::unique_ptr<os::BackgroundThread> thread_;

@@ -63,6 +63,28 @@ class MutexTest : public ::testing::Test {
   ScratchDomain domain_;
 };
 
+std::size_t watches_here() {
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    count += std::filesystem::read_symlink(entry, gone) == "anon_inode:inotify" ? 1 : 0;
+  }
+  return count;
+}
+
+// To end one the kernel waits for milliseconds, and up to a second.
+TEST_F(MutexTest, TheWatchOfTheLastLockIsKeptForTheNext) {
+  for (int i = 0; i < 3; ++i) {
+    static_cast<void>(Mutex::open("m").value());
+    EXPECT_EQ(watches_here(), 1U);
+  }
+  OtherProcess child([](const OtherProcess::Here& here) {
+    const bool is_whole = watches_here() == 0 && Mutex::open("m").has_value();
+    here.say(is_whole ? 'y' : 'n');
+  });
+  EXPECT_EQ(child.hear(), 'y');
+}
+
 TEST_F(MutexTest, OneOwnerAtATime) {
   auto mutex = open_mutex();
   std::uint64_t counted = 0;  // not atomic: the lock orders it

@@ -2,9 +2,9 @@
 // SA_RESTART, changes nothing but what was asked for. A wait that goes on keeps its deadline,
 // neither early nor late; one that was asked to give up ends with `interrupted`; what the wait did
 // not get is still there; and what comes meanwhile is got.
-// Method: each wait of *_waits.cpp, the facilities' and our own, runs under such a storm. How late it may be is compared with a
-// plain sleep to the same moment in a thread that gets no signals, so that a busy machine fails
-// nothing.
+// Method: each wait of *_waits.cpp, the facilities' and our own, runs under such a storm. How late
+// it may be is compared with a plain sleep to the same moment in a thread that gets no signals, so
+// that a busy machine fails nothing.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <unistd.h>

@@ -1,8 +1,9 @@
-// Goal: every allocation of topics, locks and discovery may fail, once. The call answers out_of_memory or what it
-// could not do, or succeeds without; no exception leaves the library and nobody is aborted; the
-// next attempt works; nothing is left behind. Method: the test brings the program's operator new
-// and counts, while a call of the library runs, what it asks for. Each scene is played once to
-// count, and then once for each allocation, in a process of its own, with exactly that one refused.
+// Goal: every allocation of topics, locks and discovery may fail, once. The call answers
+// out_of_memory or what it could not do, or succeeds without; no exception leaves the library and
+// nobody is aborted; the next attempt works; nothing is left behind. Method: the test brings the
+// program's operator new and counts, while a call of the library runs, what it asks for. Each scene
+// is played once to count, and then once for each allocation, in a process of its own, with exactly
+// that one refused.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
