@@ -234,8 +234,13 @@ Result<std::vector<TopicInfo>> list_topics(std::string_view domain) {
     if (!names) return std::unexpected(std::move(names.error()));
     std::ranges::sort(*names);
     for (const std::string& name : *names) {
-      // What no program can open under any name is no topic.
+      // What no program can open under any name is no topic, nor what is no directory.
       if (!topic::locate(inspect::topic_of_directory(name), domain)) continue;
+      std::error_code unknown;
+      const std::filesystem::path path = place->domain_path + "/" + name;
+      if (std::filesystem::exists(path, unknown) && !std::filesystem::is_directory(path, unknown)) {
+        continue;
+      }
       TopicInfo info = read_topic(place->domain_path, name, deadline);
       // Made or removed just now: not a topic yet, or not any more.
       const bool is_empty = info.publishers.empty() && info.subscribers.empty();

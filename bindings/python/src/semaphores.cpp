@@ -6,7 +6,6 @@
 #include <nanobind/stl/vector.h>
 
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -31,14 +30,11 @@ using Counts = std::vector<std::uint16_t>;
 using Facts = std::tuple<int, int, std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t,
                          std::uint32_t, std::uint32_t, std::int64_t, std::int64_t>;
 
-// What a count of a set can be: SEMVMX of the kernel.
-constexpr std::uint16_t kCountMax = 32767;
-
+// What a count may be, the kernel says, with its errno: here it only has to fit.
 Counts counts_of(const std::vector<Whole>& numbers) {
   Counts counts;
   for (const Whole& number : numbers) {
-    counts.push_back(
-        narrow<std::uint16_t>(number, "the count of a semaphore", {0, kCountMax}, "out_of_range"));
+    counts.push_back(narrow<std::uint16_t>(number, "the count of a semaphore", {}, "out_of_range"));
   }
   return counts;
 }
@@ -227,8 +223,8 @@ void bind_set_changes(nb::class_<SemaphoreSet>& bound) {
       .def(
           "set_value",
           [](const SemaphoreSet& self, const Whole& index, const Whole& value) {
-            const auto count = narrow<std::int32_t>(value, "the count of a semaphore",
-                                                    {0, kCountMax}, "out_of_range");
+            const auto count =
+                narrow<std::int32_t>(value, "the count of a semaphore", {}, "out_of_range");
             checked([&](sbx_error* error) {
               return sbx_semaphore_set_set_value(self.open().get(), index_of(index), count, error);
             });
@@ -306,9 +302,7 @@ using MakeNamed = int (*)(const char*, std::uint32_t, const sbx_named_semaphore_
 
 template <MakeNamed call>
 NamedSemaphore create_named(const std::string& name, const Whole& initial, const Whole& mode) {
-  const auto count =
-      narrow<std::uint32_t>(initial, "the count of a semaphore",
-                            {0, std::numeric_limits<std::int32_t>::max()}, "out_of_range");
+  const auto count = narrow<std::uint32_t>(initial, "the count of a semaphore", {}, "out_of_range");
   sbx_named_semaphore_options options;
   sbx_named_semaphore_options_init(&options);
   options.mode = narrow<std::uint32_t>(mode, "mode");

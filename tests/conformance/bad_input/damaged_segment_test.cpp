@@ -271,7 +271,8 @@ TEST_F(DamagedSegment, WithImpossibleMessagesIsReportedAndPassedOver) {
   std::optional<Damage> damage(publisher_);
   std::string content = damage->before();
   // Message 1 of a ring of 4 claims a frame and a tail that do not exist.
-  auto* slot = reinterpret_cast<std::uint64_t*>(content.data() + sizeof(PublisherPage) + 64);
+  auto* slot = reinterpret_cast<std::uint64_t*>(content.data() + sizeof(PublisherPage) +
+                                                shm::slot_pitch(1) * sizeof(topic::Slot));
   slot[2] = 0xffffffff;
   slot[3] = ~0ULL;
   damage->write(content);
