@@ -5,7 +5,8 @@ import (
 	"strconv"
 )
 
-// Start is where a subscriber begins. The zero value is Latest.
+// Start is where a subscriber begins, with each of the publishers that are there already. The zero
+// value is Latest.
 //
 // The number is one less than the messages to go back, modulo 2^64, so that zero can mean Latest.
 type Start uint64

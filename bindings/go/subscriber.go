@@ -64,7 +64,8 @@ func OpenSubscriber[T any](topic string, o SubscriberOptions) (*Subscriber[T], e
 // another).
 func (s *Subscriber[T]) Take() (*Sample[T], error) { return s.take(false) }
 
-// TakeLatest is Take that skips to the newest message; SkippedCount counts what it passed over.
+// TakeLatest is Take that skips to the newest message of the publisher whose turn it is, of several
+// one after the other; SkippedCount counts what it passed over.
 func (s *Subscriber[T]) TakeLatest() (*Sample[T], error) { return s.take(true) }
 
 func (s *Subscriber[T]) take(latest bool) (*Sample[T], error) {

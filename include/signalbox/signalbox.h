@@ -4,7 +4,8 @@
  *            sbx_sample_release() alone may be called from any thread.
  *   Crash    a process that dies loses only what it had not published
  *   Fork     a handle belongs to the process that opened it; in a child every call answers
- *            SBX_WRONG_PROCESS and close does nothing to the parent
+ *            SBX_WRONG_PROCESS and close does nothing to the parent. Of messages above 480 bytes or
+ *            with a tail it has no memory behind samples and loans: to look into one is SIGSEGV
  *   Signals  an interrupted sbx_subscriber_wait() answers SBX_WAKE_INTERRUPTED, never an error
  *
  * Every function that can fail returns 0 (SBX_OK) or a positive sbx_code and, when `error` is not
@@ -256,7 +257,8 @@ typedef struct sbx_sample {
 SBX_EXPORT int sbx_subscriber_take(sbx_subscriber* subscriber, sbx_sample* sample, int* taken,
                                    sbx_error* error);
 
-/* As take, but skips to the newest message of all; what it passed over is counted as skipped. */
+/* As take, but skips to the newest message of the publisher whose turn it is, of several one after
+ * the other; what it passed over is counted as skipped. */
 SBX_EXPORT int sbx_subscriber_take_latest(sbx_subscriber* subscriber, sbx_sample* sample,
                                           int* taken, sbx_error* error);
 

@@ -11,7 +11,9 @@
 //   Threads  one thread at a time per object; open another object for another thread.
 //            A Sample may be destroyed by any thread.
 //   Crash    a process that dies loses only what it had not published; nobody has to clean up
-//   Fork     an object belongs to the process that opened it; a child gets wrong_process
+//   Fork     an object belongs to the process that opened it; a child gets wrong_process, and finds
+//            no memory behind the samples and loans it inherits of messages above inline_bytes_max
+//            or with a tail: to look into one there is SIGSEGV
 //   Limits   depth_max, loans_max, pins_max, subscribers_max, publishers_max below
 #pragma once
 
@@ -214,7 +216,7 @@ class Subscriber {
     raw_.template take_value<T>(sample.raw_);
     return sample;
   }
-  // As take(), but skips to the newest message; those passed over are counted as skipped.
+  // As take(), but skips to the newest of the publisher in turn; the others count as skipped.
   [[nodiscard]] Sample<T> take_latest() noexcept {
     Sample<T> sample;
     raw_.take_latest(sample.raw_);

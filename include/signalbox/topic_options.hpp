@@ -77,11 +77,11 @@ struct PublisherOptions {
   Tier tier = Tier::plain;
 };
 
-// Where a subscriber begins.
+// Where a subscriber begins, with each of the publishers that are there already.
 class Start {
  public:
   static const Start next;    // only what is published from now on
-  static const Start latest;  // the newest message there is, then all that follow
+  static const Start latest;  // its newest message, then all that follow
   static const Start oldest;  // everything still kept
   static constexpr Start back(std::uint64_t count) noexcept { return Start{count}; }
   constexpr std::uint64_t messages_back() const noexcept { return back_; }

@@ -140,7 +140,7 @@ class Subscriber:
     def take(self) -> Sample | None:
         """The next message in publishing order, or None when there is nothing new. Never waits."""
     def take_latest(self) -> Sample | None:
-        """The newest message, or None; those passed over are counted in skipped_count."""
+        """The newest message of the publisher in turn, or None; skipped_count counts the rest."""
     def take_batch(self, room: int = 256, out: NDArray[np.void] | None = None) -> NDArray[np.void]:
         """As many messages as there are, up to `room`, copied in order into one array."""
     def wait(self, timeout: float | None = None) -> bool:

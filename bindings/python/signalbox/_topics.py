@@ -92,7 +92,8 @@ class Subscriber(_core.Subscriber):
 
     dtype     a structured numpy dtype, or None for plain bytes
     start     "next": what is published from now on; "latest": the newest message there is, then all
-              that follow; "oldest": everything still kept; a number: so many messages back
+              that follow; "oldest": everything still kept; a number: so many messages back; with
+              several publishers, of each
     tail      True where messages carry bytes behind the fixed part (always with dtype None)
     reliable  True: publishers wait for this subscriber instead of overwriting what it has not seen
     domain    as for Publisher

@@ -109,7 +109,7 @@ inline constexpr char kTakeBatch[] =
     "stops it behind the first message is raised by the next call.";
 inline constexpr char kTakeLatest[] =
     "take_latest($self, /)\n--\n\n"
-    "The newest message, or None; those passed over are counted in skipped_count.";
+    "The newest message of the publisher in turn, or None; skipped_count counts the rest.";
 inline constexpr char kWait[] =
     "Sleeps until a message is there (True) or `timeout` seconds passed (False).\n\n"
     "None waits forever. Other threads run meanwhile; signal handlers run, and Ctrl-C raises\n"

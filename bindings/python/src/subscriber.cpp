@@ -49,6 +49,10 @@ SampleBlock::~SampleBlock() {
   if (taken_ && forks_ == fork_count()) sbx_sample_release(&sample_);
 }
 
+bool SampleBlock::is_gone() const noexcept {
+  return sample_.hold_ != nullptr && taken_ && forks_ != fork_count();
+}
+
 void SampleBlock::mark_taken() noexcept {
   taken_ = true;
   forks_ = fork_count();
@@ -67,6 +71,12 @@ SampleBlock& Sample::held_block() const {
     throw Failure("closed", 0,
                   "sample " + std::to_string(position_) +
                       " was released. Use its data before, or keep the array itself.");
+  }
+  if (block_->is_gone()) {
+    throw Failure("wrong_process", 0,
+                  "sample " + std::to_string(position_) +
+                      " was taken before os.fork() and its memory is the parent's. Copy what a "
+                      "child needs before.");
   }
   return *block_;
 }

@@ -25,6 +25,8 @@ class SampleBlock final : public Block {
   bool is_writable() const noexcept override { return false; }
   sbx_sample& raw() noexcept { return sample_; }
   void mark_taken() noexcept;
+  // Was it taken before this process was forked? Then what it held is not mapped here.
+  bool is_gone() const noexcept;
 
  private:
   sbx_sample sample_{};  // never moves: small messages lie inside it

@@ -31,6 +31,7 @@ calls = {
     "send": lambda: publisher.send((2, 2)),
     "subscriber_count": lambda: publisher.subscriber_count,
     "loan.data": lambda: loan.data,
+    "sample.data": lambda: sample.data,
     "take": subscriber.take,
     "take_latest": subscriber.take_latest,
     "wait": lambda: subscriber.wait(0),
@@ -77,7 +78,7 @@ print("well")
 def test_every_call_in_a_child_is_refused() -> None:
     lines = run_python(SCRIPT + CHILD_CALLS).split("\n")
     answers = dict(line.split() for line in lines if line)
-    assert len(answers) == 12
+    assert len(answers) == 13
     assert set(answers.values()) == {"wrong_process"}
 
 
