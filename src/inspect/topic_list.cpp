@@ -1,8 +1,10 @@
 // One look at a domain. Foreign words are copied once, checked, and only the copies are used.
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <map>
 #include <span>
+#include <system_error>
 
 #include "inspect/foreign_page.hpp"
 #include "inspect/handed_page.hpp"
