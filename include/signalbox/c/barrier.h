@@ -4,7 +4,7 @@
  *   Threads  any number at a time on one handle; a party is one call that waits
  *   Crash    when a party dies while it waits, all who wait with it are told, once each: ABANDONED
  *   Fork     a child's copies of handles answer WRONG_PROCESS
- *   Limits   256 parties; one descriptor and 17 KiB
+ *   Limits   256 parties; one descriptor and 17 KiB, and what a process's first lock takes (lock.h)
  *   Polling  not possible
  *
  * It is used again and again by the same number of parties. signalbox/barrier.hpp says more.

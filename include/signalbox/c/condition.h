@@ -5,7 +5,8 @@
  *   Crash    when a process that has it open dies all waiters wake and look again: nothing that
  *            the dead one was told, or had still to tell, is lost
  *   Fork     a child's copies of handles answer WRONG_PROCESS
- *   Limits   256 waiters and processes that have it open together; one descriptor and 17 KiB
+ *   Limits   256 waiters and processes that have it open together; one descriptor and 17 KiB, and
+ *            what a process's first lock takes (lock.h)
  *   Polling  not possible: what it tells is only true under the mutex
  *
  * Use one condition with one mutex, and look at what you wait for after each wait.

@@ -6,7 +6,9 @@
  *            owner told, once
  *   Fork     a child holds nothing: its copies of handles answer WRONG_PROCESS, its copies of
  *            guards release nothing
- *   Limits   256 waiters in line, those beyond look every millisecond; one descriptor and 17 KiB
+ *   Limits   256 waiters in line, those beyond look every millisecond; one descriptor and 17 KiB a
+ *            lock. The first of a process in a domain takes nine descriptors more and a thread,
+ *            which watches for deaths; both go with the last, but for one descriptor
  *   Polling  sbx_wait_set_watch_mutex() of wait_set.h
  *
  * It has a name in a domain, as a topic has. signalbox/lock.hpp says more.

@@ -7,7 +7,7 @@
  *   Fork     a child holds nothing: its copies of handles answer WRONG_PROCESS, its copies of
  *            guards release nothing
  *   Limits   128 readers at once, more wait in line; 256 waiters, those beyond look every
- *            millisecond; one descriptor and 25 KiB
+ *            millisecond; one descriptor and 25 KiB, and what a process's first lock takes (lock.h)
  *   Polling  not possible
  *
  * It has a name in a domain, as a topic has. Everybody goes in the order in which he came.
