@@ -69,12 +69,12 @@ def test_of_file_locks(tmp_path: Path) -> None:
 def test_of_semaphore_sets(semaphores: SemaphoreSet) -> None:
     make = SemaphoreSet.create
     is_named(lambda n: make(n, [1]), "key", -(2**31), 2**31 - 1, 2**31)
-    is_named(lambda n: make(PRIVATE_KEY, [1, n]), "the count of a semaphore", 0, 32767, 32768)
+    is_named(lambda n: make(PRIVATE_KEY, [1, n]), "the count of a semaphore", 0, 65535, 65536)
     is_named(lambda n: make(PRIVATE_KEY, [1], mode=n), "mode", 0, 2**32 - 1, 2**32)
     is_named(lambda n: SemaphoreSet.open(1, n), "count", -(2**31), 2**31 - 1)
     is_named(SemaphoreSet.attach, "id", -(2**31), 2**31 - 1)
     is_named(semaphores.value, "the index of a semaphore", 0, 65535, 65536)
-    is_named(lambda n: semaphores.set_value(0, n), "the count of a semaphore", 0, 32767)
+    is_named(lambda n: semaphores.set_value(0, n), "the count of a semaphore", -(2**31), 2**31 - 1)
     is_named(
         lambda n: semaphores.apply(SemOp(0, n)), "the delta of an operation", -(2**15), 2**15 - 1
     )
@@ -86,7 +86,7 @@ def test_of_semaphore_sets(semaphores: SemaphoreSet) -> None:
 def test_of_named_semaphores() -> None:
     make = NamedSemaphore.create
     name = f"/sbx-test-{os.getpid()}"
-    is_named(lambda n: make(name, n), "the count of a semaphore", 0, 2**31 - 1, 2**31)
+    is_named(lambda n: make(name, n), "the count of a semaphore", 0, 2**32 - 1, 2**32)
     is_named(lambda n: make(name, 1, mode=n), "mode", 0, 2**32 - 1)
     with refused("not_found"):
         NamedSemaphore.open(name)
