@@ -65,9 +65,9 @@ const char* kind_of(mode_t mode) noexcept {
 
 // What lies where a directory or a file should, instead of an advice to try again: it stays.
 Error wrong_kind(const std::string& tried, const std::string& found, std::string_view kind,
-                 Errc code) {
+                 Errc code, int refused) {
   return {code,
-          0,
+          refused,
           {},
           "cannot " + tried + ": " + found + " is " + std::string(kind) +
               ". Move it away if no program needs it, or set SIGNALBOX_DIR to another directory, "
@@ -76,7 +76,7 @@ Error wrong_kind(const std::string& tried, const std::string& found, std::string
 
 // The first on the way to a directory that is none, or in which there can be none. Nothing: they
 // are in order, or somebody is removing them.
-std::optional<Error> no_way_to(const std::string& path) {
+std::optional<Error> no_way_to(const std::string& path, int refused) {
   const std::string tried = "create directory " + path;
   for (std::size_t end = path.find('/', 1); end != std::string::npos;
        end = path.find('/', end + 1)) {
@@ -84,10 +84,10 @@ std::optional<Error> no_way_to(const std::string& path) {
     struct stat st{};
     if (::lstat(part.c_str(), &st) != 0) return {};
     if (S_ISLNK(st.st_mode) && ::stat(part.c_str(), &st) != 0) {
-      return wrong_kind(tried, part, "a symbolic link to nowhere", Errc::bad_argument);
+      return wrong_kind(tried, part, "a symbolic link to nowhere", Errc::bad_argument, refused);
     }
     if (!S_ISDIR(st.st_mode)) {
-      return wrong_kind(tried, part, kind_of(st.st_mode), Errc::bad_argument);
+      return wrong_kind(tried, part, kind_of(st.st_mode), Errc::bad_argument, refused);
     }
   }
   // Where nobody makes files, it says that the name does not exist.
@@ -95,7 +95,7 @@ std::optional<Error> no_way_to(const std::string& path) {
   struct statfs system{};
   if (::statfs(parent.c_str(), &system) != 0 || system.f_type != PROC_SUPER_MAGIC) return {};
   return wrong_kind(tried, parent, "the kernel's, who lets nobody make files in it",
-                    Errc::bad_argument);
+                    Errc::bad_argument, refused);
 }
 
 // For a refusal: whose directory it is and who asks. Looks for the nearest parent one may look at.
@@ -136,7 +136,7 @@ Result<void> make_directories(const std::string& path, const Rights& rights) {
     } else if (errno != EEXIST) {
       const int refused = errno;
       if (refused == ENOTDIR || refused == ENOENT) {
-        if (auto wrong = no_way_to(part)) return std::unexpected(std::move(*wrong));
+        if (auto wrong = no_way_to(part, refused)) return std::unexpected(std::move(*wrong));
       }
       return std::unexpected(
           failure(refused, "mkdir", "create directory " + part + owners(refused, part)));
@@ -154,7 +154,7 @@ Result<Fd> open_directory(const std::string& path) {
     if ((refused == ENOTDIR || refused == ELOOP) && ::lstat(path.c_str(), &st) == 0 &&
         !S_ISDIR(st.st_mode)) {
       return std::unexpected(
-          wrong_kind("open directory " + path, "it", kind_of(st.st_mode), Errc::damaged));
+          wrong_kind("open directory " + path, "it", kind_of(st.st_mode), Errc::damaged, refused));
     }
     return std::unexpected(
         failure(refused, "open", "open directory " + path + owners(refused, path)));
@@ -172,8 +172,8 @@ Result<Fd> open_file(const Fd& directory, const std::string& name, Access access
   struct stat st{};
   if ((refused == EISDIR || refused == ELOOP || refused == ENXIO) &&
       ::fstatat(directory.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0) {
-    return std::unexpected(
-        wrong_kind("open file " + name + in(directory), "it", kind_of(st.st_mode), Errc::damaged));
+    return std::unexpected(wrong_kind("open file " + name + in(directory), "it",
+                                      kind_of(st.st_mode), Errc::damaged, refused));
   }
   return std::unexpected(failure(refused, "openat", "open file " + name));
 }

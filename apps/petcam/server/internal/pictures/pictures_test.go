@@ -182,6 +182,9 @@ func TestAlbumSurvivesARestartAndStaysSmall(t *testing.T) {
 			t.Fatalf("no portrait of event %d", n)
 		}
 	}
+	for released.Load() != 10 && ctx.Err() == nil {
+		time.Sleep(time.Millisecond) // the last is released a moment after it was shown
+	}
 	if n := released.Load(); n != 10 {
 		t.Errorf("%d frames were released, want all 10", n)
 	}
