@@ -136,7 +136,9 @@ Result<void> make_directories(const std::string& path, const Rights& rights) {
     } else if (errno != EEXIST) {
       const int refused = errno;
       if (refused == ENOTDIR || refused == ENOENT) {
-        if (auto wrong = no_way_to(part, refused)) return std::unexpected(std::move(*wrong));
+        // ENOENT would tell the caller that somebody was quicker, and to try again.
+        const int told = refused == ENOENT ? 0 : refused;
+        if (auto wrong = no_way_to(part, told)) return std::unexpected(std::move(*wrong));
       }
       return std::unexpected(
           failure(refused, "mkdir", "create directory " + part + owners(refused, part)));
