@@ -1,10 +1,9 @@
 // One look at a domain. Foreign words are copied once, checked, and only the copies are used.
 #include <algorithm>
 #include <array>
-#include <filesystem>
+#include <cerrno>
 #include <map>
 #include <span>
-#include <system_error>
 
 #include "inspect/foreign_page.hpp"
 #include "inspect/handed_page.hpp"
@@ -236,17 +235,14 @@ Result<std::vector<TopicInfo>> list_topics(std::string_view domain) {
     if (!names) return std::unexpected(std::move(names.error()));
     std::ranges::sort(*names);
     for (const std::string& name : *names) {
-      // What no program can open under any name is no topic, nor what is no directory.
+      // What no program can open under any name is no topic.
       if (!topic::locate(inspect::topic_of_directory(name), domain)) continue;
-      std::error_code unknown;
-      const std::filesystem::path path = place->domain_path + "/" + name;
-      if (std::filesystem::exists(path, unknown) && !std::filesystem::is_directory(path, unknown)) {
-        continue;
-      }
       TopicInfo info = read_topic(place->domain_path, name, deadline);
-      // Made or removed just now: not a topic yet, or not any more.
+      // Made or removed just now: not a topic yet, or not any more. And no directory is no topic.
       const bool is_empty = info.publishers.empty() && info.subscribers.empty();
-      if (info.error && info.error->code == Errc::not_found && is_empty) continue;
+      const bool is_none =
+          info.error && (info.error->code == Errc::not_found || info.error->sys_errno == ENOTDIR);
+      if (is_none && is_empty) continue;
       topics.push_back(std::move(info));
     }
     return topics;
