@@ -1,10 +1,6 @@
 #include "bench/lock_rows.hpp"
 
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <memory>
@@ -12,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "bench/bystander.hpp"
 #include "bench/lock_exchange.hpp"
 #include "bench/windows.hpp"
 #include "signalbox/barrier.hpp"
@@ -53,41 +50,16 @@ std::vector<Case> cases() {
   };
 }
 
-// Another process that holds a mutex and a read/write lock of that name until it is destroyed.
-class Holder {
- public:
-  explicit Holder(const std::string& name) {
-    int ends[2];
-    if (::pipe(ends) != 0) throw std::runtime_error("cannot make a pipe");
-    process_ = ::fork();
-    if (process_ < 0) throw std::runtime_error("cannot fork a holder");
-    if (process_ == 0) hold(name, ends[1]);
-    ::close(ends[1]);
-    char word = 0;
-    const bool has_it = ::read(ends[0], &word, 1) == 1;
-    ::close(ends[0]);
-    if (!has_it) throw std::runtime_error("the holder did not get its locks");
-  }
-  ~Holder() {
-    ::kill(process_, SIGKILL);
-    ::waitpid(process_, nullptr, 0);
-  }
-  Holder(const Holder&) = delete;
-  Holder& operator=(const Holder&) = delete;
-
- private:
-  [[noreturn]] static void hold(const std::string& name, int told) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    auto mutex = signalbox::Mutex::open(name);
-    auto lock = signalbox::ReadWriteLock::open(name + "/to-write");
-    if (!mutex || !lock) std::_Exit(1);
-    const auto held = mutex->lock(Deadline::never());
-    const auto written = lock->lock_to_write(Deadline::never());
-    if (!held || !written || ::write(told, "h", 1) != 1) std::_Exit(1);
-    for (;;) ::pause();
-  }
-  pid_t process_ = -1;
-};
+// Another process that holds a mutex and a read/write lock of that name.
+Bystander holder_of(const std::string& name) {
+  return {"the holder of " + name, [&name](const Bystander::Stay& stay) {
+            auto mutex = signalbox::Mutex::open(name).value();
+            auto lock = signalbox::ReadWriteLock::open(name + "/to-write").value();
+            const auto held = mutex.lock(Deadline::never());
+            const auto written = lock.lock_to_write(Deadline::never());
+            if (held && written) stay();
+          }};
+}
 
 // The sleep itself and its end by the deadline are one, which is not counted. Nor is a first, short
 // wait, in which the library's own thread, begun a moment ago, goes to sleep.
@@ -139,7 +111,7 @@ std::vector<Row> lock_rows(const std::string& only, std::uint64_t windows,
 
 std::vector<Row> idle_lock_rows(double seconds) {
   const std::string name = "bench/held";
-  const Holder holder(name);
+  const Bystander holder = holder_of(name);
   auto held = signalbox::Mutex::open(name).value();
   auto empty = signalbox::Semaphore::open("bench/empty", {.units_max = 1, .units = 0}).value();
   auto written = signalbox::ReadWriteLock::open(name + "/to-write").value();
