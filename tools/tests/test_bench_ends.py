@@ -53,7 +53,7 @@ def awaited(happens) -> None:
     limit = time.monotonic() + WATCHDOG_S
     while not happens():
         assert time.monotonic() < limit, "it did not come to that"
-        time.sleep(0.01)
+        time.sleep(0.01)  # other processes come and go without an event that a test could await
 
 
 def processes_of(session: int) -> list[str]:
