@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from interruption import end_cleanly_on_signals
+from interruption import delayed, end_cleanly_on_signals
 from proof_suites import SUITES, Suite
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,24 +90,27 @@ def run_program(
 ) -> tuple[int, bool]:
     """Its exit status, and whether it hung. It runs in its own process group, so that a hang, or an
     end of ours, takes its children with it."""
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    process = None
     try:
+        with delayed():
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         return process.wait(timeout=seconds_max), False
     except subprocess.TimeoutExpired:
         log.write(f"\nstopped after {seconds_max} s: the suite hangs\n".encode())
         return 124, True
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        if process:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def run(

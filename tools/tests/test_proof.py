@@ -98,8 +98,11 @@ def test_the_report_holds_every_column(tmp_path):
 WATCHDOG_S = 60
 
 
-def started(tree: Path, script: str, *words: str, build: str = "") -> subprocess.Popen[str]:
-    """`./dev proof WORDS` over one suite, that script; another one builds it."""
+def started(
+    tree: Path, script: str, *words: str, build: str = "", before: str = ""
+) -> subprocess.Popen[str]:
+    """`./dev proof WORDS` over one suite, that script; another one builds it. Before all, it runs
+    this piece of Python."""
     suite_of(tree, script)
     (tree / "tools/dev/build.sh").write_text(build)
     program = (
@@ -111,7 +114,7 @@ def started(tree: Path, script: str, *words: str, build: str = "") -> subprocess
     # Whoever starts the tests in the background may have told them to ignore ^C.
     unignored = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
     return subprocess.Popen(
-        [sys.executable, "-c", unignored + program, *words],
+        [sys.executable, "-c", unignored + before + program, *words],
         cwd=tree,
         env=os.environ | {"PYTHONPATH": str(ROOT / "tools"), "TMPDIR": str(tree)},
         stdout=subprocess.PIPE,
@@ -168,18 +171,36 @@ def test_an_option_that_would_be_ignored_is_refused(tmp_path, words):
     assert not (tmp_path / "report.json").exists()
 
 
+# A proof that is told to end by what it starts, before it can know the name of that.
+TOLD_AT_THE_START = """
+import os, subprocess
+class Popen(subprocess.Popen):
+    def __init__(self, *words, **options):
+        super().__init__(*words, **options)
+        begun = os.open("alive", os.O_RDONLY)
+        assert os.read(begun, 100) == b"begun\\n"
+        os.kill(os.getpid(), NUMBER)
+        os.close(begun)
+subprocess.Popen = Popen
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-@pytest.mark.parametrize("at", ["suite", "build"])
+@pytest.mark.parametrize("at", ["suite", "build", "the start"])
 def test_what_a_terminated_proof_has_begun_ends_with_it(tmp_path, number, at):
     fifo = tmp_path / "alive"
     os.mkfifo(fifo)
     # Whoever still runs has the pipe open; its end is the end of the last one.
     script = f"exec 3>{fifo}; echo begun >&3; sleep 1000 & wait\n"
     seen = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-    process = started(tmp_path, script if at == "suite" else "", build=script * (at == "build"))
-    assert select.select([seen], [], [], WATCHDOG_S)[0], "the suite did not begin"
-    assert os.read(seen, 100) == b"begun\n"
-    process.send_signal(number)
+    if at == "the start":
+        before = TOLD_AT_THE_START.replace("NUMBER", str(int(number)))
+        process = started(tmp_path, "", build=script, before=before)
+    else:
+        process = started(tmp_path, script if at == "suite" else "", build=script * (at == "build"))
+        assert select.select([seen], [], [], WATCHDOG_S)[0], "the suite did not begin"
+        assert os.read(seen, 100) == b"begun\n"
+        process.send_signal(number)
     _, err = process.communicate(timeout=WATCHDOG_S)
     assert process.returncode == 128 + number
     assert "Traceback" not in err
