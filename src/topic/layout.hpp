@@ -228,6 +228,10 @@ inline constexpr std::uint64_t page_bytes = 4096;
 constexpr std::uint64_t tail_offset(std::uint64_t fixed_bytes) noexcept {
   return round_up(fixed_bytes, cache_line);
 }
+// Of a frame, what such a message takes up.
+constexpr std::uint64_t framed_bytes(std::uint64_t fixed_bytes, std::uint64_t tail_bytes) noexcept {
+  return tail_bytes == 0 ? fixed_bytes : tail_offset(fixed_bytes) + tail_bytes;
+}
 
 // ---- growing ------------------------------------------------------------------------------------
 

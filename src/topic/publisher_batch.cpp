@@ -26,7 +26,7 @@ std::size_t PublisherCore::publish_batch(std::span<RawLoan* const> loans,
     ++published;
   }
   if (!is_told) ring_the_bell();
-  if (shape_.frames != 0) prepare_next_frame();
+  if (shape_.frames != 0 && !loans.empty()) prepare_next_frame(loans.back()->tail_bytes_);
   return published;
 }
 

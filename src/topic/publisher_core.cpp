@@ -278,7 +278,7 @@ std::size_t PublisherCore::fill_slots(const std::byte* messages, std::size_t cou
     const bool fetches_ahead = options_.depth >= depth_to_fetch_ahead;
     fill_each([&](const std::byte* message) {
       if (fetches_ahead) {
-        shm::prefetch_to_write(lane_.ring.next_slot(lines_fetched_ahead), topic::cache_line);
+        shm::prefetch_to_write(lane_.ring.next_slot(lines_fetched_ahead));
       }
       lane_.ring.publish(meta, message);
     });

@@ -10,6 +10,7 @@
 //   Limits   raw_topic.hpp
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -121,7 +122,7 @@ struct PublisherCore {
   std::uint64_t show_in_place(RawLoan& loan) noexcept;
   void fill_with_frame(RawLoan& loan) noexcept;
   void fill_with_copy(RawLoan& loan) noexcept;
-  void prepare_next_frame() noexcept;
+  void prepare_next_frame(std::uint64_t tail_bytes) noexcept;
   enum class MayLook : bool { no, yes };  // who is there: a look enters the kernel
   Result<void> make_room(Deadline deadline, MayLook may_look) noexcept;
   // Frames.
@@ -265,7 +266,7 @@ inline std::uint64_t PublisherCore::show(RawLoan& loan) noexcept {
   const std::uint64_t position = lane_.ring.next();
   fill_with_frame(loan);
   ring_the_bell();
-  prepare_next_frame();
+  prepare_next_frame(loan.tail_bytes_);
   return position;
 }
 
@@ -284,14 +285,13 @@ inline std::uint64_t PublisherCore::show_in_place(RawLoan& loan) noexcept {
   return position;
 }
 
-// While our message is on its way we have time to find a frame for the next and to fetch it from
-// those who read it last.
-inline void PublisherCore::prepare_next_frame() noexcept {
+// While our message is on its way we have time to find a frame for the next and to take it back
+// from those who read it last: as much of it as a message with such a tail needs, like the last.
+inline void PublisherCore::prepare_next_frame(std::uint64_t tail_bytes) noexcept {
   if (!pool_.has_free() && !is_silent()) reclaim();
   if (!pool_.has_free()) return;
-  shm::prefetch_to_write(
-      segment_.mapping.data() + shape_.frames_offset + pool_.peek() * shape_.frame_bytes,
-      shape_.frame_bytes);
+  shm::take_back(segment_.mapping.data() + shape_.frames_offset + pool_.peek() * shape_.frame_bytes,
+                 std::min(topic::framed_bytes(shape_.fixed_bytes, tail_bytes), shape_.frame_bytes));
 }
 
 }  // namespace signalbox

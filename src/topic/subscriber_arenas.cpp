@@ -112,8 +112,7 @@ SubscriberCore::Filled SubscriberCore::pin_in_arena(PublisherLink& link, std::ui
   }
   const std::byte* const at =
       arena.view->mapping.data() + arena.frames_offset + index * arena.frame_bytes;
-  return pin(link, {static_cast<std::uint32_t>(chunk), at, arena.frame_bytes, tail_bytes},
-             arena.view, sample);
+  return pin(link, {static_cast<std::uint32_t>(chunk), at, tail_bytes}, arena.view, sample);
 }
 
 // What is gone or damaged will not come back, so the message is skipped; whatever else stands in

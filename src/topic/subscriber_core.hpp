@@ -175,7 +175,6 @@ struct SubscriberCore {
   struct Frame {
     std::uint32_t chunk;
     const std::byte* at;
-    std::uint64_t bytes;
     std::uint64_t tail_bytes;
   };
   Filled pin(PublisherLink& link, const Frame& frame,

@@ -201,15 +201,14 @@ SubscriberCore::Filled SubscriberCore::pin_frame(PublisherLink& link, std::uint6
   }
   const std::byte* const at =
       link.view->mapping.data() + link.shape.frames_offset + chunk * link.shape.frame_bytes;
-  return pin(link, {static_cast<std::uint32_t>(chunk), at, link.shape.frame_bytes, tail_bytes},
-             link.view, sample);
+  return pin(link, {static_cast<std::uint32_t>(chunk), at, tail_bytes}, link.view, sample);
 }
 
 SubscriberCore::Filled SubscriberCore::pin(PublisherLink& link, const Frame& frame,
                                            const std::shared_ptr<const PublisherView>& view,
                                            RawSample& sample) noexcept {
   // On its way while the pin below passes its fence.
-  shm::prefetch_to_read(frame.at, frame.bytes);
+  shm::prefetch_to_read(frame.at, topic::framed_bytes(fixed_bytes_, frame.tail_bytes));
   const std::size_t index = shm::pin(page_->pins, shm::pin_word(link.incarnation, frame.chunk));
   if (index == shm::no_pin) {
     held_back_ = true;

@@ -160,6 +160,8 @@ struct RelacyAtomics : shm::WordByWord {
     if (forgets<weakened, by_thread>(Weakened::full_fences)) return;
     rl::atomic_thread_fence(rl::mo_seq_cst, relacy_place(where));
   }
+  // So that the writer takes back the rest of every slot of several lines.
+  static constexpr std::uint32_t slot_lines_asked_for = 1;
   // Nothing at all to the processor: whoever relies on it must pass heavy_barrier().
   static void compiler_fence() {}
 };

@@ -55,6 +55,8 @@ class RingWriter {
   void publish_long(std::uint64_t meta, const std::byte* bytes, std::size_t words) noexcept {
     Slot<P>& first = slots_.first_line(next_);
     write(next_, first, slots_.mark(first), meta, [&] { P::store_lines(&first, bytes, words); });
+    const bool is_other_slot = slots_.depth() > 1;
+    if (slots_.lines() > P::slot_lines_asked_for && is_other_slot) slots_.take_back_rest(next_);
   }
 
  private:
@@ -106,14 +108,16 @@ class RingReader {
   }
 
   // The same out of a slot of several lines: the first `count` words, an even count. Who finds
-  // nothing asks for all lines: he looks again and again, and if he asks only when the first has
-  // come with the message in it, the others cost him a second trip.
+  // nothing asks for all lines, if they are few: he looks again and again, and if he asks only when
+  // the first has come with the message in it, the others cost him a second trip.
   Read read_long(std::uint64_t position, std::uint64_t& meta, std::byte* words,
                  std::size_t count) const noexcept {
     const Slot<P>& first = slots_.first_line(position);
     const Read outcome = copy(first, slots_.mark(first), writing(position), position, meta,
                               [&] { P::load_lines(&first, words, count); });
-    if (outcome == Read::nothing) slots_.fetch_rest(position);
+    if (outcome == Read::nothing && slots_.lines() <= P::slot_lines_asked_for) {
+      slots_.ask_for_rest(position);
+    }
     return outcome;
   }
 

@@ -17,6 +17,9 @@
 // the line behind another, the processor fetches it for the writer while its reader looks at it,
 // and where they begin anywhere it does not learn which lines belong together (decision 036).
 //
+// The lines behind the first of a slot come to its reader in one of two ways, by their number: who
+// waits asks for them, or the writer takes them back before he needs them (decision 037).
+//
 //   Threads  any
 //   Crash    ring.hpp
 //   Limits   depth is a power of two; slot_lines_max lines a slot
@@ -88,10 +91,22 @@ class SlotArray {
   AnySlot& first_line(std::uint64_t position) const noexcept {
     return slots_[(position * slot_step & mask_) * pitch_];
   }
+  std::uint32_t lines() const noexcept { return lines_; }
   // Asks for the lines behind the first one: a hint.
-  void fetch_rest(std::uint64_t position) const noexcept {
+  void ask_for_rest(std::uint64_t position) const noexcept {
     const auto* const first = &first_line(position);
     for (std::uint32_t line = 1; line < lines_; ++line) __builtin_prefetch(first + line);
+  }
+  // For the writer: makes the lines behind the first one his own again, and changes nothing. A line
+  // that he has beside its readers is not given to him alone by fetching it, but by a store, and
+  // stores wait for each other.
+  void take_back_rest(std::uint64_t position) const noexcept {
+    auto* const first = &first_line(position);
+    for (std::uint32_t line = 1; line < lines_; ++line) {
+      auto& word = first[line].sequence;
+      // relaxed[ring.words]: what is there already.
+      word.store(word.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    }
   }
   // The word that is marked before a message is written.
   auto& mark(AnySlot& first) const noexcept {
