@@ -17,7 +17,9 @@ namespace {
 enum Index : std::size_t {
   line,
   lines_256,
+  lines_1024,
   lines_4096,
+  lines_16384,
   futex,
   semaphore,
   eventfd,
@@ -29,7 +31,9 @@ enum Index : std::size_t {
   spinning_writable,
   of_256,
   of_256_writable,
+  of_1024,
   of_4096,
+  of_16384,
   blocking,
   adaptive,
   in_event_loop,
@@ -53,7 +57,9 @@ std::vector<Case> cases() {
       {"256 B, spinning", of_256, lines_256, "raw lines, 1 + 4", 1.2, 10'000},
       {"256 B, spinning, writable ring", of_256_writable, lines_256, "raw lines, 1 + 4", 1.2,
        10'000},
+      {"1 KiB, spinning", of_1024, lines_1024, "raw lines, 1 + 16", 1.2, 6'000},
       {"4 KiB, spinning", of_4096, lines_4096, "raw lines, 1 + 64", 1.2, 3'000},
+      {"16 KiB, spinning", of_16384, lines_16384, "raw lines, 1 + 256", 1.2, 1'000},
       {"48 B, blocking", blocking, futex, "raw futex", 1.1, 300},
       {"48 B, blocking", blocking, semaphore, "sem_t", 1.0, 300},
       {"48 B, blocking", blocking, eventfd, "eventfd", 1.0, 300},
@@ -71,12 +77,20 @@ std::vector<Case> cases() {
 // Every exchange, in the order of Index.
 std::vector<std::unique_ptr<Exchange>> all_exchanges() {
   std::vector<std::unique_ptr<Exchange>> made;
-  for (auto* make : {raw_cache_line, raw_lines_256,      raw_lines_4096, raw_futex,
-                     raw_semaphore,  raw_eventfd,        raw_pipe,       raw_event_loop,
-                     raw_slot_ring,  raw_open_close,     topic_spinning, topic_spinning_writable,
-                     topic_256,      topic_256_writable, topic_4096,     topic_blocking,
-                     topic_adaptive, topic_event_loop,   topic_stream,   topic_stream_batch,
-                     topic_frames,   topic_open_close,   publish_to_one, publish_to_many}) {
+  for (auto* make : {raw_cache_line,  raw_lines_256,
+                     raw_lines_1024,  raw_lines_4096,
+                     raw_lines_16384, raw_futex,
+                     raw_semaphore,   raw_eventfd,
+                     raw_pipe,        raw_event_loop,
+                     raw_slot_ring,   raw_open_close,
+                     topic_spinning,  topic_spinning_writable,
+                     topic_256,       topic_256_writable,
+                     topic_1024,      topic_4096,
+                     topic_16384,     topic_blocking,
+                     topic_adaptive,  topic_event_loop,
+                     topic_stream,    topic_stream_batch,
+                     topic_frames,    topic_open_close,
+                     publish_to_one,  publish_to_many}) {
     made.push_back(make());
   }
   return made;

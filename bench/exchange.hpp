@@ -26,8 +26,10 @@ class Exchange {
 
 // Limits: what the machine itself needs.
 std::unique_ptr<Exchange> raw_cache_line();
-std::unique_ptr<Exchange> raw_lines_256();   // the same with 256 bytes
-std::unique_ptr<Exchange> raw_lines_4096();  // and with 4 KiB
+std::unique_ptr<Exchange> raw_lines_256();    // the same with 256 bytes
+std::unique_ptr<Exchange> raw_lines_1024();   // with 1 KiB
+std::unique_ptr<Exchange> raw_lines_4096();   // with 4 KiB
+std::unique_ptr<Exchange> raw_lines_16384();  // and with 16 KiB
 std::unique_ptr<Exchange> raw_futex();
 std::unique_ptr<Exchange> raw_semaphore();  // sem_post() and sem_wait()
 std::unique_ptr<Exchange> raw_eventfd();    // write() and read()
@@ -41,7 +43,9 @@ std::unique_ptr<Exchange> topic_spinning();
 std::unique_ptr<Exchange> topic_spinning_writable();  // SubscriberOptions::writable_ring
 std::unique_ptr<Exchange> topic_256();
 std::unique_ptr<Exchange> topic_256_writable();
+std::unique_ptr<Exchange> topic_1024();
 std::unique_ptr<Exchange> topic_4096();
+std::unique_ptr<Exchange> topic_16384();
 std::unique_ptr<Exchange> topic_blocking();      // sleeps at once
 std::unique_ptr<Exchange> topic_adaptive();      // spins a while first, as by default
 std::unique_ptr<Exchange> topic_event_loop();    // the subscriber's descriptor in an epoll

@@ -16,7 +16,9 @@ struct Words {
 };
 using Payload = Words<6>;
 using Payload256 = Words<32>;
+using Payload1024 = Words<128>;
 using Payload4096 = Words<512>;
+using Payload16384 = Words<2048>;
 
 // A picture of 1920 x 1080 in RGB, which nobody copies: its number, and a tail of pixels.
 struct FrameInfo {
@@ -51,4 +53,6 @@ void check(const Words<count>& payload, std::uint64_t round) {
 SBX_DESCRIBE(bench::FrameInfo, round);
 SBX_DESCRIBE(bench::Payload, words);
 SBX_DESCRIBE(bench::Payload256, words);
+SBX_DESCRIBE(bench::Payload1024, words);
 SBX_DESCRIBE(bench::Payload4096, words);
+SBX_DESCRIBE(bench::Payload16384, words);

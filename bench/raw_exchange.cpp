@@ -150,7 +150,9 @@ class RawFutex final : public Exchange {
 
 std::unique_ptr<Exchange> raw_cache_line() { return std::make_unique<RawCacheLine>(); }
 std::unique_ptr<Exchange> raw_lines_256() { return std::make_unique<RawLines<32>>(); }
+std::unique_ptr<Exchange> raw_lines_1024() { return std::make_unique<RawLines<128>>(); }
 std::unique_ptr<Exchange> raw_lines_4096() { return std::make_unique<RawLines<512>>(); }
+std::unique_ptr<Exchange> raw_lines_16384() { return std::make_unique<RawLines<2048>>(); }
 std::unique_ptr<Exchange> raw_futex() { return std::make_unique<RawFutex>(); }
 
 }  // namespace bench

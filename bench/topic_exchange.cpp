@@ -187,8 +187,14 @@ std::unique_ptr<Exchange> topic_256_writable() {
   return std::make_unique<LongSlots>("bench/256_writable",
                                      signalbox::SubscriberOptions{.writable_ring = true});
 }
+std::unique_ptr<Exchange> topic_1024() {
+  return std::make_unique<InFrames<Payload1024>>("bench/1024");
+}
 std::unique_ptr<Exchange> topic_4096() {
   return std::make_unique<InFrames<Payload4096>>("bench/4096");
+}
+std::unique_ptr<Exchange> topic_16384() {
+  return std::make_unique<InFrames<Payload16384>>("bench/16384");
 }
 std::unique_ptr<Exchange> topic_blocking() {
   return std::make_unique<Blocking>("bench/blocking", std::chrono::nanoseconds(0));
