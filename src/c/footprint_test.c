@@ -70,6 +70,7 @@ static void options_count_as_at_open(void) {
   options.depth = 3;
   SBX_CHECK(sbx_footprint_of(&bytes, &options, &unfilled, &sbx_last_error) == SBX_BAD_ARGUMENT);
   SBX_CHECK(last_error_says(SBX_BAD_ARGUMENT, "depth is 3") && unfilled.frames == 99);
+  SBX_CHECK(last_error_says(SBX_BAD_ARGUMENT, "cannot add up the memory of a topic of"));
   options.depth = 4;
   options.wake = 7;
   SBX_CHECK(sbx_footprint_of(&bytes, &options, &unfilled, &sbx_last_error) == SBX_BAD_ARGUMENT);
