@@ -39,6 +39,11 @@
 // SpinMax looks again and again before. [Publisher.Publish] never waits; [Publisher.PublishContext]
 // does, for subscribers that asked to lose nothing.
 //
+// # Who is there
+//
+// [ListTopics] says which topics there are and who is in them, a [TopicWatcher] who comes, leaves
+// and dies, [FootprintOf] what memory a topic will take.
+//
 // # Goroutines, crashes
 //
 // One goroutine at a time uses a publisher, a loan or a subscriber: open another for another

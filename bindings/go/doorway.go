@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// doorway parks a goroutine until its subscriber's descriptor is readable, by Go's own poller: no
-// OS thread is held meanwhile.
+// doorway parks a goroutine until the descriptor of a subscriber or a topic watcher is readable, by
+// Go's own poller: no OS thread is held meanwhile.
 type doorway struct {
-	topic string
-	file  *os.File
-	raw   syscall.RawConn
+	object string // whose it is, for messages: "topic \"robot/pose\""
+	file   *os.File
+	raw    syscall.RawConn
 }
 
 // The library tells every arrival and every death. A message whose signal was lost all the same is
@@ -24,13 +24,13 @@ const lookAgainAfter = time.Second
 // longAgo is a deadline that has passed whatever the clock says.
 var longAgo = time.Unix(1, 0)
 
-// newDoorway leaves the descriptor to the subscriber, which closes it.
-func newDoorway(topic string, descriptor int) (*doorway, *Error) {
-	file, raw, bad := pollable(topicObject(topic), descriptor)
+// newDoorway leaves the descriptor to its owner, who closes it.
+func newDoorway(object string, descriptor int) (*doorway, *Error) {
+	file, raw, bad := pollable(object, descriptor)
 	if bad != nil {
 		return nil, bad
 	}
-	return &doorway{topic: topic, file: file, raw: raw}, nil
+	return &doorway{object: object, file: file, raw: raw}, nil
 }
 
 // pollable gives a duplicate of the descriptor to Go's poller; its owner closes its own, os.File
@@ -86,7 +86,7 @@ func (d *doorway) wait(ctx context.Context, take func() (bool, error)) error {
 		// In this order: a context that ended before is seen here, one that ends later moves the
 		// deadline just set.
 		if ctx.Err() != nil {
-			return contextError("receive from", d.topic, ctx)
+			return contextErrorOf("receive from "+d.object, ctx)
 		}
 		taken, err := false, error(nil)
 		parked := d.raw.Read(func(uintptr) bool {
@@ -99,11 +99,11 @@ func (d *doorway) wait(ctx context.Context, take func() (bool, error)) error {
 		if errors.Is(parked, os.ErrDeadlineExceeded) {
 			continue
 		}
-		// The file was closed: so is the subscriber, and take says so.
+		// The file was closed: so is its owner, and take says so.
 		if taken, err = take(); taken || err != nil {
 			return err
 		}
-		return pollError(topicObject(d.topic), "wait on its descriptor", parked)
+		return pollError(d.object, "wait on its descriptor", parked)
 	}
 }
 

@@ -106,6 +106,15 @@ func TestExamples(t *testing.T) {
 		}
 		subscriber.expect(t, "1 2 3.5")
 	})
+	t.Run("discover", func(t *testing.T) {
+		program := startExample(t, exampleDir(t), bin+"/discover")
+		for _, line := range []string{"arm/pose: discover has published 1",
+			"leg/pose: discover, which is dead, has published 1", "topic_appeared leg/pose",
+			"topic_appeared arm/pose", "publisher_joined arm/pose", "publisher_left arm/pose",
+			"topic_vanished arm/pose"} {
+			program.expect(t, line)
+		}
+	})
 	t.Run("spool", func(t *testing.T) { spoolOutlivesItsWorkers(t, bin+"/spool") })
 	t.Run("exclusive", func(t *testing.T) {
 		output, err := exec.Command(bin + "/exclusive").CombinedOutput()

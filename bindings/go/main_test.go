@@ -141,6 +141,7 @@ func runRole(role string) int {
 		"notify":           roleNotify,
 		"hold mutex":       roleHoldMutex,
 		"hold units":       roleHoldUnits,
+		"leave when told":  roleLeaveWhenTold,
 		"publish one pose": rolePublishOnePose,
 		"publish poses":    rolePublishPoses,
 		"relay batches":    roleRelayBatches,

@@ -88,6 +88,38 @@ func collected(t testing.TB, what string, ask func() bool) {
 	})
 }
 
+// writableMappings counts those of the topic's publishers' files that were opened by their name.
+func writableMappings(t *testing.T, topic string) int {
+	t.Helper()
+	count := 0
+	maps := string(must[[]byte](t)(os.ReadFile("/proc/self/maps")))
+	for _, line := range strings.Split(maps, "\n") {
+		if strings.Contains(line, strings.ReplaceAll(topic, "/", "+")+"/pub-") &&
+			strings.Contains(line, "rw-s") {
+			count++
+		}
+	}
+	return count
+}
+
+func TestARingIsMappedWritableWhereItIsAskedFor(t *testing.T) {
+	publisher := openPublisher[Pose](t, topicOf(t), signalbox.PublisherOptions{})
+	for expected, writable := range []bool{false, true} {
+		subscriber := openSubscriber[Pose](t, topicOf(t),
+			signalbox.SubscriberOptions{WritableRing: writable})
+		if count := writableMappings(t, topicOf(t)); count != expected {
+			t.Fatalf("%d mappings may be written where WritableRing is %v", count, writable)
+		}
+		sendPose(t, publisher, 7)
+		sample := must[*signalbox.Sample[Pose]](t)(subscriber.Take())
+		if sample == nil || sample.Data().Seq != 7 {
+			t.Fatalf("%+v", sample)
+		}
+		sample.Release()
+		subscriber.Close()
+	}
+}
+
 func TestForgottenSamplesAreReleased(t *testing.T) {
 	publisher := openPublisher[Frame](t, topicOf(t), signalbox.PublisherOptions{HeldMax: 80})
 	subscriber := openSubscriber[Frame](t, topicOf(t), signalbox.SubscriberOptions{})

@@ -115,31 +115,30 @@ typedef struct sbxgo_answer {
   int descriptor;
 } sbxgo_answer;
 
+/* What Go asked for, where 0 stands for the default. */
+static inline sbx_publisher_options sbxgo_or_defaults(const sbx_publisher_options* asked) {
+  sbx_publisher_options defaults;
+  sbx_publisher_options_init(&defaults);
+  sbx_publisher_options options = *asked;
+  options.struct_size = defaults.struct_size;
+  if (options.depth == 0) options.depth = defaults.depth;
+  if (options.loans_max == 0) options.loans_max = defaults.loans_max;
+  if (options.held_max == 0) options.held_max = defaults.held_max;
+  return options;
+}
+
 static inline int sbxgo_open_publisher(const char* topic, const char* type_name,
-                                       const char* description, uint32_t depth, uint32_t loans_max,
-                                       uint32_t held_max, uint64_t tail_bytes_max,
-                                       uint64_t grown_tail_bytes_max, const char* domain,
-                                       uint32_t when_behind, uint32_t wake, uint32_t tier,
+                                       const char* description, const sbx_publisher_options* asked,
                                        sbx_publisher** out, sbx_error* error) {
   const sbx_type type = {type_name, description};
-  sbx_publisher_options options;
-  sbx_publisher_options_init(&options);
-  if (depth != 0) options.depth = depth;
-  if (loans_max != 0) options.loans_max = loans_max;
-  if (held_max != 0) options.held_max = held_max;
-  options.tail_bytes_max = tail_bytes_max;
-  options.grown_tail_bytes_max = grown_tail_bytes_max;
-  options.domain = domain;
-  options.when_behind = when_behind;
-  options.wake = wake;
-  options.tier = tier;
+  const sbx_publisher_options options = sbxgo_or_defaults(asked);
   return sbx_publisher_open(topic, &type, &options, out, error);
 }
 
 static inline int sbxgo_open_subscriber(const char* topic, const char* type_name,
                                         const char* description, uint64_t start, uint32_t reliable,
-                                        const char* domain, uint32_t tier, sbx_subscriber** out,
-                                        sbx_error* error) {
+                                        const char* domain, uint32_t tier, uint32_t writable_ring,
+                                        sbx_subscriber** out, sbx_error* error) {
   const sbx_type type = {type_name, description};
   sbx_subscriber_options options;
   sbx_subscriber_options_init(&options);
@@ -148,6 +147,7 @@ static inline int sbxgo_open_subscriber(const char* topic, const char* type_name
   options.spin_max_ns = 0; /* Go looks again and again by itself */
   options.domain = domain;
   options.tier = tier;
+  options.writable_ring = writable_ring;
   return sbx_subscriber_open(topic, &type, &options, out, error);
 }
 

@@ -61,10 +61,9 @@ func openPublisher(topic string, t reflect.Type, o PublisherOptions) (*publisher
 	defer texts.free()
 	core := &publisherCore{topic: topic, waits: o.WhenBehind == WhenBehindWait, answer: newAnswer()}
 	var handle *C.sbx_publisher
-	code := C.sbxgo_open_publisher(texts.topic, texts.typeName, texts.description,
-		C.uint32_t(o.Depth), C.uint32_t(o.LoansMax), C.uint32_t(o.HeldMax),
-		C.uint64_t(o.TailBytesMax), C.uint64_t(o.GrownTailBytesMax), texts.domain,
-		C.uint32_t(o.WhenBehind), C.uint32_t(o.Wake), C.uint32_t(o.Tier), &handle, &core.answer.c.error)
+	options := o.native(texts.domain)
+	code := C.sbxgo_open_publisher(texts.topic, texts.typeName, texts.description, &options, &handle,
+		&core.answer.c.error)
 	if code != C.SBX_OK {
 		err := core.answer.failure(code)
 		core.answer.free()
@@ -75,6 +74,21 @@ func openPublisher(topic string, t reflect.Type, o PublisherOptions) (*publisher
 	// unlock, so that none of them can lose its handle half way.
 	runtime.SetFinalizer(core, (*publisherCore).close)
 	return core, nil
+}
+
+// native is the options for C, where 0 still stands for a default; the domain is C's memory.
+func (o PublisherOptions) native(domain *C.char) C.sbx_publisher_options {
+	return C.sbx_publisher_options{
+		depth:                C.uint32_t(o.Depth),
+		loans_max:            C.uint32_t(o.LoansMax),
+		held_max:             C.uint32_t(o.HeldMax),
+		tail_bytes_max:       C.uint64_t(o.TailBytesMax),
+		domain:               domain,
+		when_behind:          C.uint32_t(o.WhenBehind),
+		wake:                 C.uint32_t(o.Wake),
+		tier:                 C.uint32_t(o.Tier),
+		grown_tail_bytes_max: C.uint64_t(o.GrownTailBytesMax),
+	}
 }
 
 func (p *publisherCore) close() {

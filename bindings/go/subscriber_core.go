@@ -58,16 +58,12 @@ func openSubscriber(topic string, t reflect.Type, o SubscriberOptions) (*subscri
 		return nil, bad
 	}
 	defer texts.free()
-	reliable := C.uint32_t(0)
-	if o.Reliable {
-		reliable = 1
-	}
 	core := &subscriberCore{topic: topic, spinMax: o.SpinMax, holdThread: o.HoldThread,
 		answer: newAnswer()}
 	var handle *C.sbx_subscriber
 	code := C.sbxgo_open_subscriber(texts.topic, texts.typeName, texts.description,
-		C.uint64_t(o.Start.messagesBack()), reliable, texts.domain, C.uint32_t(o.Tier),
-		&handle, &core.answer.c.error)
+		C.uint64_t(o.Start.messagesBack()), C.uint32_t(intOf(o.Reliable)), texts.domain,
+		C.uint32_t(o.Tier), C.uint32_t(intOf(o.WritableRing)), &handle, &core.answer.c.error)
 	if code != C.SBX_OK {
 		err := core.answer.failure(code)
 		core.answer.free()
@@ -216,7 +212,7 @@ func (s *subscriberCore) openDoorway() (*doorway, error) {
 	if code != C.SBX_OK {
 		return nil, s.answer.failure(code)
 	}
-	doorway, err := newDoorway(s.topic, int(s.answer.c.descriptor))
+	doorway, err := newDoorway(topicObject(s.topic), int(s.answer.c.descriptor))
 	if err != nil {
 		return nil, err
 	}

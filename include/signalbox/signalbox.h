@@ -214,14 +214,19 @@ typedef struct sbx_subscriber_options {
   /* How long wait may look again and again before it sleeps; it looks less long where that does
    * not pay. 0: it sleeps at once, which saves power and costs a wake-up's latency. */
   int64_t spin_max_ns;
-  uint32_t tier;     /* an sbx_tier */
-  uint32_t reserved; /* 0 */
+  uint32_t tier; /* an sbx_tier */
+  /* 1: maps the rings of publishers writable, though nothing here writes them. On some processors
+   * (AMD's EPYC) small messages come a tenth sooner then. The price: a stray write of this process
+   * may spoil messages for others. Frames stay read-only, and so does the ring where it may not be
+   * opened for writing, and in the hardened tier. 0: read-only. */
+  uint32_t writable_ring;
 } sbx_subscriber_options;
 
 /* As sbx_publisher_options_init_sized(). */
 SBX_EXPORT void sbx_subscriber_options_init_sized(sbx_subscriber_options* options, size_t size);
 
-/* Default options: lossy, start at SBX_START_LATEST, spin for up to 30 microseconds, plain. */
+/* Default options: lossy, start at SBX_START_LATEST, spin for up to 30 microseconds, plain, rings
+ * read-only. */
 static inline void sbx_subscriber_options_init(sbx_subscriber_options* options) {
   sbx_subscriber_options_init_sized(options, sizeof(*options));
 }

@@ -113,16 +113,22 @@ int read_options(std::string_view function, const void* options, void* out, std:
   return SBX_OK;
 }
 
-int write_facts(std::string_view function, const void* whole, std::size_t whole_size, void* facts,
-                std::size_t first_size, sbx_error* error) noexcept {
+int check_facts_size(std::string_view function, const void* facts, std::size_t first_size,
+                     sbx_error* error) noexcept {
   std::uint32_t size = 0;
   std::memcpy(&size, facts, sizeof(size));
-  if (size < first_size || size > options_bytes_max) {
-    return bad_argument(function,
-                        "facts->struct_size is no size of this struct: set it to sizeof(*facts) "
-                        "before you ask",
-                        error);
-  }
+  if (size >= first_size && size <= options_bytes_max) return SBX_OK;
+  return bad_argument(function,
+                      "the struct_size of what is to be filled is no size of that struct: set it "
+                      "to the struct's sizeof before you ask",
+                      error);
+}
+
+int write_facts(std::string_view function, const void* whole, std::size_t whole_size, void* facts,
+                std::size_t first_size, sbx_error* error) noexcept {
+  if (const int bad = check_facts_size(function, facts, first_size, error)) return bad;
+  std::uint32_t size = 0;
+  std::memcpy(&size, facts, sizeof(size));
   write_options(whole, whole_size, facts, size);
   return SBX_OK;
 }

@@ -64,7 +64,10 @@ struct Needed {
 int need(std::string_view function, std::initializer_list<Needed> all, sbx_error* error) noexcept;
 
 // Writes facts, a whole struct of this library, to a caller's struct that says its own size.
-// `first_size` is that of the struct's first version.
+// `first_size` is that of the struct's first version. The check alone is for those who take
+// something before they write it.
+int check_facts_size(std::string_view function, const void* facts, std::size_t first_size,
+                     sbx_error* error) noexcept;
 int write_facts(std::string_view function, const void* whole, std::size_t whole_size, void* facts,
                 std::size_t first_size, sbx_error* error) noexcept;
 

@@ -121,7 +121,43 @@ static void the_header_states_its_own_size(void) {
   sbx_subscriber_options in;
   memset(&in, untouched, sizeof(in));
   sbx_subscriber_options_init(&in);
-  SBX_CHECK(in.struct_size == sizeof(in) && in.spin_max_ns == 30000);
+  SBX_CHECK(in.struct_size == sizeof(in) && in.spin_max_ns == 30000 && in.writable_ring == 0);
+}
+
+/* How many mappings of a publisher's file that was opened by its name may be written. */
+static int writable_mappings(void) {
+  FILE* maps = fopen("/proc/self/maps", "r");
+  SBX_CHECK(maps != NULL);
+  char line[512];
+  int count = 0;
+  while (fgets(line, sizeof(line), maps) != NULL) {
+    if (strstr(line, "/pub-") != NULL && strstr(line, "rw-s") != NULL) ++count;
+  }
+  fclose(maps);
+  return count;
+}
+
+static void a_ring_is_mapped_writable_where_it_is_asked_for(void) {
+  const sbx_type type = sbx_type_Small();
+  sbx_publisher* publisher = NULL;
+  SBX_CHECK(sbx_publisher_open("test/ring", &type, NULL, &publisher, &sbx_last_error) == SBX_OK);
+  sbx_subscriber_options in;
+  sbx_subscriber_options_init(&in);
+  for (int writable = 0; writable < 2; ++writable) {
+    in.writable_ring = (uint32_t)writable;
+    sbx_subscriber* subscriber = NULL;
+    SBX_CHECK(sbx_subscriber_open("test/ring", &type, &in, &subscriber, &sbx_last_error) == SBX_OK);
+    SBX_CHECK(writable_mappings() == writable);
+    const Small sent = {.seq = 8};
+    SBX_CHECK(sbx_publisher_send(publisher, &sent, NULL, 0, SBX_IMMEDIATE, NULL, &sbx_last_error) ==
+              SBX_OK);
+    Small got = {0};
+    size_t taken = 0;
+    SBX_CHECK(sbx_subscriber_take_batch(subscriber, &got, 1, &taken, &sbx_last_error) == SBX_OK);
+    SBX_CHECK(taken == 1 && got.seq == 8);
+    sbx_subscriber_close(subscriber);
+  }
+  sbx_publisher_close(publisher);
 }
 
 static void a_topic_of_the_hardened_tier_is_asked_for_by_one_word(void) {
@@ -175,6 +211,10 @@ static void values_out_of_range_are_refused_by_name(void) {
   in.tier = 2;
   SBX_CHECK(subscriber_opens(&in) == SBX_BAD_ARGUMENT);
   SBX_CHECK(last_error_says(SBX_BAD_ARGUMENT, "tier"));
+  sbx_subscriber_options_init(&in);
+  in.writable_ring = 2;
+  SBX_CHECK(subscriber_opens(&in) == SBX_BAD_ARGUMENT);
+  SBX_CHECK(last_error_says(SBX_BAD_ARGUMENT, "writable_ring"));
 }
 
 int main(void) {
@@ -183,6 +223,7 @@ int main(void) {
   a_newer_programs_options_are_taken_unless_they_ask_for_the_unknown();
   the_header_states_its_own_size();
   a_topic_of_the_hardened_tier_is_asked_for_by_one_word();
+  a_ring_is_mapped_writable_where_it_is_asked_for();
   values_out_of_range_are_refused_by_name();
   return 0;
 }

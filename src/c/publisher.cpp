@@ -7,6 +7,7 @@
 #include <string>
 
 #include "c/edge.hpp"
+#include "c/publisher_options.hpp"
 #include "signalbox/raw_topic.hpp"
 #include "signalbox/signalbox.h"
 
@@ -14,20 +15,10 @@ using signalbox::Deadline;
 using signalbox::Errc;
 using signalbox::RawLoan;
 using signalbox::RawPublisher;
-using signalbox::Tier;
-using signalbox::WakeSleepers;
-using signalbox::WhenBehind;
 using signalbox::c::bad_argument;
 using signalbox::c::guarded;
+using signalbox::c::read_publisher_options;
 using signalbox::c::report;
-
-static_assert(SBX_WHEN_BEHIND_WAIT == static_cast<int>(WhenBehind::wait));
-static_assert(SBX_WHEN_BEHIND_DROP_NEW == static_cast<int>(WhenBehind::drop_new));
-static_assert(SBX_WHEN_BEHIND_EVICT == static_cast<int>(WhenBehind::evict));
-static_assert(SBX_TIER_PLAIN == static_cast<int>(Tier::plain));
-static_assert(SBX_TIER_HARDENED == static_cast<int>(Tier::hardened));
-static_assert(SBX_WAKE_SLEEPERS_YES == static_cast<int>(WakeSleepers::yes));
-static_assert(SBX_WAKE_SLEEPERS_NO == static_cast<int>(WakeSleepers::no));
 
 // The loans live here and not in the caller's struct: an sbx_loan is plain C data that knows
 // nothing of destructors. `chunk_` in it is the address of its slot.
@@ -143,46 +134,9 @@ int send_by_loan(sbx_publisher& publisher, const void* data, const void* tail,
   return publish(publisher, loan, deadline_ns, position, error);
 }
 
-int read_publisher_options(std::string_view function, const sbx_publisher_options* given,
-                           sbx_publisher_options& out, sbx_error* error) noexcept {
-  sbx_publisher_options_init(&out);
-  if (given == nullptr) return SBX_OK;
-  // The first version of this struct ended with `domain`.
-  constexpr std::size_t first_size =
-      offsetof(sbx_publisher_options, domain) + sizeof(sbx_publisher_options::domain);
-  const int code =
-      signalbox::c::read_options(function, given, &out, sizeof(out), first_size, error);
-  if (code != SBX_OK) return code;
-  if (out.when_behind > SBX_WHEN_BEHIND_EVICT) {
-    return bad_argument(function, "options->when_behind is no SBX_WHEN_BEHIND_...", error);
-  }
-  if (out.wake > SBX_WAKE_SLEEPERS_NO) {
-    return bad_argument(function, "options->wake is no SBX_WAKE_SLEEPERS_...", error);
-  }
-  if (out.tier > SBX_TIER_HARDENED) {
-    return bad_argument(function, "options->tier is no SBX_TIER_...", error);
-  }
-  if (out.reserved != 0) return bad_argument(function, "options->reserved is not 0", error);
-  return SBX_OK;
-}
-
 }  // namespace
 
 extern "C" {
-
-void sbx_publisher_options_init_sized(sbx_publisher_options* options, size_t size) {
-  const signalbox::PublisherOptions defaults;
-  sbx_publisher_options whole{};
-  whole.depth = defaults.depth;
-  whole.loans_max = defaults.loans_max;
-  whole.held_max = defaults.held_max;
-  whole.tail_bytes_max = defaults.tail_bytes_max;
-  whole.when_behind = static_cast<std::uint32_t>(defaults.when_behind);
-  whole.wake = static_cast<std::uint32_t>(defaults.wake);
-  whole.tier = static_cast<std::uint32_t>(defaults.tier);
-  whole.grown_tail_bytes_max = defaults.grown_tail_bytes_max;
-  signalbox::c::write_options(&whole, sizeof(whole), options, size);
-}
 
 int sbx_publisher_open(const char* topic, const sbx_type* type,
                        const sbx_publisher_options* options, sbx_publisher** out,
@@ -195,19 +149,9 @@ int sbx_publisher_open(const char* topic, const sbx_type* type,
     if (type == nullptr || type->description == nullptr) {
       return bad_argument(function, "'type' or its description is NULL", error);
     }
-    sbx_publisher_options read{};
+    signalbox::PublisherOptions read;
     if (const int code = read_publisher_options(function, options, read, error)) return code;
-
-    auto raw = RawPublisher::open(topic, signalbox::c::described(*type),
-                                  {.depth = read.depth,
-                                   .loans_max = read.loans_max,
-                                   .held_max = read.held_max,
-                                   .tail_bytes_max = read.tail_bytes_max,
-                                   .grown_tail_bytes_max = read.grown_tail_bytes_max,
-                                   .domain = read.domain == nullptr ? "" : read.domain,
-                                   .when_behind = static_cast<WhenBehind>(read.when_behind),
-                                   .wake = static_cast<WakeSleepers>(read.wake),
-                                   .tier = static_cast<Tier>(read.tier)});
+    auto raw = RawPublisher::open(topic, signalbox::c::described(*type), read);
     if (!raw) return report(raw.error(), error);
     *out = new sbx_publisher{std::move(*raw), signalbox::c::shape_of(*type), read.loans_max,
                              std::make_unique<RawLoan[]>(read.loans_max)};

@@ -150,7 +150,9 @@ int read_subscriber_options(std::string_view function, const sbx_subscriber_opti
   if (out.tier > SBX_TIER_HARDENED) {
     return bad_argument(function, "options->tier is no SBX_TIER_...", error);
   }
-  if (out.reserved != 0) return bad_argument(function, "options->reserved is not 0", error);
+  if (out.writable_ring > 1) {
+    return bad_argument(function, "options->writable_ring is not 0 or 1", error);
+  }
   return SBX_OK;
 }
 
@@ -165,6 +167,7 @@ void sbx_subscriber_options_init_sized(sbx_subscriber_options* options, size_t s
   whole.start = defaults.start.messages_back();
   whole.spin_max_ns = defaults.spin_max.count();
   whole.tier = static_cast<std::uint32_t>(defaults.tier);
+  whole.writable_ring = defaults.writable_ring ? 1 : 0;
   signalbox::c::write_options(&whole, sizeof(whole), options, size);
 }
 
@@ -187,7 +190,8 @@ int sbx_subscriber_open(const char* topic, const sbx_type* type,
                                     .reliable = read.reliable != 0,
                                     .domain = read.domain == nullptr ? "" : read.domain,
                                     .spin_max = std::chrono::nanoseconds(read.spin_max_ns),
-                                    .tier = static_cast<Tier>(read.tier)});
+                                    .tier = static_cast<Tier>(read.tier),
+                                    .writable_ring = read.writable_ring != 0});
     if (!raw) return report(raw.error(), error);
     const std::size_t fixed_bytes = signalbox::c::shape_of(*type).fixed_bytes;
     HeldSamples* held = HeldSamples::create();

@@ -13,22 +13,21 @@ namespace topic {
 
 namespace {
 
-Error bad_option(const std::string& topic, std::string what) {
-  return {
-      Errc::bad_argument, 0, {}, "cannot publish on topic \"" + topic + "\": " + std::move(what)};
+Error bad_option(const std::string& act, const std::string& problem) {
+  return {Errc::bad_argument, 0, {}, "cannot " + act + ": " + problem};
 }
 
 // A number that was cast to a choice may be none of them.
-Result<void> check_choices(const std::string& topic, const PublisherOptions& options) {
+Result<void> check_choices(const std::string& act, const PublisherOptions& options) {
   const auto behind = std::to_underlying(options.when_behind);
   if (behind > std::to_underlying(WhenBehind::evict)) {
-    return std::unexpected(bad_option(
-        topic, "when_behind is " + std::to_string(behind) + ", which is no WhenBehind."));
+    return std::unexpected(
+        bad_option(act, "when_behind is " + std::to_string(behind) + ", which is no WhenBehind."));
   }
   const auto wake = std::to_underlying(options.wake);
   if (wake > std::to_underlying(WakeSleepers::no)) {
     return std::unexpected(
-        bad_option(topic, "wake is " + std::to_string(wake) + ", which is no WakeSleepers."));
+        bad_option(act, "wake is " + std::to_string(wake) + ", which is no WakeSleepers."));
   }
   return {};
 }
@@ -64,42 +63,42 @@ ArenaPlan plan_arena(const wire::ParsedType& type, const PublisherOptions& optio
   return sum;
 }
 
-Result<void> check_options(const std::string& topic, const wire::ParsedType& type,
+Result<void> check_options(const std::string& act, const wire::ParsedType& type,
                            const PublisherOptions& options) {
   const auto is_power_of_two = options.depth != 0 && (options.depth & (options.depth - 1)) == 0;
   if (!is_power_of_two || options.depth > depth_max) {
-    return std::unexpected(bad_option(topic, "depth is " + std::to_string(options.depth) +
-                                                 "; use a power of two from 1 to 65536."));
+    return std::unexpected(bad_option(act, "depth is " + std::to_string(options.depth) +
+                                               "; use a power of two from 1 to 65536."));
   }
   if (options.loans_max == 0 || options.loans_max > loans_max) {
     return std::unexpected(
-        bad_option(topic, "loans_max is " + std::to_string(options.loans_max) + "; use 1 to 64."));
+        bad_option(act, "loans_max is " + std::to_string(options.loans_max) + "; use 1 to 64."));
   }
   if (options.held_max > pins_max * subscribers_max) {
     return std::unexpected(bad_option(
-        topic, "held_max is " + std::to_string(options.held_max) + "; use at most 65536."));
+        act, "held_max is " + std::to_string(options.held_max) + "; use at most 65536."));
   }
   if (options.tail_bytes_max != 0 && !type.has_tail) {
     return std::unexpected(
-        bad_option(topic, "tail_bytes_max is set, but the type's messages carry no tail."));
+        bad_option(act, "tail_bytes_max is set, but the type's messages carry no tail."));
   }
   if (options.tail_bytes_max > wire::size_max) {
-    return std::unexpected(bad_option(topic, "tail_bytes_max is over 2^40 bytes."));
+    return std::unexpected(bad_option(act, "tail_bytes_max is over 2^40 bytes."));
   }
   if (options.grown_tail_bytes_max != 0 && !type.has_tail) {
     return std::unexpected(
-        bad_option(topic, "grown_tail_bytes_max is set, but the type's messages carry no tail."));
+        bad_option(act, "grown_tail_bytes_max is set, but the type's messages carry no tail."));
   }
   if (options.grown_tail_bytes_max != 0 && options.grown_tail_bytes_max < options.tail_bytes_max) {
     return std::unexpected(bad_option(
-        topic, "grown_tail_bytes_max is " + std::to_string(options.grown_tail_bytes_max) +
-                   ", below tail_bytes_max, which is " + std::to_string(options.tail_bytes_max) +
-                   "; use 0 or the longest tail there may ever be."));
+        act, "grown_tail_bytes_max is " + std::to_string(options.grown_tail_bytes_max) +
+                 ", below tail_bytes_max, which is " + std::to_string(options.tail_bytes_max) +
+                 "; use 0 or the longest tail there may ever be."));
   }
   if (options.grown_tail_bytes_max > wire::size_max) {
-    return std::unexpected(bad_option(topic, "grown_tail_bytes_max is over 2^40 bytes."));
+    return std::unexpected(bad_option(act, "grown_tail_bytes_max is over 2^40 bytes."));
   }
-  return check_choices(topic, options);
+  return check_choices(act, options);
 }
 
 std::string sum_of(const PublisherPlan& plan, const PublisherOptions& options) {
@@ -124,7 +123,8 @@ Result<Footprint> footprint(const TypeDescription& type, const PublisherOptions&
     const auto parsed = wire::parse_description(type.text);
     if (!parsed) return std::unexpected(parsed.error());
     // No topic has a name yet, so messages name the type.
-    if (auto ok = topic::check_options(type.name, *parsed, options); !ok) {
+    const std::string act = "add up the memory of a topic of \"" + type.name + "\"";
+    if (auto ok = topic::check_options(act, *parsed, options); !ok) {
       return std::unexpected(std::move(ok.error()));
     }
     const topic::PublisherPlan plan = topic::plan_publisher(*parsed, options);

@@ -36,8 +36,9 @@ struct ArenaPlan {
 ArenaPlan plan_arena(const wire::ParsedType& type, const PublisherOptions& options,
                      std::uint32_t number) noexcept;
 
-// `topic` is for messages. Error: bad_argument.
-Result<void> check_options(const std::string& topic, const wire::ParsedType& type,
+// `act` is what the caller cannot do then, for messages: "publish on topic \"p\"". Error:
+// bad_argument.
+Result<void> check_options(const std::string& act, const wire::ParsedType& type,
                            const PublisherOptions& options);
 
 // What the file consists of, as half a sentence: for those whom it did not fit.

@@ -42,7 +42,8 @@ Result<std::unique_ptr<PublisherCore>> PublisherCore::open(std::string_view topi
                                                            const PublisherOptions& options) {
   auto directory = topic::TopicDirectory::attach(topic, type, options.domain, options.tier);
   if (!directory) return std::unexpected(std::move(directory.error()));
-  if (auto ok = topic::check_options(directory->name(), directory->type(), options); !ok) {
+  const std::string act = "publish on topic \"" + directory->name() + "\"";
+  if (auto ok = topic::check_options(act, directory->type(), options); !ok) {
     return std::unexpected(std::move(ok.error()));
   }
   auto alive = directory->count_alive(topic::Role::publisher);
@@ -52,8 +53,7 @@ Result<std::unique_ptr<PublisherCore>> PublisherCore::open(std::string_view topi
         Error{Errc::limit_reached,
               0,
               {},
-              "cannot publish on topic \"" + directory->name() +
-                  "\": it has 64 publishers, the most there can be. Close one."});
+              "cannot " + act + ": it has 64 publishers, the most there can be. Close one."});
   }
   const topic::PublisherPlan sum = topic::plan_publisher(directory->type(), options);
   auto segment = topic::create_own_segment(*directory, topic::Role::publisher, sum.total,

@@ -9,6 +9,9 @@
         for sample in poses:                    # sleeps until there is a message
             print(sample.data["xyz"])           # read where the publisher wrote it
 
+topics() says which topics there are and who is in them, TopicWatcher who comes and goes, and
+footprint() what memory a topic will take.
+
 Beside topics there are locks that outlive their holders, Mutex, Semaphore, ReadWriteLock, Condition
 and Barrier; the kernel's objects, SemaphoreSet, NamedSemaphore, SysvQueue, PosixQueue and FileLock;
 each with rules of its own; and WaitSet, one sleep for many sources.
@@ -36,6 +39,14 @@ from ._core import (
 )
 from ._core import python_version as _python_version
 from ._describe import describe
+from ._discovery import (
+    PublisherInfo,
+    SubscriberInfo,
+    TopicEvent,
+    TopicInfo,
+    TopicWatcher,
+    topics,
+)
 from ._errors import (
     DescriptionError,
     SignalboxError,
@@ -43,6 +54,7 @@ from ._errors import (
     SignalboxTimeoutError,
 )
 from ._file_lock import FileLock, LockHolder
+from ._footprint import Footprint, footprint
 from ._locks import Mutex, Semaphore, regardless
 from ._meetings import Barrier, Condition, ReadWriteLock
 from ._queues import (
@@ -72,6 +84,7 @@ __all__ = [
     "DescriptionError",
     "Events",
     "FileLock",
+    "Footprint",
     "Loan",
     "LockHolder",
     "Mutex",
@@ -83,6 +96,7 @@ __all__ = [
     "PosixQueueFacts",
     "PriorityMessage",
     "Publisher",
+    "PublisherInfo",
     "ReadGuard",
     "ReadWriteLock",
     "Sample",
@@ -94,16 +108,22 @@ __all__ = [
     "SignalboxPermissionError",
     "SignalboxTimeoutError",
     "Subscriber",
+    "SubscriberInfo",
     "SysvAccess",
     "SysvMessage",
     "SysvQueue",
     "SysvQueueFacts",
+    "TopicEvent",
+    "TopicInfo",
+    "TopicWatcher",
     "WaitSet",
     "Watch",
     "WriteGuard",
     "__version__",
     "describe",
+    "footprint",
     "library_version",
     "regardless",
     "sysv_key",
+    "topics",
 ]

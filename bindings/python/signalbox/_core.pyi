@@ -136,6 +136,7 @@ class Subscriber:
         domain: str | None,
         spin_max_ns: int,
         tier: str,
+        writable_ring: bool,
     ) -> None: ...
     def take(self) -> Sample | None:
         """The next message in publishing order, or None when there is nothing new. Never waits."""
@@ -526,3 +527,43 @@ class WaitSet:
     @property
     def closed(self) -> bool:
         """True after close()."""
+
+def list_topics(domain: str | None) -> list[tuple[Any, ...]]:
+    """The topics of a domain, as tuples. See signalbox.topics()."""
+
+class TopicWatcher:
+    """The compiled half of signalbox.TopicWatcher."""
+
+    def __init__(self, topic: str | None, domain: str | None) -> None: ...
+    def _take(self) -> tuple[Any, ...] | None: ...
+    def _receive(self, timeout: float | None) -> tuple[Any, ...] | None: ...
+    def wait(self, timeout: float | None = None) -> bool:
+        """Sleeps until there is an event (True) or `timeout` seconds passed (False)."""
+    def fileno(self) -> int:
+        """Readable when an event may be there: for select, an event loop or a WaitSet."""
+    def close(self) -> None:
+        """Stops watching."""
+    @property
+    def topic(self) -> str | None:
+        """The topic that is watched; None: all of the domain."""
+    @property
+    def closed(self) -> bool:
+        """True after close()."""
+
+def footprint(
+    description: str,
+    has_fixed_part: bool,
+    depth: int,
+    loans_max: int,
+    held_max: int,
+    tail_max: int,
+    grown_tail_max: int,
+    domain: str | None,
+    when_behind: str,
+    wake: bool,
+    tier: str,
+) -> list[int]:
+    """The numbers of signalbox.Footprint."""
+
+def footprint_table(numbers: Sequence[int]) -> str:
+    """The sum as a table, a part a line."""

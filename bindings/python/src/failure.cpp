@@ -3,8 +3,9 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 
-#include <cstring>
 #include <new>
+
+#include "foreign_text.hpp"
 
 namespace nb = nanobind;
 
@@ -13,11 +14,7 @@ namespace {
 
 void raise(const Failure& failure) {
   try {
-    // A name in it, which anybody may have chosen, need not be UTF-8.
-    const char* const what = failure.what();
-    const auto text = nb::steal<nb::object>(
-        PyUnicode_DecodeUTF8(what, static_cast<Py_ssize_t>(std::strlen(what)), "replace"));
-    if (!text.is_valid()) nb::raise_python_error();
+    const nb::object text = foreign_text(failure.what());
     nb::object error = nb::module_::import_("signalbox._errors")
                            .attr("from_code")(text, failure.code(), failure.sys_errno());
     PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());

@@ -20,11 +20,13 @@ void count_fork() { ++forks_so_far; }
 
 std::uint32_t fork_count() noexcept { return forks_so_far; }
 
-std::uint32_t tier_of(const std::string& topic, const std::string& name) {
+std::string in_words(const std::string& topic) { return "topic '" + topic + "'"; }
+
+std::uint32_t tier_of(const std::string& subject, const std::string& name) {
   if (name == "plain") return SBX_TIER_PLAIN;
   if (name == "hardened") return SBX_TIER_HARDENED;
   throw Failure("bad_argument", 0,
-                "topic '" + topic + "': tier is '" + name + "'. Use \"plain\" or \"hardened\".");
+                subject + ": tier is '" + name + "'. Use \"plain\" or \"hardened\".");
 }
 
 Handle::Handle(const char* kind, std::string topic)

@@ -44,8 +44,11 @@ class Handle {
   bool closed_ = false;
 };
 
-// The number of a tier in the C library. Throws Failure.
-std::uint32_t tier_of(const std::string& topic, const std::string& name);
+// What options are of, for messages: "topic 'robot/pose'".
+std::string in_words(const std::string& topic);
+
+// The number of a tier in the C library; `subject` is whose option it is. Throws Failure.
+std::uint32_t tier_of(const std::string& subject, const std::string& name);
 
 // One call's turn on a handle. The GIL admits a second thread only while a call sleeps or copies;
 // the turn turns that one away instead of letting it corrupt the handle. Made and ended with the

@@ -2,7 +2,9 @@
 #include <nanobind/nanobind.h>
 
 #include "array.hpp"
+#include "discovery.hpp"
 #include "failure.hpp"
+#include "footprint.hpp"
 #include "kernel_object.hpp"
 #include "publisher.hpp"
 #include "signalbox/signalbox.h"
@@ -23,6 +25,8 @@ NB_MODULE(_core, module) {
   signalbox_python::bind_file_locks(module);
   signalbox_python::bind_meetings(module);
   signalbox_python::bind_wait_set(module);
+  signalbox_python::bind_discovery(module);
+  signalbox_python::bind_footprint(module);
   module.def("library_version", &sbx_version,
              "The version of libsignalbox.so in use, as \"major.minor.patch\".");
   module.def(

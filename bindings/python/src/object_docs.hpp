@@ -83,4 +83,20 @@ inline constexpr char kWake[] =
 inline constexpr char kWaitSetClose[] =
     "Stops watching everything. Not while another thread is in wait(): wake() it before.";
 
+// ---- discovery
+
+inline constexpr char kListTopics[] = "The topics of a domain, as tuples. See signalbox.topics().";
+inline constexpr char kTopicWatcher[] = "The compiled half of signalbox.TopicWatcher.";
+inline constexpr char kWatcherWait[] =
+    "Sleeps until there is an event (True) or `timeout` seconds passed (False).\n\n"
+    "None waits forever. Other threads run meanwhile; signal handlers run, and Ctrl-C raises\n"
+    "KeyboardInterrupt.";
+inline constexpr char kWatcherFileno[] =
+    "A descriptor for select, an event loop or a WaitSet: readable when an event may be there.\n\n"
+    "After it was readable, take() until None. After a change it is readable four times more in "
+    "half\n"
+    "a minute, to be sure. It never changes; do not read or close it.";
+inline constexpr char kWatcherClose[] = "Stops watching.";
+inline constexpr char kWatcherTopic[] = "The topic that is watched; None: all of the domain.";
+
 }  // namespace signalbox_python::docs

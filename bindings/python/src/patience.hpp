@@ -45,8 +45,8 @@ int without_gil_if(bool is_long, Call&& call) {
 }
 
 template <class Int>
-Int checked(const Whole& value, const std::string& topic, const char* option) {
-  return narrow<Int>(value, "topic '" + topic + "': " + option, {.low = 0});
+Int checked(const Whole& value, const std::string& subject, const char* option) {
+  return narrow<Int>(value, subject + ": " + option, {.low = 0});
 }
 
 }  // namespace signalbox_python

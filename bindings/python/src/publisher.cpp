@@ -32,13 +32,13 @@ void copy(void* target, const void* source, std::size_t bytes) {
 }
 
 // The number of a policy in the C library.
-std::uint32_t policy_of(const std::string& topic, const std::string& name) {
+std::uint32_t policy_of(const std::string& subject, const std::string& name) {
   if (name == "wait") return SBX_WHEN_BEHIND_WAIT;
   if (name == "drop_new") return SBX_WHEN_BEHIND_DROP_NEW;
   if (name == "evict") return SBX_WHEN_BEHIND_EVICT;
-  throw Failure("bad_argument", 0,
-                "topic '" + topic + "': when_behind is '" + name +
-                    "'. Use \"wait\", \"drop_new\" or \"evict\".");
+  throw Failure(
+      "bad_argument", 0,
+      subject + ": when_behind is '" + name + "'. Use \"wait\", \"drop_new\" or \"evict\".");
 }
 
 // signalbox._values.pack, looked up once and never released: the interpreter may be gone by the
@@ -49,26 +49,10 @@ const nb::object& pack() {
   return *function;
 }
 
-sbx_publisher_options options_from(const PublisherSettings& settings, const std::string& topic) {
-  sbx_publisher_options options;
-  sbx_publisher_options_init(&options);
-  options.depth = checked<std::uint32_t>(settings.depth, topic, "depth");
-  options.loans_max = checked<std::uint32_t>(settings.loans_max, topic, "loans_max");
-  options.held_max = checked<std::uint32_t>(settings.held_max, topic, "held_max");
-  options.tail_bytes_max = checked<std::uint64_t>(settings.tail_max, topic, "tail_max");
-  options.grown_tail_bytes_max =
-      checked<std::uint64_t>(settings.grown_tail_max, topic, "grown_tail_max");
-  options.domain = settings.domain ? c_name(*settings.domain) : nullptr;
-  options.when_behind = policy_of(topic, settings.when_behind);
-  options.wake = settings.wake ? SBX_WAKE_SLEEPERS_YES : SBX_WAKE_SLEEPERS_NO;
-  options.tier = tier_of(topic, settings.tier);
-  return options;
-}
-
 std::shared_ptr<PublisherHandle> open(const std::string& topic, const std::string& description,
                                       bool has_fixed_part, const PublisherSettings& settings) {
   const sbx_type type{has_fixed_part ? nullptr : "bytes", description.c_str()};
-  const sbx_publisher_options options = options_from(settings, topic);
+  const sbx_publisher_options options = options_from(settings, in_words(topic));
   const char* const name = c_name(topic);
   sbx_publisher* raw = nullptr;
   sbx_error error;
@@ -82,6 +66,22 @@ std::shared_ptr<PublisherHandle> open(const std::string& topic, const std::strin
 }
 
 }  // namespace
+
+sbx_publisher_options options_from(const PublisherSettings& settings, const std::string& subject) {
+  sbx_publisher_options options;
+  sbx_publisher_options_init(&options);
+  options.depth = checked<std::uint32_t>(settings.depth, subject, "depth");
+  options.loans_max = checked<std::uint32_t>(settings.loans_max, subject, "loans_max");
+  options.held_max = checked<std::uint32_t>(settings.held_max, subject, "held_max");
+  options.tail_bytes_max = checked<std::uint64_t>(settings.tail_max, subject, "tail_max");
+  options.grown_tail_bytes_max =
+      checked<std::uint64_t>(settings.grown_tail_max, subject, "grown_tail_max");
+  options.domain = settings.domain ? c_name(*settings.domain) : nullptr;
+  options.when_behind = policy_of(subject, settings.when_behind);
+  options.wake = settings.wake ? SBX_WAKE_SLEEPERS_YES : SBX_WAKE_SLEEPERS_NO;
+  options.tier = tier_of(subject, settings.tier);
+  return options;
+}
 
 // ---- LoanBlock
 
@@ -250,7 +250,7 @@ std::shared_ptr<PublisherHandle> Publisher::handle() const {
 }
 
 Loan Publisher::loan(const Whole& tail_bytes) {
-  const auto bytes = checked<std::uint64_t>(tail_bytes, topic_, "tail_bytes");
+  const auto bytes = checked<std::uint64_t>(tail_bytes, in_words(topic_), "tail_bytes");
   return Loan(std::make_shared<LoanBlock>(handle(), bytes), dtype_);
 }
 

@@ -85,6 +85,10 @@ struct PublisherSettings {
   std::string tier;
 };
 
+// The same for the library, which reads `settings` while the answer is used; `subject` is whose
+// they are. Throws Failure.
+sbx_publisher_options options_from(const PublisherSettings& settings, const std::string& subject);
+
 class Publisher {
  public:
   Publisher(const std::string& topic, nanobind::object dtype, const std::string& description,

@@ -37,7 +37,7 @@ std::size_t Publisher::send_batch(nb::handle values, std::optional<double> timeo
 // An exception could not hand over those that there are; what stopped the rest meets the next call.
 nb::list Publisher::loan_batch(const Whole& count, const Whole& tail_bytes) {
   nb::list loans;
-  const auto wanted = checked<std::uint32_t>(count, topic_, "count");
+  const auto wanted = checked<std::uint32_t>(count, in_words(topic_), "count");
   for (std::uint32_t i = 0; i < wanted; ++i) {
     try {
       loans.append(nb::cast(loan(tail_bytes)));

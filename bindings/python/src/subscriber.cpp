@@ -27,7 +27,8 @@ std::shared_ptr<SubscriberHandle> open(const std::string& topic, const std::stri
   options.reliable = settings.reliable ? 1 : 0;
   options.domain = settings.domain ? c_name(*settings.domain) : nullptr;
   options.spin_max_ns = narrow<std::int64_t>(settings.spin_max_ns, "spin_max_ns", {.low = 0});
-  options.tier = tier_of(topic, settings.tier);
+  options.tier = tier_of(in_words(topic), settings.tier);
+  options.writable_ring = settings.writable_ring ? 1 : 0;
   const char* const name = c_name(topic);
   sbx_subscriber* raw = nullptr;
   sbx_error error;
@@ -291,13 +292,15 @@ void bind_subscriber(nb::module_& module) {
           "__init__",
           [](Subscriber* self, const std::string& topic, nb::object dtype,
              const std::string& description, std::uint64_t start, bool reliable,
-             std::optional<std::string> domain, const Whole& spin_max_ns, std::string tier) {
-            new (self)
-                Subscriber(topic, std::move(dtype), description,
-                           {start, reliable, std::move(domain), spin_max_ns, std::move(tier)});
+             std::optional<std::string> domain, const Whole& spin_max_ns, std::string tier,
+             bool writable_ring) {
+            new (self) Subscriber(
+                topic, std::move(dtype), description,
+                {start, reliable, std::move(domain), spin_max_ns, std::move(tier), writable_ring});
           },
           nb::arg("topic"), nb::arg("dtype").none(), nb::arg("description"), nb::arg("start"),
-          nb::arg("reliable"), nb::arg("domain").none(), nb::arg("spin_max_ns"), nb::arg("tier"))
+          nb::arg("reliable"), nb::arg("domain").none(), nb::arg("spin_max_ns"), nb::arg("tier"),
+          nb::arg("writable_ring"))
       .def("take_batch", &Subscriber::take_batch, nb::arg("room") = 256,
            nb::arg("out").none() = nb::none(), docs::kTakeBatch)
       .def("wait", &Subscriber::wait, nb::arg("timeout").none() = nb::none(), docs::kWait)

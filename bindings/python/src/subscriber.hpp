@@ -62,6 +62,7 @@ struct SubscriberSettings {
   std::optional<std::string> domain;
   Whole spin_max_ns;
   std::string tier;
+  bool writable_ring;
 };
 
 class Subscriber {

@@ -1,6 +1,7 @@
 """The examples run as they are shown."""
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -55,6 +56,19 @@ def test_jobs_are_done_by_urgency() -> None:
         "20: answer the door",
         "10: sweep",
     ]
+
+
+def test_discover_tells_who_is_there_and_who_goes() -> None:
+    with start_python(str(EXAMPLES / "discover.py")) as program:
+        output, errors = program.communicate(timeout=WATCHDOG_S)
+    assert program.returncode == 0, errors
+    lines = output.splitlines()
+    assert any(re.fullmatch(r"arm/pose: \S+ has published 1", line) for line in lines)
+    assert any(
+        re.fullmatch(r"leg/pose: \S+, which is dead, has published 1", line) for line in lines
+    )
+    for event in ("topic_appeared", "publisher_joined", "publisher_left", "topic_vanished"):
+        assert f"{event} arm/pose" in lines
 
 
 @pytest.fixture

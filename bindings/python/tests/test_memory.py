@@ -30,6 +30,22 @@ def test_subscriber_reads_the_very_bytes_the_publisher_wrote(domain_directory: P
         assert np.shares_memory(sample.data, sample.data["pixels"])
 
 
+def writable_mappings() -> int:
+    """Of publishers' files that were opened by their name."""
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    return sum("/pub-" in line and "rw-s" in line for line in lines)
+
+
+def test_ring_is_mapped_writable_where_it_is_asked_for() -> None:
+    with Publisher("poses", POSE) as publisher:
+        for writable in (False, True):
+            with Subscriber("poses", POSE, writable_ring=writable) as subscriber:
+                assert writable_mappings() == writable
+                publisher.send((7, 0))
+                assert subscriber.take().data["seq"] == 7
+        assert writable_mappings() == 0
+
+
 def test_tail_is_not_copied_either(domain_directory: Path) -> None:
     with (
         Publisher("frames", POSE, tail_max=10_000) as publisher,
