@@ -64,6 +64,7 @@ void give_back_blindly(const Here& here, const std::function<void()>& give_back)
   here.wait_for_word();
 }
 
+// The other process begins before this one has a thread of the library: ThreadSanitizer wants so.
 class ReleasedWithoutDescriptors : public ::testing::Test {
  protected:
   void expect_woken(const Waitable& what, OtherProcess& other) {
@@ -77,28 +78,31 @@ class ReleasedWithoutDescriptors : public ::testing::Test {
     other.go_on();
     EXPECT_EQ(set.wait(watchdog()).value().size(), 1U);
     EXPECT_EQ(other.hear(), '.');
+    // Before our handle goes, or nobody is left to remove its files.
+    other.kill();
+    other.reap();
   }
   ScratchDomain domain_;
 };
 
 TEST_F(ReleasedWithoutDescriptors, APostedSemaphoreWakesTheSet) {
-  const auto semaphore = Semaphore::open("s", {.units_max = 1, .units = 0}).value();
   OtherProcess other([](const Here& here) {
     auto theirs = Semaphore::open("s", {.units_max = 1, .units = 0}).value();
     give_back_blindly(here, [&] {
       if (!theirs.post()) std::_Exit(5);
     });
   });
+  const auto semaphore = Semaphore::open("s", {.units_max = 1, .units = 0}).value();
   expect_woken(semaphore.waitable(), other);
 }
 
 TEST_F(ReleasedWithoutDescriptors, AReleasedMutexWakesTheSet) {
-  const auto mutex = Mutex::open("m").value();
   OtherProcess other([](const Here& here) {
     auto theirs = Mutex::open("m").value();
     auto guard = std::move(theirs.lock(watchdog()).value()).regardless();
     give_back_blindly(here, [&] { guard.release(); });
   });
+  const auto mutex = Mutex::open("m").value();
   expect_woken(mutex.waitable(), other);
 }
 
