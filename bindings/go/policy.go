@@ -9,10 +9,12 @@ const (
 	// others answer ErrWouldBlock.
 	WhenBehindWait WhenBehind = iota
 	// WhenBehindDropNew gives the message up at once, for all, whatever the context: ErrWouldBlock,
-	// counted in DroppedCount.
+	// counted in DroppedCount here and at every subscriber.
 	WhenBehindDropNew
-	// WhenBehindEvict leaves the subscriber behind: it is told ErrEvicted and takes no more of this
-	// publisher; counted in EvictedCount.
+	// WhenBehindEvict leaves the subscriber behind, counted in EvictedCount: it is told ErrEvicted,
+	// takes no more of this publisher, and its LostCount goes on counting what it does not get.
+	// Opened again it begins with new counts: what it missed on the way is told by the positions of
+	// its last sample and of its new first.
 	WhenBehindEvict
 )
 

@@ -104,6 +104,10 @@ func TestReceiveTellsAnEviction(t *testing.T) {
 		expectError(t, err, signalbox.ErrEvicted, "open it again")
 		_, err = subscriber.TakeBatch(make([]Pose, 4))
 		expectError(t, err, signalbox.ErrEvicted)
+		sendPose(t, publisher, 3)
+		if count := subscriber.LostCount(); count != 4 {
+			t.Fatal("lost", count)
+		}
 	})
 }
 
@@ -124,9 +128,16 @@ func TestDropNewNeverWaitsAndCountsEachMessageOnce(t *testing.T) {
 	if count := publisher.DroppedCount(); sent != 0 || count != 3 {
 		t.Fatal("sent", sent, "dropped", count)
 	}
+	if count := subscriber.DroppedCount(); count != 3 {
+		t.Fatal("the subscriber counts", count)
+	}
 	expectBatch(t, subscriber, 0, 1)
 	must[uint64](t)(publisher.Publish(loan))
 	expectBatch(t, subscriber, 2)
+	subscriber.Close()
+	if dropped, lost := subscriber.DroppedCount(), subscriber.LostCount(); dropped != 3 || lost != 0 {
+		t.Fatal("after the close: dropped", dropped, "lost", lost)
+	}
 }
 
 func TestOptionsOutOfRangeAreRefusedByName(t *testing.T) {

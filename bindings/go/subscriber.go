@@ -138,11 +138,18 @@ func lend[T any](sample *Sample[T], yield func(*Sample[T], error) bool) bool {
 	return yield(sample, nil)
 }
 
-// LostCount is how many messages were overwritten before this subscriber reached them.
+// LostCount is how many messages were overwritten before this subscriber came to them, counted when
+// it does; and of a publisher that evicted it all that it has not taken, a number that grows with
+// each further message.
 func (s *Subscriber[T]) LostCount() uint64 { return s.core.currentCounts().lost }
 
 // SkippedCount is how many messages TakeLatest passed over.
 func (s *Subscriber[T]) SkippedCount() uint64 { return s.core.currentCounts().skipped }
+
+// DroppedCount is how many messages publishers gave up since this subscriber joined, because of
+// WhenBehindDropNew, so that nobody got them. It enters the kernel only when somebody joined or
+// left.
+func (s *Subscriber[T]) DroppedCount() uint64 { return s.core.currentCounts().dropped }
 
 // PublisherCount is how many publishers are attached now; 0 after Close.
 func (s *Subscriber[T]) PublisherCount() int { return s.core.publisherCount() }

@@ -10,6 +10,7 @@ package signalbox
 #cgo nocallback sbx_subscriber_descriptor
 #cgo nocallback sbx_subscriber_lost_count
 #cgo nocallback sbx_subscriber_skipped_count
+#cgo nocallback sbx_subscriber_dropped_count
 #cgo nocallback sbx_subscriber_publisher_count
 #include "native.h"
 */
@@ -43,7 +44,7 @@ type subscriberCore struct {
 	counts     counts   // as they were at close
 }
 
-type counts struct{ lost, skipped uint64 }
+type counts struct{ lost, skipped, dropped uint64 }
 
 func openSubscriber(topic string, t reflect.Type, o SubscriberOptions) (*subscriberCore, error) {
 	if o.SpinMax < 0 {
@@ -225,6 +226,7 @@ func (s *subscriberCore) readCounts() counts {
 	return counts{
 		lost:    uint64(C.sbx_subscriber_lost_count(s.handle)),
 		skipped: uint64(C.sbx_subscriber_skipped_count(s.handle)),
+		dropped: uint64(C.sbx_subscriber_dropped_count(s.handle)),
 	}
 }
 

@@ -177,6 +177,7 @@ class RawSubscriber {
   Result<int> descriptor();
   const Error* status() const noexcept;
   std::uint64_t lost_count() const noexcept;
+  std::uint64_t dropped_count() noexcept;
   std::uint64_t skipped_count() const noexcept;
   std::uint32_t publisher_count();
   Waitable waitable() const noexcept;

@@ -78,7 +78,8 @@ typedef enum sbx_tier {
 /* What publishing does when a reliable subscriber is a whole ring behind. */
 typedef enum sbx_when_behind {
   SBX_WHEN_BEHIND_WAIT = 0,     /* for it, until the deadline */
-  SBX_WHEN_BEHIND_DROP_NEW = 1, /* gives this message up at once, for all: WOULD_BLOCK */
+  SBX_WHEN_BEHIND_DROP_NEW = 1, /* gives this message up at once, for all: WOULD_BLOCK; both sides
+                                   count it (sbx_..._dropped_count) */
   SBX_WHEN_BEHIND_EVICT = 2     /* leaves it behind: it is told EVICTED, and takes no more of us */
 } sbx_when_behind;
 
@@ -297,10 +298,14 @@ SBX_EXPORT int sbx_subscriber_wait(sbx_subscriber* subscriber, int64_t deadline_
  * take() until nothing is left; that last, empty take() arms it again. */
 SBX_EXPORT int sbx_subscriber_descriptor(sbx_subscriber* subscriber, int* fd, sbx_error* error);
 
-/* Messages overwritten before this subscriber reached them; messages take_latest() passed over;
- * publishers attached now. */
+/* Messages overwritten before this subscriber came to them, counted when it does; and of a publisher
+ * that evicted it all that it has not taken, a number that grows with each further message. */
 SBX_EXPORT uint64_t sbx_subscriber_lost_count(const sbx_subscriber* subscriber);
+/* Messages take_latest() passed over. */
 SBX_EXPORT uint64_t sbx_subscriber_skipped_count(const sbx_subscriber* subscriber);
+/* Messages that publishers gave up since this subscriber joined (SBX_WHEN_BEHIND_DROP_NEW), so that
+ * nobody got them; publishers attached now. Enter the kernel only when somebody joined or left. */
+SBX_EXPORT uint64_t sbx_subscriber_dropped_count(sbx_subscriber* subscriber);
 SBX_EXPORT uint32_t sbx_subscriber_publisher_count(sbx_subscriber* subscriber);
 
 #ifdef __cplusplus

@@ -21,10 +21,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <new>
 #include <span>
-#include <string>
 #include <string_view>
 #include <utility>
 
@@ -241,15 +239,17 @@ class Subscriber {
   // it; it may be moved or closed while it is watched.
   Waitable waitable() const noexcept { return raw_.waitable(); }
 
-  // Set when take() was empty for a reason other than "nothing new": limit_reached (pins_max
-  // samples are held), damaged, wrong_process. Cleared by the next successful take(). Of
-  // a publisher that evicted this reliable subscriber nothing is taken any more; wait() says so
-  // once.
+  // Why take() was empty, if not because nothing is new: limit_reached (pins_max samples are held),
+  // damaged, wrong_process, evicted (wait() says that once). Cleared by the next successful take().
   const Error* status() const noexcept { return raw_.status(); }
 
+  // Messages overwritten before this subscriber came to them, counted when it does; and of one that
+  // evicted it all that it has not taken, a number that grows with each further message.
   std::uint64_t lost_count() const noexcept { return raw_.lost_count(); }
   std::uint64_t skipped_count() const noexcept { return raw_.skipped_count(); }
-  // Publishers attached now. Enters the kernel only when somebody joined or left.
+  // Messages that nobody got (WhenBehind::drop_new) since this subscriber joined; publishers
+  // attached now. Both enter the kernel only when somebody joined or left.
+  std::uint64_t dropped_count() noexcept { return raw_.dropped_count(); }
   std::uint32_t publisher_count() { return raw_.publisher_count(); }
 
  private:

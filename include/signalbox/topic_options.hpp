@@ -37,8 +37,11 @@ struct TypeDescription {
 enum class WhenBehind : std::uint8_t {
   wait,  // for it, until the deadline: error timed_out, or would_block if the deadline has passed
   drop_new,  // gives this message up at once, for all: error would_block, counted in
-             // dropped_count()
-  evict,  // leaves the subscriber behind: it is told evicted, and takes no more of this publisher
+             // dropped_count() here and at every subscriber
+  // leaves the subscriber behind: it is told evicted, takes no more of this publisher, and its
+  // lost_count() goes on counting what it does not get. Opened again it begins with new counts:
+  // what it missed on the way is told by the positions of its last sample and of its new first.
+  evict,
 };
 
 // Does a publish wake those who sleep?

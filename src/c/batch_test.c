@@ -116,6 +116,7 @@ static void drop_new_gives_messages_up_and_counts_them(void) {
     SBX_CHECK(sbx_publisher_send(out, &late, NULL, 0, SBX_NEVER, NULL, &sbx_last_error) ==
               SBX_WOULD_BLOCK);
     SBX_CHECK(sbx_publisher_dropped_count(out) == i);
+    SBX_CHECK(sbx_subscriber_dropped_count(in) == i);
   }
   expect_batch(in, 0, DEPTH);
   SBX_CHECK(send_batch(out, 50, 1, NULL) == SBX_OK);
@@ -141,6 +142,9 @@ static void evict_leaves_the_slow_behind_and_tells_them(void) {
   SBX_CHECK(sbx_subscriber_wait(in, SBX_IMMEDIATE, &wake, &sbx_last_error) == SBX_EVICTED);
   SBX_CHECK(sbx_subscriber_wait(in, SBX_IMMEDIATE, &wake, &sbx_last_error) == SBX_OK);
   SBX_CHECK(wake == SBX_WAKE_TIMED_OUT);
+  SBX_CHECK(sbx_subscriber_lost_count(in) == DEPTH + 1);
+  SBX_CHECK(send_batch(out, 0, 2, NULL) == SBX_OK);
+  SBX_CHECK(sbx_subscriber_lost_count(in) == DEPTH + 3);
   sbx_subscriber_close(in);
   sbx_publisher_close(out);
 }

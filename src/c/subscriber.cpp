@@ -286,6 +286,10 @@ uint64_t sbx_subscriber_skipped_count(const sbx_subscriber* subscriber) {
   return subscriber == nullptr ? 0 : subscriber->raw.skipped_count();
 }
 
+uint64_t sbx_subscriber_dropped_count(sbx_subscriber* subscriber) {
+  return subscriber == nullptr ? 0 : subscriber->raw.dropped_count();
+}
+
 uint32_t sbx_subscriber_publisher_count(sbx_subscriber* subscriber) {
   std::uint32_t count = 0;
   guarded("sbx_subscriber_publisher_count", nullptr, [&] {

@@ -337,6 +337,7 @@ static void null_is_answered_and_never_followed(void) {
   SBX_CHECK(sbx_publisher_subscriber_count(NULL) == 0);
   SBX_CHECK(sbx_subscriber_publisher_count(NULL) == 0);
   SBX_CHECK(sbx_subscriber_lost_count(NULL) == 0 && sbx_subscriber_skipped_count(NULL) == 0);
+  SBX_CHECK(sbx_subscriber_dropped_count(NULL) == 0);
   sbx_subscriber_close(in);
   sbx_publisher_close(out);
   sbx_subscriber_close(NULL);

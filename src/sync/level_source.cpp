@@ -54,6 +54,13 @@ bool LevelSource::look() noexcept {
   return object->is_free();
 }
 
+bool LevelSource::glance() const noexcept {
+  const auto object = object_.lock();
+  if (object == nullptr || object->is_foreign() || !event_.is_open()) return false;
+  if (object->is_free()) return true;
+  return stands_in(*object) && object->line().places[place_].call.load() != 0;
+}
+
 LevelSource::~LevelSource() {
   if (members_ == nullptr || members_->is_foreign()) return;
   const auto object = object_.lock();

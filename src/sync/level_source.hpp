@@ -3,7 +3,8 @@
 //
 // While it is not ready it stands in the object's line as one who only wants news: whoever frees
 // something calls it besides those who wait for their turn, so it takes nobody's call. A call to it
-// is a byte in a named pipe beside its process's file among the members.
+// is a byte in a named pipe beside its process's file among the members. Whoever cannot open that,
+// for want of descriptors say, wakes nobody, so its set glances at it ten times a second.
 //
 //   Threads  one at a time, with the set that watches it
 //   Crash    its place is cleared and its pipe removed with all else of the dead
@@ -29,6 +30,8 @@ class LevelSource final : public WaitSource {
   bool is_there() const noexcept override { return !object_.expired(); }
   Result<int> descriptor() override;
   bool look() noexcept override;
+  // Also once it was called, whether or not it heard: nobody else calls it before it looks.
+  bool glance() const noexcept override;
 
  private:
   // Is the place still ours? The object may have been closed and opened meanwhile.

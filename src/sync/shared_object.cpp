@@ -286,6 +286,7 @@ void SharedObject::wake(shm::Place<Atomics>& place) const noexcept {
     os::futex_wake(&place.call, 1);
     return;
   }
+  // Where that fails it counts as called all the same, and finds out by itself (level_source.hpp).
   static_cast<void>(signalbox::detail::done_unless_out_of_memory([&] {
     const std::string pipe = pipe_name(place.owner.load(), place.pipe.load());
     if (const auto opened = os::open_signal(members_->directory(), pipe)) os::send_signal(*opened);

@@ -76,6 +76,7 @@ TEST_F(Policies, DropNewKeepsTheOldAndCountsWhatItDropped) {
     EXPECT_NE(sent.error().text.find("dropped"), std::string::npos) << sent.error().text;
   }
   EXPECT_EQ(out.dropped_count(), 3U);
+  EXPECT_EQ(in.dropped_count(), 3U);
   for (std::uint64_t i = 0; i < kDepth; ++i) EXPECT_EQ(in.take()->number, i);
   EXPECT_FALSE(in.take());
   ASSERT_TRUE(out.send({kDepth}));

@@ -175,6 +175,7 @@ Result<int> RawSubscriber::descriptor() {
 }
 const Error* RawSubscriber::status() const noexcept { return core_->status(); }
 std::uint64_t RawSubscriber::lost_count() const noexcept { return core_->lost_count(); }
+std::uint64_t RawSubscriber::dropped_count() noexcept { return core_->dropped_count(); }
 std::uint64_t RawSubscriber::skipped_count() const noexcept { return core_->skipped_count(); }
 std::uint32_t RawSubscriber::publisher_count() { return core_->publisher_count(); }
 Waitable RawSubscriber::waitable() const noexcept { return core_->waitable(); }

@@ -273,6 +273,7 @@ Result<bool> SubscriberCore::link(const topic::Participant& who) {
   link.gone = page->stage.load() == Stage::closed || !topic::is_alive(link.file);
   // One that came after us is read from its first message; for the others we chose where to begin.
   if (!is_open_) {
+    link.dropped_from = page->dropped.load();
     const std::uint64_t next = link.ring.find_next();
     const std::uint64_t kept = next - link.ring.oldest_kept(next);
     link.position = next - std::min(kept, options_.start.messages_back());
@@ -384,6 +385,7 @@ void SubscriberCore::look_for_the_dead_if_due(std::int64_t now_ns) noexcept {
 void SubscriberCore::finish(std::size_t index) noexcept {
   PublisherLink& link = links_[index];
   if (link.drained) return;
+  settle_counts(link);
   link.drained = true;
   if (link.shape.arenas != 0) shm::say_mapped(page_->cursors[link.cursor], UINT32_MAX);
   if (link.has_file && presence_->directory.reap(link.who)) {

@@ -80,6 +80,11 @@ struct PublisherLink : shm::TakeLink<topic::Atomics> {
   std::uint32_t pid = 0;
   std::size_t cursor = shm::cursor_slots;  // our entry for it: says that we have met
   std::uint64_t counts_from = 0;           // losing a message before this is not our loss
+  std::uint64_t dropped_from = 0;          // what it had dropped when we joined is not either
+  // As far as we have looked: what it has dropped since; and once it evicted us, what it has
+  // published from `position` on.
+  std::uint64_t dropped = 0;
+  std::uint64_t missed = 0;
 
   topic::Participant who{};
   std::uint64_t pid_namespace = 0;
@@ -112,7 +117,8 @@ struct SubscriberCore {
   std::uint32_t publisher_count();
   const std::string& topic() const noexcept { return presence_->directory.name(); }
   const Error* status() const noexcept { return status_ ? &*status_ : nullptr; }
-  std::uint64_t lost_count() const noexcept { return lost_; }
+  std::uint64_t lost_count() noexcept;
+  std::uint64_t dropped_count() noexcept;
   std::uint64_t skipped_count() const noexcept { return skipped_; }
   Waitable waitable() const noexcept { return {-1, source_}; }
 
@@ -182,6 +188,7 @@ struct SubscriberCore {
   Filled explain_unmapped(PublisherLink& link, const Error& error) noexcept;
   void skip_lapped(PublisherLink& link) noexcept;
   void note_eviction(PublisherLink& link) noexcept;
+  void settle_counts(PublisherLink& link) noexcept;
   void skip_to_latest(PublisherLink& link) noexcept;
   void advance(PublisherLink& link) noexcept;
   PublisherLink* in_turn() const noexcept { return static_cast<PublisherLink*>(lane_.turn); }
@@ -212,7 +219,8 @@ struct SubscriberCore {
   std::shared_ptr<SubscriberPresence> presence_;
   topic::SubscriberPage* page_;
   SubscriberOptions options_;
-  std::uint64_t lost_ = 0;
+  std::uint64_t lost_ = 0;     // and what those that are not drained count themselves
+  std::uint64_t dropped_ = 0;  // by those that are drained
   std::uint64_t skipped_ = 0;
   std::optional<Error> eviction_;  // of which wait() has not told yet
   std::optional<Error> loss_;      // of a file, of which neither take() nor wait() has told yet

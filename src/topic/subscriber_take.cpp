@@ -245,8 +245,6 @@ void SubscriberCore::skip_lapped(PublisherLink& link) noexcept {
 void SubscriberCore::note_eviction(PublisherLink& link) noexcept {
   link.is_evicted = true;
   lane_.turn = nullptr;
-  const std::uint64_t next = link.ring.find_next();
-  lost_ += next > link.position ? next - link.position : 0;
   const auto explain = [&] {
     return refuse(Errc::evicted, "publisher " + link.who.file + " (pid " +
                                      std::to_string(link.pid) +
@@ -258,6 +256,55 @@ void SubscriberCore::note_eviction(PublisherLink& link) noexcept {
   };
   eviction_ = detail::explained(Errc::evicted, explain);
   status_ = detail::explained(Errc::evicted, explain);
+}
+
+// ---- what we did not get ------------------------------------------------------------------------
+
+namespace {
+
+// Neither ever goes back, whatever a publisher writes and even if its file was shortened.
+void look_what_was_dropped(PublisherLink& link) noexcept {
+  const std::uint64_t now = link.page->dropped.load();
+  if (now > link.dropped_from) link.dropped = std::max(link.dropped, now - link.dropped_from);
+}
+
+// One that evicted us goes on publishing, and all of it is lost to us.
+void look_what_was_missed(PublisherLink& link) noexcept {
+  const std::uint64_t next = link.ring.find_next();
+  if (next > link.position) link.missed = std::max(link.missed, next - link.position);
+}
+
+}  // namespace
+
+std::uint64_t SubscriberCore::lost_count() noexcept {
+  std::uint64_t sum = lost_;
+  for (PublisherLink& link : links_) {
+    if (!link.is_evicted || link.drained) continue;
+    if (!is_foreign()) look_what_was_missed(link);
+    sum += link.missed;
+  }
+  return sum;
+}
+
+// A publisher that we have not met may have dropped something on our account already.
+std::uint64_t SubscriberCore::dropped_count() noexcept {
+  if (!is_foreign() && lane_.bell->epoch.load() != lane_.known_epoch) look_who_is_there();
+  std::uint64_t sum = dropped_;
+  for (PublisherLink& link : links_) {
+    if (link.drained) continue;
+    if (!is_foreign()) look_what_was_dropped(link);
+    sum += link.dropped;
+  }
+  return sum;
+}
+
+// It is gone, so these are its last words; what it counted is from here on ours.
+void SubscriberCore::settle_counts(PublisherLink& link) noexcept {
+  look_what_was_dropped(link);
+  dropped_ += link.dropped;
+  if (!link.is_evicted) return;
+  look_what_was_missed(link);
+  lost_ += link.missed;
 }
 
 void SubscriberCore::skip_to_latest(PublisherLink& link) noexcept {

@@ -324,11 +324,7 @@ Result<void> WaitSetCore::sleep_in_poll(Deadline until) {
     collect_topics();
     only_look = true;
   }
-  Deadline bounded = only_look ? Deadline::immediate() : until;
-  if (!topics_.empty()) {
-    bounded = std::min(bounded, Deadline::at_ns(monotonic_now_ns() + look_again_every_ns));
-  }
-  const auto events = poll_.wait(bounded);
+  const auto events = poll_until(only_look ? Deadline::immediate() : until);
   if (!events) return std::unexpected(events.error());
   const std::size_t topics_told = ready_.size();
   for (const os::PollEvent& event : *events) collect(event);
@@ -343,6 +339,25 @@ Result<void> WaitSetCore::sleep_in_poll(Deadline until) {
   }
   if (poll_is_stale_) return rebuild_poll();
   return {};
+}
+
+// Looks up ten times a second where somebody else has to ring: whoever publishes may die before he
+// does, and whoever gives a lock back may have no descriptor left to do it with.
+Result<std::span<const os::PollEvent>> WaitSetCore::poll_until(Deadline until) {
+  if (topics_.empty() && sources_ == 0) return poll_.wait(until);
+  for (;;) {
+    const Deadline next_look = Deadline::at_ns(monotonic_now_ns() + look_again_every_ns);
+    auto events = poll_.wait(std::min(until, next_look));
+    const bool only_timed_out = events && events->empty() && !until.passed();
+    if (!only_timed_out || !topics_.empty() || wake_word_.load() != 0 || glance()) return events;
+  }
+}
+
+bool WaitSetCore::glance() const noexcept {
+  return std::ranges::any_of(used_, [this](std::uint32_t index) {
+    const auto& source = slots_[index].source;
+    return source != nullptr && source->glance();
+  });
 }
 
 void WaitSetCore::collect(const os::PollEvent& event) noexcept {

@@ -84,6 +84,8 @@ struct WaitSetCore : std::enable_shared_from_this<WaitSetCore> {
   void tell(Slot& slot, Events events) noexcept;
   Result<void> sleep_on_words(Deadline until);
   Result<void> sleep_in_poll(Deadline until);
+  Result<std::span<const os::PollEvent>> poll_until(Deadline until);
+  bool glance() const noexcept;
   Result<void> rebuild_poll();
   bool spin(Deadline until) noexcept;
   // Periods.

@@ -28,6 +28,9 @@ struct WaitSource {
   // Is it ready? If not, the descriptor is armed: what makes the source ready after this makes the
   // descriptor readable.
   virtual bool look() noexcept = 0;
+  // After a look() that answered false: is another worth while? For whoever fears that a wake-up
+  // did not come; arms nothing and enters no kernel.
+  virtual bool glance() const noexcept = 0;
 
   // Of what `make` answers, a shared pointer.
   template <class Make>

@@ -40,6 +40,8 @@ constexpr std::size_t kBooks = 16;
 struct Shared {
   Book books[kBooks];
   std::uint64_t published[kBooks];
+  std::uint64_t dropped[kBooks];    // what each publisher says
+  std::uint64_t told[kBooks];       // what each subscriber says was dropped
   std::atomic<std::uint32_t> over;  // publishers that have published all
 };
 
@@ -289,6 +291,72 @@ TEST_F(Delivery, WhatALossySubscriberLosesIsCounted) {
     EXPECT_EQ(shared_->books[i].received + shared_->books[i].counted, count);
   }
   settle(kSubscribers, false);
+}
+
+// A publisher that drops or evicts instead of waiting for reliable subscribers, and then is killed.
+void publish_and_die(WhenBehind when_behind, std::uint64_t count, std::uint64_t& published,
+                     std::uint64_t& dropped) {
+  const pid_t process = ::fork();
+  if (process == 0) {
+    auto out = Publisher<Small>::open(kTopic, {.depth = 16, .when_behind = when_behind}).value();
+    for (std::uint64_t i = 0; i < count; ++i) published += out.send(small(published)) ? 1 : 0;
+    dropped = out.dropped_count();
+    ::kill(::getpid(), SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(process, &status, 0), process);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
+  EXPECT_EQ(published + dropped, count);
+}
+
+// Two that drop, one that evicts; subscribers, reliable and lossy, that stay until all are dead.
+TEST_F(Delivery, WhatWasDroppedOrMissedAfterAnEvictionIsCounted) {
+  const std::uint64_t count = by_form<std::uint64_t>(200'000, 5'000'000);
+  constexpr std::uint32_t kSubscribers = 3;
+  constexpr std::uint32_t kPublishers = 3;
+  for (std::uint32_t i = 0; i < kSubscribers; ++i) {
+    start([&, i] {
+      auto in = Subscriber<Small>::open(kTopic, {.start = Start::next, .reliable = i != 0}).value();
+      joined();
+      Book& book = shared_->books[i];
+      for (bool anything = true, all_out = false; anything || !all_out;) {
+        all_out = shared_->over.load() == kPublishers;
+        static_cast<void>(in.wait(Deadline::after(std::chrono::milliseconds(20))));
+        anything = false;
+        while (const auto message = in.take()) {
+          EXPECT_TRUE(is_whole(*message) && message->number == message.position());
+          ++book.received;
+          anything = true;
+        }
+      }
+      book.counted = in.lost_count();
+      shared_->told[i] = in.dropped_count();
+    });
+  }
+  wait_until_joined(kSubscribers);
+  for (std::uint32_t i = 0; i < kPublishers; ++i) {
+    start([&, i] {
+      publish_and_die(i == 0 ? WhenBehind::evict : WhenBehind::drop_new, count,
+                      shared_->published[i], shared_->dropped[i]);
+      shared_->over.fetch_add(1);
+    });
+  }
+  wait_for_all();
+  std::uint64_t published = 0;
+  std::uint64_t dropped = 0;
+  for (std::uint32_t i = 0; i < kPublishers; ++i) {
+    published += shared_->published[i];
+    dropped += shared_->dropped[i];
+  }
+  for (std::uint32_t i = 0; i < kSubscribers; ++i) {
+    EXPECT_EQ(shared_->books[i].received + shared_->books[i].counted, published) << i;
+    EXPECT_EQ(shared_->told[i], dropped) << i;
+  }
+  std::printf("%llu published, %llu dropped; lost to each: %llu, %llu, %llu\n",
+              static_cast<unsigned long long>(published), static_cast<unsigned long long>(dropped),
+              static_cast<unsigned long long>(shared_->books[0].counted),
+              static_cast<unsigned long long>(shared_->books[1].counted),
+              static_cast<unsigned long long>(shared_->books[2].counted));
 }
 
 }  // namespace

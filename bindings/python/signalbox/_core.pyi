@@ -154,10 +154,16 @@ class Subscriber:
         """Leaves the topic. Samples and their arrays stay valid."""
     @property
     def lost_count(self) -> int:
-        """Messages overwritten before this subscriber reached them."""
+        """Messages overwritten before this subscriber came to them, counted when it does; and of a
+        publisher that evicted it all that it has not taken, a number that grows with each further
+        message."""
     @property
     def skipped_count(self) -> int:
         """Messages that take_latest() passed over."""
+    @property
+    def dropped_count(self) -> int:
+        """Messages that publishers gave up since this subscriber joined (when_behind "drop_new"),
+        so that nobody got them."""
     @property
     def publisher_count(self) -> int:
         """How many publishers are attached now."""

@@ -47,8 +47,11 @@ class Publisher(_core.Publisher):
     domain     where the topic lives; None: $SIGNALBOX_DIR, else $SIGNALBOX_DOMAIN, else "default"
     when_behind  what publishing does when a reliable subscriber is a whole ring behind. "wait": for
                it, until the timeout; "drop_new": gives this message up at once, for all, with code
-               "would_block", and counts it in dropped_count; "evict": leaves the subscriber behind,
-               which is told by code "evicted" and takes no more of this publisher
+               "would_block", and counts it in dropped_count here and at every subscriber; "evict":
+               leaves the subscriber behind, which is told by code "evicted", takes no more of this
+               publisher, and goes on counting what it does not get in lost_count. Opened again it
+               begins with new counts: what it missed on the way is told by the positions of its
+               last sample and of its new first
     wake       False: publishing never enters the kernel to wake who sleeps; he finds the message
                when he next looks by himself, after at most 100 ms
     tier       "plain": in files that whoever may write the domain can open; "hardened": in memory

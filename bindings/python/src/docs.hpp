@@ -121,7 +121,13 @@ inline constexpr char kFileno[] =
     "After it was readable, take() until None: that last take() arms it again. It never changes;\n"
     "do not read or close it.";
 inline constexpr char kSubscriberClose[] = "Leaves the topic. Samples and their arrays stay valid.";
-inline constexpr char kLostCount[] = "Messages overwritten before this subscriber reached them.";
+inline constexpr char kLostCount[] =
+    "Messages overwritten before this subscriber came to them, counted when it does; and of a\n"
+    "publisher that evicted it all that it has not taken, a number that grows with each further\n"
+    "message.";
+inline constexpr char kSubscriberDroppedCount[] =
+    "Messages that publishers gave up since this subscriber joined (when_behind \"drop_new\"), so\n"
+    "that nobody got them.";
 inline constexpr char kSkippedCount[] = "Messages that take_latest() passed over.";
 inline constexpr char kPublisherCount[] = "How many publishers are attached now.";
 

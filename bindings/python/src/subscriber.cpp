@@ -228,6 +228,12 @@ std::uint64_t Subscriber::skipped_count() {
   return sbx_subscriber_skipped_count(subscriber->raw());
 }
 
+std::uint64_t Subscriber::dropped_count() {
+  const auto subscriber = handle();
+  Turn turn(*subscriber);
+  return sbx_subscriber_dropped_count(subscriber->raw());
+}
+
 std::uint32_t Subscriber::publisher_count() {
   const auto subscriber = handle();
   Turn turn(*subscriber);
@@ -309,6 +315,7 @@ void bind_subscriber(nb::module_& module) {
       .def("close", &Subscriber::close, docs::kSubscriberClose)
       .def_prop_ro("lost_count", &Subscriber::lost_count, docs::kLostCount)
       .def_prop_ro("skipped_count", &Subscriber::skipped_count, docs::kSkippedCount)
+      .def_prop_ro("dropped_count", &Subscriber::dropped_count, docs::kSubscriberDroppedCount)
       .def_prop_ro("publisher_count", &Subscriber::publisher_count, docs::kPublisherCount)
       .def_prop_ro("topic", &Subscriber::topic, docs::kTopic)
       .def_prop_ro("dtype", &Subscriber::dtype, docs::kDtype)

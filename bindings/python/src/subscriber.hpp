@@ -78,6 +78,7 @@ class Subscriber {
   int descriptor();
   std::uint64_t lost_count();
   std::uint64_t skipped_count();
+  std::uint64_t dropped_count();
   std::uint32_t publisher_count();
   void close();
 

@@ -58,6 +58,8 @@ def test_evicted_is_raised_also_by_receive_and_batches() -> None:
             with pytest.raises(SignalboxError) as told:
                 call()
             assert told.value.code == "evicted"
+        publisher.send(pose(3))
+        assert subscriber.lost_count == 4
 
 
 @pytest.mark.parametrize("timeout", [0.0, 30.0, None])
@@ -77,10 +79,11 @@ def test_drop_new_never_waits_and_counts_each_message_once(timeout: float | None
         loan.data[...] = pose(2)
         with pytest.raises(SignalboxError):
             publisher.publish(loan, timeout=timeout)
-        assert publisher.dropped_count == 4
+        assert publisher.dropped_count == subscriber.dropped_count == 4
         assert subscriber.take_batch()["seq"].tolist() == [0, 1]
         publisher.publish(loan)
         assert subscriber.take_batch()["seq"].tolist() == [2]
+        assert (subscriber.dropped_count, subscriber.lost_count) == (4, 0)
 
 
 def test_unknown_policy_is_refused_by_name() -> None:
