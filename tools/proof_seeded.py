@@ -53,7 +53,7 @@ def applies(patch: Path, scratch: Path, only_check: bool = False) -> bool:
 
 
 def patches(suite: Suite, tree: Path) -> list[Path]:
-    return sorted((tree / "tests" / "seeded" / suite.name).glob("*.patch"))
+    return sorted((tree / "tests" / "seeded" / (suite.bugs_of or suite.name)).glob("*.patch"))
 
 
 def verdict_on(suite: Suite, scratch: Path, log_path: Path) -> str:

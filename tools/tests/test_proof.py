@@ -284,6 +284,22 @@ def test_every_seeded_bug_applies_to_this_tree(tmp_path):
     assert not moved_on
 
 
+# Their own run, without --seeded, plants bugs and demands that each is found.
+PLANTS_ITS_OWN = {"spin"}
+
+
+def test_every_suite_has_three_seeded_bugs():
+    few = {suite.name for suite in SUITES if len(proof_seeded.patches(suite, ROOT)) < 3}
+    assert few == PLANTS_ITS_OWN
+
+
+def test_the_table_of_the_documents_names_every_seeded_bug():
+    text = (ROOT / "docs" / "reliability.md").read_text()
+    for folder in sorted(path for path in (ROOT / "tests" / "seeded").glob("*") if path.is_dir()):
+        bugs = sorted(path.stem.replace("_", " ") for path in folder.glob("*.patch"))
+        assert f"| `{folder.name}` | {len(bugs)} | {'; '.join(bugs)} |" in text
+
+
 def test_every_folder_of_seeded_bugs_belongs_to_a_suite():
     folders = {path.name for path in (ROOT / "tests" / "seeded").glob("*") if path.is_dir()}
     assert folders <= {suite.name for suite in SUITES}
