@@ -272,6 +272,12 @@ def test_a_bug_that_does_not_build_is_told(tree):
     assert proof_seeded.judge(suite, patch, tree, tree) == ("DOES NOT BUILD", False)
 
 
+def test_a_bug_under_which_the_suite_did_not_begin_is_told(tree):
+    suite_of(tree / "build" / "seeded", "exit 125\n")
+    patch = seed(tree, "all is well", "all is lost")
+    assert proof_seeded.judge(suite_of(tree, ""), patch, tree, tree) == ("DOES NOT BEGIN", False)
+
+
 def test_every_seeded_bug_applies_to_this_tree(tmp_path):
     """Else a bug would rot until somebody runs `./dev proof --seeded`."""
     proof_seeded.make_alike(ROOT, tmp_path / "copy")
