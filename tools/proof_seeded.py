@@ -53,7 +53,11 @@ def applies(patch: Path, scratch: Path, only_check: bool = False) -> bool:
 
 
 def patches(suite: Suite, tree: Path) -> list[Path]:
-    return sorted((tree / "tests" / "seeded" / suite.name).glob("*.patch"))
+    return sorted((tree / "tests" / "seeded" / (suite.bugs_of or suite.name)).glob("*.patch"))
+
+
+# What a suite answers that has tried nothing, because the machine it needs did not start.
+NOT_BEGUN = 125
 
 
 def verdict_on(suite: Suite, scratch: Path, log_path: Path) -> str:
@@ -62,7 +66,10 @@ def verdict_on(suite: Suite, scratch: Path, log_path: Path) -> str:
         if proof.build(suite, scratch, log) != 0:
             return "DOES NOT BUILD"
     extra = {"GTEST_FAIL_FAST": "1"} | suite.seeded
-    return "green" if proof.run(suite, scratch, log_path, extra).passed else "red"
+    outcome = proof.run(suite, scratch, log_path, extra)
+    if outcome.status == NOT_BEGUN:
+        return "DOES NOT BEGIN"
+    return "green" if outcome.passed else "red"
 
 
 def judge(suite: Suite, patch: Path | None, tree: Path, logs: Path) -> tuple[str, bool]:

@@ -23,6 +23,8 @@ class Suite:
     long_arguments: tuple[str, ...] = ()
     # With a seeded bug: as short as still finds it.
     seeded: dict[str, str] = field(default_factory=dict)
+    # Another suite whose seeded bugs are this one's too.
+    bugs_of: str = ""
 
 
 SUITES = (
@@ -56,6 +58,7 @@ SUITES = (
         program="tests/crash/crash_kill_driver_test",
         preset="clang-release",
         long={"SIGNALBOX_EVERY_INSTRUCTION": "1"},
+        bugs_of="kill",
     ),
     Suite(
         name="fault",

@@ -131,7 +131,7 @@ int condition() {
 int barrier() {
   bool was_refused = false;
   auto alone = insist(was_refused, [] { return Barrier::open("alone", 1); });
-  insist(was_refused, [&] { return alone->arrive_and_wait(soon()); });
+  static_cast<void>(insist(was_refused, [&] { return alone->arrive_and_wait(soon()); }));
   auto both = insist(was_refused, [] { return Barrier::open("both", 2); });
   expect_refusal(Errc::timed_out, [&] { return both->arrive_and_wait(Deadline::after(1ms)); });
   expect_refusal(Errc::bad_argument, [] { return Barrier::open("both", 0); });

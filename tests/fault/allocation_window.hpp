@@ -61,7 +61,7 @@ void expect_refusal(Errc code, Call call) {
 
 // Closes a handle under the count.
 template <class Handle>
-void close(Handle&& handle) {
+void close(Handle handle) {
   of_library([&] { return static_cast<void>(Handle(std::move(handle))), 0; });
 }
 

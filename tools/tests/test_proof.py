@@ -272,6 +272,12 @@ def test_a_bug_that_does_not_build_is_told(tree):
     assert proof_seeded.judge(suite, patch, tree, tree) == ("DOES NOT BUILD", False)
 
 
+def test_a_bug_under_which_the_suite_did_not_begin_is_told(tree):
+    suite_of(tree / "build" / "seeded", "exit 125\n")
+    patch = seed(tree, "all is well", "all is lost")
+    assert proof_seeded.judge(suite_of(tree, ""), patch, tree, tree) == ("DOES NOT BEGIN", False)
+
+
 def test_every_seeded_bug_applies_to_this_tree(tmp_path):
     """Else a bug would rot until somebody runs `./dev proof --seeded`."""
     proof_seeded.make_alike(ROOT, tmp_path / "copy")
@@ -282,6 +288,22 @@ def test_every_seeded_bug_applies_to_this_tree(tmp_path):
         if not proof_seeded.applies(patch, tmp_path / "copy", only_check=True)
     ]
     assert not moved_on
+
+
+# Their own run, without --seeded, plants bugs and demands that each is found.
+PLANTS_ITS_OWN = {"spin"}
+
+
+def test_every_suite_has_three_seeded_bugs():
+    few = {suite.name for suite in SUITES if len(proof_seeded.patches(suite, ROOT)) < 3}
+    assert few == PLANTS_ITS_OWN
+
+
+def test_the_table_of_the_documents_names_every_seeded_bug():
+    text = (ROOT / "docs" / "reliability.md").read_text()
+    for folder in sorted(path for path in (ROOT / "tests" / "seeded").glob("*") if path.is_dir()):
+        bugs = sorted(path.stem.replace("_", " ") for path in folder.glob("*.patch"))
+        assert f"| `{folder.name}` | {len(bugs)} | {'; '.join(bugs)} |" in text
 
 
 def test_every_folder_of_seeded_bugs_belongs_to_a_suite():
