@@ -36,8 +36,9 @@ type SubscriberOptions struct {
 	Tier Tier
 	// WritableRing maps the rings of publishers writable, though nothing here writes them. On some
 	// processors (AMD's EPYC) small messages come a tenth sooner then. The price: a stray write of
-	// this process may spoil messages for others. Frames stay read-only, and so does the ring where
-	// it may not be opened for writing, and in the hardened tier.
+	// this process may spoil messages, or the page before them by which their publisher works, for
+	// everybody. Frames stay read-only, and so does all where it may not be opened for writing, and
+	// in the hardened tier.
 	WritableRing bool
 }
 
@@ -140,16 +141,16 @@ func lend[T any](sample *Sample[T], yield func(*Sample[T], error) bool) bool {
 
 // LostCount is how many messages were overwritten before this subscriber came to them, counted when
 // it does; and of a publisher that evicted it all that it has not taken, a number that grows with
-// each further message.
-func (s *Subscriber[T]) LostCount() uint64 { return s.core.currentCounts().lost }
+// each further message: it is looked up at each call, in every slot of such a publisher.
+func (s *Subscriber[T]) LostCount() uint64 { return s.core.lostCount() }
 
 // SkippedCount is how many messages TakeLatest passed over.
-func (s *Subscriber[T]) SkippedCount() uint64 { return s.core.currentCounts().skipped }
+func (s *Subscriber[T]) SkippedCount() uint64 { return s.core.skippedCount() }
 
 // DroppedCount is how many messages publishers gave up since this subscriber joined, because of
 // WhenBehindDropNew, so that nobody got them. It enters the kernel only when somebody joined or
 // left.
-func (s *Subscriber[T]) DroppedCount() uint64 { return s.core.currentCounts().dropped }
+func (s *Subscriber[T]) DroppedCount() uint64 { return s.core.droppedCount() }
 
 // PublisherCount is how many publishers are attached now; 0 after Close.
 func (s *Subscriber[T]) PublisherCount() int { return s.core.publisherCount() }

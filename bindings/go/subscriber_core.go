@@ -230,13 +230,27 @@ func (s *subscriberCore) readCounts() counts {
 	}
 }
 
-func (s *subscriberCore) currentCounts() counts {
+func (s *subscriberCore) lostCount() uint64 {
+	return s.count(&s.counts.lost, func() C.uint64_t { return C.sbx_subscriber_lost_count(s.handle) })
+}
+
+func (s *subscriberCore) skippedCount() uint64 {
+	return s.count(&s.counts.skipped,
+		func() C.uint64_t { return C.sbx_subscriber_skipped_count(s.handle) })
+}
+
+func (s *subscriberCore) droppedCount() uint64 {
+	return s.count(&s.counts.dropped,
+		func() C.uint64_t { return C.sbx_subscriber_dropped_count(s.handle) })
+}
+
+func (s *subscriberCore) count(atClose *uint64, now func() C.uint64_t) uint64 {
 	s.enter()
 	defer s.mu.Unlock()
 	if s.handle == nil {
-		return s.counts
+		return *atClose
 	}
-	return s.readCounts()
+	return uint64(now())
 }
 
 func (s *subscriberCore) publisherCount() int {

@@ -218,8 +218,9 @@ typedef struct sbx_subscriber_options {
   uint32_t tier; /* an sbx_tier */
   /* 1: maps the rings of publishers writable, though nothing here writes them. On some processors
    * (AMD's EPYC) small messages come a tenth sooner then. The price: a stray write of this process
-   * may spoil messages for others. Frames stay read-only, and so does the ring where it may not be
-   * opened for writing, and in the hardened tier. 0: read-only. */
+   * may spoil messages, or the page before them by which their publisher works, for everybody. Frames
+   * stay read-only, and so does all where it may not be opened for writing, and in the hardened tier.
+   * 0: read-only. */
   uint32_t writable_ring;
 } sbx_subscriber_options;
 
@@ -299,7 +300,8 @@ SBX_EXPORT int sbx_subscriber_wait(sbx_subscriber* subscriber, int64_t deadline_
 SBX_EXPORT int sbx_subscriber_descriptor(sbx_subscriber* subscriber, int* fd, sbx_error* error);
 
 /* Messages overwritten before this subscriber came to them, counted when it does; and of a publisher
- * that evicted it all that it has not taken, a number that grows with each further message. */
+ * that evicted it all that it has not taken, a number that grows with each further message: it is
+ * looked up at each call, in every slot of such a publisher. */
 SBX_EXPORT uint64_t sbx_subscriber_lost_count(const sbx_subscriber* subscriber);
 /* Messages take_latest() passed over. */
 SBX_EXPORT uint64_t sbx_subscriber_skipped_count(const sbx_subscriber* subscriber);

@@ -108,8 +108,8 @@ struct SubscriberOptions {
   // Maps the rings of publishers writable, though nothing here writes them. On some processors
   // (AMD's EPYC) a line that another core wrote a moment ago comes a tenth sooner to a page that
   // could be written (docs/performance.md). The price: a stray write of this process may spoil
-  // messages for others. Frames stay read-only, and so does the ring where it may not be opened for
-  // writing, and in the hardened tier.
+  // messages, or the page before them by which their publisher works, for everybody. Frames stay
+  // read-only, and so does all where it may not be opened for writing, and in the hardened tier.
   bool writable_ring = false;
 };
 

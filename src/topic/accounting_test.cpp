@@ -1,13 +1,17 @@
 // Goal: a subscriber knows exactly what it did not get. Of every message that was published since
 // it joined it is told as taken, skipped or lost, also by a publisher that has evicted it; and of
-// every message that was given up since then it is told as dropped, also by one that has died.
+// every message that was given up since then it is told as dropped, also by one that has left.
 // Method: thousands of random steps of several publishers and subscribers beside a model that knows
-// what each publisher did; the seed is printed. Then single stories, one of them with processes.
+// what each publisher did; the seed is printed. Then single stories. (Publishers that die, and other
+// processes: tests/delivery.)
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <optional>
 #include <random>
@@ -16,6 +20,7 @@
 #include <vector>
 
 #include "signalbox/topic.hpp"
+#include "topic/layout.hpp"
 #include "topic/scratch_domain.hpp"
 
 namespace test {
@@ -267,6 +272,37 @@ TEST_F(Accounts, WhatAnEvictedSubscriberMissesGoesOnBeingCounted) {
   }
   EXPECT_EQ(elsewhere.publisher_count() + slow.publisher_count(), 2U);
   EXPECT_EQ(slow.lost_count(), 4 * kDepth + 1);
+}
+
+// Writes this number where the topic's publishers that count no drops keep theirs.
+void lie_about_drops(const std::string& topic_path, std::uint64_t number) {
+  for (const auto& entry : std::filesystem::directory_iterator(topic_path)) {
+    if (!entry.path().filename().string().starts_with("pub-")) continue;
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    std::uint64_t counted = 0;
+    file.seekg(offsetof(topic::PublisherPage, dropped));
+    file.read(reinterpret_cast<char*>(&counted), sizeof(counted));
+    if (counted != 0) continue;
+    file.seekp(offsetof(topic::PublisherPage, dropped));
+    file.write(reinterpret_cast<const char*>(&number), sizeof(number));
+  }
+}
+
+TEST_F(Accounts, APublisherThatLiesMakesNoCountSmaller) {
+  auto honest = publisher(WhenBehind::drop_new);
+  auto in = subscriber(true);
+  ASSERT_EQ(send(honest, kDepth + 3), kDepth);
+  EXPECT_EQ(in.dropped_count(), 3U);
+  {
+    auto liar = publisher(WhenBehind::drop_new);
+    EXPECT_EQ(in.dropped_count(), 3U);  // it has met the liar
+    lie_about_drops(domain_.topic_path(kTopic), UINT64_MAX);
+    EXPECT_EQ(in.dropped_count(), UINT64_MAX);
+  }
+  std::uint64_t taken = 0;
+  while (in.take()) ++taken;
+  EXPECT_EQ(taken, kDepth);
+  EXPECT_EQ(in.dropped_count(), UINT64_MAX);
 }
 
 // From the last sample of the one life to the first of the other nobody counts but the positions.

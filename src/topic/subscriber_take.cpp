@@ -119,7 +119,10 @@ bool SubscriberCore::take_in_turn(RawSample& sample, bool latest) noexcept {
     const std::size_t index = turn_ < links_.size() ? turn_ : 0;
     PublisherLink& link = links_[index];
     turn_ = index + 1;
-    if (link.is_evicted && link.gone) finish(index);
+    if (link.is_evicted && link.gone) {
+      finish(index);  // which may end the link
+      continue;
+    }
     if (link.drained || link.is_evicted) continue;
     if (latest) skip_to_latest(link);
     if (take_from(link, sample)) {
@@ -262,6 +265,11 @@ void SubscriberCore::note_eviction(PublisherLink& link) noexcept {
 
 namespace {
 
+// A publisher may write what it likes there. Its figure spoils a sum, and never makes it smaller.
+std::uint64_t sum_of(std::uint64_t sum, std::uint64_t more) noexcept {
+  return sum + std::min(more, UINT64_MAX - sum);
+}
+
 // Neither ever goes back, whatever a publisher writes and even if its file was shortened.
 void look_what_was_dropped(PublisherLink& link) noexcept {
   const std::uint64_t now = link.page->dropped.load();
@@ -281,7 +289,7 @@ std::uint64_t SubscriberCore::lost_count() noexcept {
   for (PublisherLink& link : links_) {
     if (!link.is_evicted || link.drained) continue;
     if (!is_foreign()) look_what_was_missed(link);
-    sum += link.missed;
+    sum = sum_of(sum, link.missed);
   }
   return sum;
 }
@@ -293,7 +301,7 @@ std::uint64_t SubscriberCore::dropped_count() noexcept {
   for (PublisherLink& link : links_) {
     if (link.drained) continue;
     if (!is_foreign()) look_what_was_dropped(link);
-    sum += link.dropped;
+    sum = sum_of(sum, link.dropped);
   }
   return sum;
 }
@@ -301,10 +309,10 @@ std::uint64_t SubscriberCore::dropped_count() noexcept {
 // It is gone, so these are its last words; what it counted is from here on ours.
 void SubscriberCore::settle_counts(PublisherLink& link) noexcept {
   look_what_was_dropped(link);
-  dropped_ += link.dropped;
+  dropped_ = sum_of(dropped_, link.dropped);
   if (!link.is_evicted) return;
   look_what_was_missed(link);
-  lost_ += link.missed;
+  lost_ = sum_of(lost_, link.missed);
 }
 
 void SubscriberCore::skip_to_latest(PublisherLink& link) noexcept {

@@ -46,18 +46,20 @@ struct Shared {
 };
 
 class Delivery : public ::testing::Test {
- protected:
-  Delivery()
-      : shared_(new(::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
-                           MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Shared{}) {
-    EXPECT_EQ(::pipe(joined_), 0);
-  }
+ public:
   ~Delivery() override {
     for (const pid_t process : processes_) ::kill(process, SIGKILL);
     for (const pid_t process : processes_) ::waitpid(process, nullptr, 0);
     ::close(joined_[0]);
     ::close(joined_[1]);
     ::munmap(shared_, sizeof(Shared));
+  }
+
+ protected:
+  Delivery()
+      : shared_(new(::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
+                           MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Shared{}) {
+    EXPECT_EQ(::pipe(joined_), 0);
   }
 
   // Runs `work` in a process of its own, which a watchdog ends if it hangs.

@@ -159,7 +159,12 @@ class TopicWatcher(_core.TopicWatcher):
         """Each event as it comes, until none came for `timeout` seconds, or until close(). With 0
         those that are there."""
         while not self.closed:
-            event = self.receive(timeout)
+            try:
+                event = self.receive(timeout)
+            except SignalboxError as error:
+                if error.code == "closed":  # while it slept
+                    return
+                raise
             if event is None:
                 return
             yield event

@@ -118,8 +118,9 @@ class Subscriber(_core.Subscriber):
     tier      as for Publisher
     writable_ring  True: maps the rings of publishers writable, though nothing here writes them. On
               some processors (AMD's EPYC) small messages come a tenth sooner then. The price: a
-              stray write of this process may spoil messages for others. Frames stay read-only, and
-              so does the ring where it may not be opened for writing, and in the hardened tier
+              stray write of this process may spoil messages, or the page before them by which their
+              publisher works, for everybody. Frames stay read-only, and so does all where it may
+              not be opened for writing, and in the hardened tier
 
     Three ways to use it: `for sample in subscriber` (sleeps), `async for sample in subscriber`
     (asyncio), or take() and wait() by hand. Publishers may come, die and return in the meantime.
