@@ -243,9 +243,8 @@ class Subscriber {
   // damaged, wrong_process, evicted (wait() says that once). Cleared by the next successful take().
   const Error* status() const noexcept { return raw_.status(); }
 
-  // Messages overwritten before this subscriber came to them, counted when it does; and of one that
-  // evicted it all that it has not taken, a number that grows with each further message: it is
-  // looked up at each call, in every slot of such a publisher.
+  // Messages overwritten before this subscriber came to them; and of one that evicted it all that
+  // it has not taken, a growing number, looked up at each call in every slot of such a publisher.
   std::uint64_t lost_count() const noexcept { return raw_.lost_count(); }
   std::uint64_t skipped_count() const noexcept { return raw_.skipped_count(); }
   // Messages that nobody got (WhenBehind::drop_new) since this subscriber joined; publishers

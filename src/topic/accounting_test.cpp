@@ -2,8 +2,8 @@
 // it joined it is told as taken, skipped or lost, also by a publisher that has evicted it; and of
 // every message that was given up since then it is told as dropped, also by one that has left.
 // Method: thousands of random steps of several publishers and subscribers beside a model that knows
-// what each publisher did; the seed is printed. Then single stories. (Publishers that die, and other
-// processes: tests/delivery.)
+// what each publisher did; the seed is printed. Then single stories. (Those of publishers that die,
+// and of other processes, are in tests/delivery.)
 #include <gtest/gtest.h>
 
 #include <algorithm>
