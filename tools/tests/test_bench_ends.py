@@ -33,6 +33,12 @@ def scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
+def hear_every_signal() -> None:
+    # Whoever started the tests in the background may have told them to ignore ^C.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def begin(suite: str, scratch: Path) -> subprocess.Popen[str]:
     """A benchmark that has a session of its own and all its processes."""
     program, *words = LONG[suite]
@@ -44,6 +50,7 @@ def begin(suite: str, scratch: Path) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=hear_every_signal,
     )
     awaited(lambda: len(processes_of(process.pid)) >= PROCESSES[suite])
     return process
