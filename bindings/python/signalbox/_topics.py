@@ -187,7 +187,12 @@ class Subscriber(_core.Subscriber):
         """The next message, sleeping until there is one; the iteration ends with close()."""
         if self.closed:
             raise StopIteration
-        sample = self.receive()
+        try:
+            sample = self.receive()
+        except SignalboxError as error:
+            if error.code == "closed":  # while it slept
+                raise StopIteration from None
+            raise
         assert sample is not None, "receive() without a timeout returned nothing"
         return sample
 

@@ -11,7 +11,7 @@ from types import FrameType
 
 import pytest
 from observing import POSE, WATCHDOG_S, eventually, is_asleep, start_python
-from signalbox import Publisher, SignalboxError, Subscriber
+from signalbox import Publisher, SignalboxError, Subscriber, TopicWatcher
 
 
 def test_wait_answers_whether_there_is_a_message() -> None:
@@ -111,6 +111,12 @@ def signal_in(seconds: float, handler: Callable[[int, FrameType | None], None]) 
     finally:
         timer.join()
         signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_loop_ends_when_a_signal_handler_closes_what_it_sleeps_on() -> None:
+    for opened in (Subscriber("topic", POSE), TopicWatcher("another")):
+        with opened, signal_in(0.05, lambda *_, opened=opened: opened.close()):
+            assert list(opened) == []
 
 
 @contextmanager
