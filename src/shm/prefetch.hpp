@@ -38,9 +38,9 @@ inline void prefetch_to_read(const std::byte* from, std::size_t bytes) noexcept 
   for (std::size_t at = 0; at < end; at += fetched_line) __builtin_prefetch(from + at);
 }
 
-// To write: lines that we have, beside readers. On AMD's EPYC to fetch such a line for writing does
-// nothing; a store makes it ours alone, and each waits for the one before (decision 037). They store
-// what is there. `from` is aligned to a line, of memory that nobody else writes.
+// To write: lines that we have, beside readers. On AMD's EPYC fetching such a line for writing does
+// nothing; a store makes it ours alone, and each waits for the one before (decision 037). They
+// store what is there. `from` is aligned to a line, of memory that nobody else writes.
 inline void take_back(std::byte* from, std::size_t bytes) noexcept {
   const std::size_t end = bytes <= taken_back_whole_max ? bytes : taken_back_of_large;
   for (std::size_t at = 0; at < end; at += fetched_line) {
