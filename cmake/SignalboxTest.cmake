@@ -22,6 +22,19 @@ if(SIGNALBOX_TESTS)
   include(GoogleTest)
 endif()
 
+# signalbox_link_test(<target>)
+#
+# What every program of tests is linked with, where the build asks for it.
+if(SIGNALBOX_TESTS AND SIGNALBOX_SANITIZE MATCHES "address")
+  add_library(signalbox_asan_fork OBJECT "${PROJECT_SOURCE_DIR}/src/base/asan_fork.c")
+  target_compile_definitions(signalbox_asan_fork PRIVATE _GNU_SOURCE)
+endif()
+function(signalbox_link_test target)
+  if(TARGET signalbox_asan_fork)
+    target_link_libraries(${target} PRIVATE signalbox_asan_fork)
+  endif()
+endfunction()
+
 # signalbox_compile_test(<target> [OPTIMISED])
 #
 # A program of tests, or objects of one, that is compiled as tests are.
@@ -66,6 +79,7 @@ function(signalbox_add_test)
   endif()
   add_executable(${ARG_NAME} ${ARG_SOURCES})
   target_link_libraries(${ARG_NAME} PRIVATE ${ARG_LINK} GTest::gmock GTest::gtest_main)
+  signalbox_link_test(${ARG_NAME})
   if(ARG_OPTIMISED)
     signalbox_compile_test(${ARG_NAME} OPTIMISED)
   else()

@@ -1,0 +1,62 @@
+// asan_fork.c: for tests built with AddressSanitizer: a child that forks beside other threads can
+// allocate.
+//
+// GCC 12's AddressSanitizer does not hold its allocator's locks across fork(), as glibc's does: a
+// child that is made while another thread of its parent allocates finds a lock taken by nobody and
+// waits for it for good. So fork() waits here until the other threads sleep in the kernel, where
+// nobody holds those locks; not for ever, as one of them may spin and never sleep.
+//
+//   Threads  any     Crash  nothing to lose     Fork  this is it     Limits  waits 0.2 s
+#include <dirent.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const long kLongestNs = 200 * 1000 * 1000;
+
+static long now_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000000000L + now.tv_nsec;
+}
+
+// Running, or about to: the letter behind the name in /proc/self/task/N/stat (proc(5)).
+static bool is_awake(const char* thread) {
+  char path[64];
+  snprintf(path, sizeof(path), "/proc/self/task/%.20s/stat", thread);
+  FILE* const file = fopen(path, "re");
+  if (file == NULL) return false;  // it has ended
+  char stat[256] = "";
+  const size_t bytes = fread(stat, 1, sizeof(stat) - 1, file);
+  fclose(file);
+  stat[bytes] = '\0';
+  const char* const name_ends = strrchr(stat, ')');
+  return name_ends != NULL && strlen(name_ends) > 2 && name_ends[2] == 'R';
+}
+
+static bool another_is_awake(void) {
+  DIR* const threads = opendir("/proc/self/task");
+  if (threads == NULL) return false;
+  const long self = (long)gettid();
+  bool found = false;
+  for (const struct dirent* entry = NULL; !found && (entry = readdir(threads)) != NULL;) {
+    if (entry->d_name[0] == '.' || strtol(entry->d_name, NULL, 10) == self) continue;
+    found = is_awake(entry->d_name);
+  }
+  closedir(threads);
+  return found;
+}
+
+static void wait_for_the_others(void) {
+  const long until = now_ns() + kLongestNs;
+  while (another_is_awake() && now_ns() < until) sched_yield();
+}
+
+__attribute__((constructor)) static void begin(void) {
+  pthread_atfork(wait_for_the_others, NULL, NULL);
+}
