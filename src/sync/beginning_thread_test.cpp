@@ -39,7 +39,7 @@ int parent_and_child() {
   return exit_status(child) == 0 ? 0 : 2;
 }
 
-TEST(ChildBesideABeginningThread, OpensALock) {
+TEST(BeginningThread, AChildMadeBesideItOpensALock) {
   const ScratchDomain domain;
   for (int round = 0; round < kRounds; ++round) {
     std::array<pid_t, kParentsAtOnce> parents{};
