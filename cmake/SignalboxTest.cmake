@@ -25,13 +25,13 @@ endif()
 # signalbox_link_test(<target>)
 #
 # What every program of tests is linked with, where the build asks for it.
-if(SIGNALBOX_TESTS AND SIGNALBOX_SANITIZE MATCHES "address")
-  add_library(signalbox_asan_fork OBJECT "${PROJECT_SOURCE_DIR}/src/base/asan_fork.c")
-  target_compile_definitions(signalbox_asan_fork PRIVATE _GNU_SOURCE)
+if(SIGNALBOX_TESTS AND SIGNALBOX_SANITIZE)
+  add_library(signalbox_sanitized_fork OBJECT "${PROJECT_SOURCE_DIR}/src/base/sanitized_fork.c")
+  target_compile_definitions(signalbox_sanitized_fork PRIVATE _GNU_SOURCE)
 endif()
 function(signalbox_link_test target)
-  if(TARGET signalbox_asan_fork)
-    target_link_libraries(${target} PRIVATE signalbox_asan_fork)
+  if(TARGET signalbox_sanitized_fork)
+    target_link_libraries(${target} PRIVATE signalbox_sanitized_fork)
   endif()
 endfunction()
 

@@ -9,20 +9,6 @@
 
 #include "c/check.h"
 
-#if defined(__SANITIZE_THREAD__)
-#define SBX_RACE_DETECTOR
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define SBX_RACE_DETECTOR
-#endif
-#endif
-#ifdef SBX_RACE_DETECTOR
-/* Whoever uses a lock has a thread of the library's, and these tests fork then. The children open
- * locks of their own, which is safe: the library's locks are new in them. */
-__attribute__((visibility("default"))) const char* __tsan_default_options(void);
-const char* __tsan_default_options(void) { return "die_after_fork=0"; }
-#endif
-
 typedef struct {
   pid_t pid;
   int hear, tell;

@@ -1,6 +1,6 @@
 // Goal: a child that is made while its parent's first lock starts the thread that watches over it
 // can open, use and close a lock of its own. Under GCC 12's AddressSanitizer it could wait for good
-// for the allocator's lock, which that thread held (base/asan_fork.c).
+// for the allocator's lock, which that thread held (base/sanitized_fork.c).
 // Method: many processes, each with its first lock and a child made at once.
 #include <gtest/gtest.h>
 #include <sys/wait.h>

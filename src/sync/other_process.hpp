@@ -38,7 +38,7 @@ class OtherProcess {
       ::close(up[0]);
       ::close(down[1]);
       work({up[1], down[0]});
-      std::_Exit(0);
+      std::_Exit(::testing::Test::HasFailure() ? 1 : 0);
     }
     ::close(up[1]);
     ::close(down[0]);
@@ -63,10 +63,15 @@ class OtherProcess {
   pid_t pid() const noexcept { return pid_; }
   void signal(int number) { ::kill(pid_, number); }
   void kill() {
+    is_killed_ = true;
     if (pid_ > 0) ::kill(pid_, SIGKILL);
   }
+  // It must have ended well, or by kill(): an expectation of its own that failed is ours.
   void reap() {
-    if (pid_ > 0) ::waitpid(pid_, nullptr, 0);
+    if (pid_ <= 0) return;
+    int status = 0;
+    EXPECT_EQ(::waitpid(pid_, &status, 0), pid_);
+    EXPECT_TRUE(status == 0 || (is_killed_ && status == SIGKILL)) << "it ended with " << status;
     pid_ = 0;
   }
   // Waits for its death without reaping it: it stays a zombie.
@@ -79,6 +84,7 @@ class OtherProcess {
 
  private:
   pid_t pid_;
+  bool is_killed_ = false;
   int from_;
   int to_;
 };

@@ -1,10 +1,5 @@
-// asan_fork.c: for tests built with AddressSanitizer: a child that forks beside other threads can
-// allocate.
-//
-// GCC 12's AddressSanitizer does not hold its allocator's locks across fork(), as glibc's does: a
-// child that is made while another thread of its parent allocates finds a lock taken by nobody and
-// waits for it for good. So fork() waits here until the other threads sleep in the kernel, where
-// nobody holds those locks; not for ever, as one of them may spin and never sleep.
+// sanitized_fork.c: for tests built with a sanitizer: a child that forks beside other threads can
+// allocate and have threads of its own, as it can without.
 //
 //   Threads  any     Crash  nothing to lose     Fork  this is it     Limits  waits 0.2 s
 #include <dirent.h>
@@ -17,6 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+
+// GCC 12's AddressSanitizer does not hold its allocator's locks across fork(), as glibc's does: a
+// child that is made while another thread of its parent allocates finds a lock taken by nobody and
+// waits for it for good. So fork() waits here until the other threads sleep in the kernel, where
+// nobody holds those locks; not for ever, as one of them may spin and never sleep.
 static const long kLongestNs = 200 * 1000 * 1000;
 
 static long now_ns(void) {
@@ -60,3 +61,28 @@ static void wait_for_the_others(void) {
 __attribute__((constructor)) static void begin(void) {
   pthread_atfork(wait_for_the_others, NULL, NULL);
 }
+
+#elif defined(__SANITIZE_THREAD__)
+
+// ThreadSanitizer knows a thread by its stack. In a child, glibc gives the stacks of the parent's
+// other threads to new ones, who are then taken for those and end the process ("dup thread"). The
+// child's threads ask for a little more, so that no such stack fits.
+static void want_larger_stacks(void) {
+  pthread_attr_t wanted;
+  size_t bytes = 0;
+  pthread_getattr_default_np(&wanted);
+  pthread_attr_getstacksize(&wanted, &bytes);
+  pthread_attr_setstacksize(&wanted, bytes + 65536);
+  pthread_setattr_default_np(&wanted);
+  pthread_attr_destroy(&wanted);
+}
+
+__attribute__((constructor)) static void begin(void) {
+  pthread_atfork(NULL, NULL, want_larger_stacks);
+}
+
+// By default it ends a child that begins a thread. A program may say it has other wishes.
+__attribute__((weak, visibility("default"))) const char* __tsan_default_options(void);
+const char* __tsan_default_options(void) { return "die_after_fork=0"; }
+
+#endif
