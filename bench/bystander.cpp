@@ -1,6 +1,5 @@
 #include "bench/bystander.hpp"
 
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,12 +9,13 @@
 #include <exception>
 #include <stdexcept>
 
+#include "bench/fork_child.hpp"
+
 namespace bench {
 
 namespace {
 
 [[noreturn]] void stand_by(const std::function<void(const Bystander::Stay&)>& set_up, int told) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   try {
     set_up([told] {
       if (::write(told, "h", 1) != 1) std::_Exit(1);
@@ -32,7 +32,7 @@ namespace {
 Bystander::Bystander(const std::string& what, const std::function<void(const Stay&)>& set_up) {
   int ends[2];
   if (::pipe(ends) != 0) throw std::runtime_error("cannot make a pipe");
-  process_ = ::fork();
+  process_ = fork_child();
   if (process_ < 0) throw std::runtime_error("cannot fork " + what);
   if (process_ == 0) stand_by(set_up, ends[1]);
   ::close(ends[1]);

@@ -1,13 +1,13 @@
 #include "bench/follower.hpp"
 
 #include <fcntl.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <stdexcept>
 
+#include "bench/fork_child.hpp"
 #include "bench/pair.hpp"
 
 namespace bench {
@@ -15,8 +15,6 @@ namespace bench {
 namespace {
 
 [[noreturn]] void become(const std::vector<std::string>& words, int cpu, int in, int out) {
-  // A leader that dies must not leave a follower spinning.
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::dup2(in, STDIN_FILENO);
   ::dup2(out, STDOUT_FILENO);
   pin_to(cpu);
@@ -47,7 +45,7 @@ Follower::Follower(const std::vector<std::string>& words, int cpu) {
   if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0) {
     throw std::runtime_error("cannot make a pipe to " + words.front());
   }
-  pid_ = ::fork();
+  pid_ = fork_child();
   if (pid_ < 0) throw std::runtime_error("cannot start " + words.front());
   if (pid_ == 0) become(words, cpu, in[0], out[1]);
   ::close(in[0]);

@@ -1,7 +1,6 @@
 // Counts with PTRACE_SINGLESTEP between two breakpoints that the child meets.
 #include "bench/instructions.hpp"
 
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -12,6 +11,8 @@
 #include <cstdlib>
 #include <exception>
 #include <stdexcept>
+
+#include "bench/fork_child.hpp"
 
 namespace bench {
 
@@ -37,7 +38,6 @@ void run_between_breakpoints(const std::function<std::function<void()>()>& prepa
 }
 
 [[noreturn]] void be_stepped(const std::function<std::function<void()>()>& prepare) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
   try {
     run_between_breakpoints(prepare);
@@ -88,7 +88,7 @@ Steps step_to_breakpoint(pid_t child) {
 }  // namespace
 
 Steps count_steps(const std::function<std::function<void()>()>& prepare) {
-  const pid_t child = ::fork();
+  const pid_t child = fork_child();
   if (child < 0) throw std::runtime_error("cannot fork a child to step through");
   if (child == 0) be_stepped(prepare);
   Steps counted[2];

@@ -1,7 +1,6 @@
 #include "bench/pair.hpp"
 
 #include <sched.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -9,6 +8,8 @@
 #include <csignal>
 #include <ctime>
 #include <stdexcept>
+
+#include "bench/fork_child.hpp"
 
 namespace bench {
 
@@ -52,8 +53,6 @@ Cpus first_two_cpus() {
 
 [[noreturn]] void follow(const std::vector<Exchange*>& exchanges,
                          const std::vector<Window>& windows, int cpu) {
-  // A leader that dies must not leave a follower spinning.
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   pin_to(cpu);
   for (Exchange* exchange : exchanges) exchange->open(Side::follower);
   std::vector<std::uint64_t> rounds(exchanges.size());
@@ -102,7 +101,7 @@ std::vector<Timing> play(const std::vector<Exchange*>& exchanges,
                          const std::vector<Window>& windows) {
   static_cast<void>(tick_ns());
   const Cpus cpus = chosen_cpus();
-  const pid_t follower = ::fork();
+  const pid_t follower = fork_child();
   if (follower < 0) throw std::runtime_error("cannot fork the second process");
   if (follower == 0) follow(exchanges, windows, cpus.follower);
   pin_to(cpus.leader);

@@ -18,6 +18,8 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "bench/fork_child.hpp"
+
 namespace bench {
 
 namespace {
@@ -68,7 +70,6 @@ std::string make_directory(const std::string& parent) {
 
 [[noreturn]] void be_the_benchmark(const std::function<int(const std::string&)>& run,
                                    const std::string& root, const sigset_t& signals) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::sigprocmask(SIG_SETMASK, &signals, nullptr);
   try {
     std::exit(run(root));
@@ -139,7 +140,7 @@ int in_scratch_domain(const std::function<int(const std::string& root)>& run) {
   const std::string root = make_directory(parent);
   if (root.empty()) return 1;
   ::setenv("SIGNALBOX_DIR", root.c_str(), 1);
-  const pid_t benchmark = ::fork();
+  const pid_t benchmark = fork_child();
   if (benchmark == 0) be_the_benchmark(run, root, before);
   int status = 1;
   if (benchmark < 0) {

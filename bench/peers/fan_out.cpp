@@ -1,6 +1,5 @@
 // One publisher in the leader and several idle subscribers in the follower, the same for all peers.
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "bench/fork_child.hpp"
 #include "bench/peers/link.hpp"
 
 namespace bench {
@@ -96,10 +96,9 @@ std::size_t idle_subscribers(Work work) {
 
 Steps publish_steps(const Peer& peer, const LinkPlan& plan) {
   FanOut exchange(peer, plan);
-  const pid_t follower = ::fork();
+  const pid_t follower = fork_child();
   if (follower < 0) throw std::runtime_error("cannot fork the subscribers");
   if (follower == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     exchange.open(Side::follower);
     for (;;) ::pause();
   }

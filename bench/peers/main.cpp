@@ -1,6 +1,5 @@
 // bench_peers: the same work done by us and by every peer that is installed.
 #include <fcntl.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -9,6 +8,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "bench/fork_child.hpp"
 #include "bench/peers/bout.hpp"
 #include "bench/report.hpp"
 #include "bench/scratch_domain.hpp"
@@ -57,9 +57,8 @@ pid_t start_roudi(const std::string& folder) {
   std::ofstream(config) << "[general]\nversion = 1\n[[segment]]\n"
                            "[[segment.mempool]]\nsize = 128\ncount = 4096\n"
                            "[[segment.mempool]]\nsize = 6221824\ncount = 16\n";
-  const pid_t daemon = ::fork();
+  const pid_t daemon = fork_child();
   if (daemon != 0) return daemon;
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const int log = ::open((folder + "/roudi.log").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
   ::dup2(log, STDOUT_FILENO);
   ::dup2(log, STDERR_FILENO);
