@@ -1,7 +1,7 @@
 // sanitized_fork.c: for tests built with a sanitizer: a child that forks beside other threads can
 // allocate and have threads of its own, as it can without.
 //
-//   Threads  any     Crash  nothing to lose     Fork  this is it     Limits  waits 0.2 s
+//   Threads  any     Crash  nothing to lose     Fork  this is it     Limits  waits 2 s
 #include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
@@ -18,7 +18,7 @@
 // child that is made while another thread of its parent allocates finds a lock taken by nobody and
 // waits for it for good. So fork() waits here until the other threads sleep in the kernel, where
 // nobody holds those locks; not for ever, as one of them may spin and never sleep.
-static const long kLongestNs = 200 * 1000 * 1000;
+static const long kLongestNs = 2000L * 1000 * 1000;
 
 static long now_ns(void) {
   struct timespec now;
@@ -26,7 +26,8 @@ static long now_ns(void) {
   return now.tv_sec * 1000000000L + now.tv_nsec;
 }
 
-// Running, or about to: the letter behind the name in /proc/self/task/N/stat (proc(5)).
+// Running or about to, or in the kernel without sleeping as one who waits does (a page may be read
+// for it): the letter behind the name in /proc/self/task/N/stat (proc(5)).
 static bool is_awake(const char* thread) {
   char path[64];
   snprintf(path, sizeof(path), "/proc/self/task/%.20s/stat", thread);
@@ -37,7 +38,7 @@ static bool is_awake(const char* thread) {
   fclose(file);
   stat[bytes] = '\0';
   const char* const name_ends = strrchr(stat, ')');
-  return name_ends != NULL && strlen(name_ends) > 2 && name_ends[2] == 'R';
+  return name_ends != NULL && strlen(name_ends) > 2 && strchr("RD", name_ends[2]) != NULL;
 }
 
 static bool another_is_awake(void) {

@@ -26,6 +26,7 @@
 
 #include "os/signal_storm.hpp"
 #include "os/test_process.hpp"
+#include "os/thread_state.hpp"
 
 namespace signalbox::os {
 namespace {
@@ -301,11 +302,8 @@ bool refuse_from_now_on(unsigned call, unsigned refused) {
 }
 
 void send_a_signal_once_asleep(pid_t thread) {
-  const std::string stat = "/proc/self/task/" + std::to_string(thread) + "/stat";
   for (const Deadline watchdog = test::soon(); !watchdog.passed(); std::this_thread::yield()) {
-    std::string text;
-    std::getline(std::ifstream(stat), text);
-    if (text.find(") S ") == std::string::npos) continue;
+    if (test::own_thread_state(thread) != 'S') continue;
     ::syscall(SYS_tgkill, ::getpid(), thread, SIGUSR1);
     return;
   }

@@ -19,6 +19,7 @@
 #include "os/signal_storm.hpp"
 #include "os/test_process.hpp"
 #include "os/test_streams.hpp"
+#include "os/thread_state.hpp"
 
 namespace signalbox::os {
 namespace {
@@ -267,13 +268,8 @@ TEST_F(SysvQueueTest, RemovalWakesEverySleeper) {
   });
   // Whether the sleeper sleeps already cannot be asked of this kernel object; its state can.
   const Deadline until = watchdog();
-  for (char state = 0; state != 'S';) {
+  while (test::thread_state(sleeper.pid()) != 'S') {
     ASSERT_FALSE(until.passed());
-    std::FILE* const stat =
-        std::fopen(("/proc/" + std::to_string(sleeper.pid()) + "/stat").c_str(), "r");
-    ASSERT_NE(stat, nullptr);
-    ASSERT_EQ(std::fscanf(stat, "%*d %*s %c", &state), 1);
-    std::fclose(stat);
     std::this_thread::yield();
   }
   ASSERT_TRUE(queue().remove());

@@ -3,12 +3,13 @@
 // for the allocator's lock, which that thread held (base/sanitized_fork.c).
 // Method: many processes, each with its first lock and a child made at once.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
+#include <chrono>
+#include <deque>
 
 #include "base/watchdog.hpp"
+#include "os/test_process.hpp"
 #include "signalbox/lock.hpp"
 #include "topic/scratch_domain.hpp"
 
@@ -16,13 +17,8 @@ namespace signalbox {
 namespace {
 
 constexpr int kRounds = 40;
-constexpr std::size_t kParentsAtOnce = 6;  // more than processors: a thread is paused anywhere
+constexpr int kParentsAtOnce = 6;  // more than processors: a thread is paused anywhere
 constexpr unsigned kWatchdogSeconds = 20;
-
-int exit_status(pid_t child) {
-  int status = -1;
-  return ::waitpid(child, &status, 0) == child ? status : -1;
-}
 
 int lock_and_unlock() {
   ::alarm(kWatchdogSeconds);
@@ -33,22 +29,18 @@ int lock_and_unlock() {
 
 int parent_and_child() {
   const auto first = Mutex::open("first");
-  if (!first) return 1;
-  const pid_t child = ::fork();
-  if (child == 0) ::_exit(lock_and_unlock());
-  return exit_status(child) == 0 ? 0 : 2;
+  if (!first) return 3;
+  return os::test::Forked(lock_and_unlock).wait();
 }
 
 TEST(BeginningThread, AChildMadeBesideItOpensALock) {
   const ScratchDomain domain;
-  for (int round = 0; round < kRounds; ++round) {
-    std::array<pid_t, kParentsAtOnce> parents{};
-    for (pid_t& parent : parents) {
-      parent = ::fork();
-      if (parent == 0) ::_exit(parent_and_child());
-    }
-    for (const pid_t parent : parents) EXPECT_EQ(exit_status(parent), 0) << "round " << round;
-    if (HasFailure()) break;
+  // The end of such a thread may cost the kernel much: fewer rounds then.
+  const Deadline enough = Deadline::after(std::chrono::seconds(20));
+  for (int round = 0; round < kRounds && !enough.passed(); ++round) {
+    std::deque<os::test::Forked> parents;
+    for (int i = 0; i < kParentsAtOnce; ++i) parents.emplace_back(parent_and_child);
+    for (auto& parent : parents) ASSERT_EQ(parent.wait(), 0) << "round " << round;
   }
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/watchdog.hpp"
+#include "os/thread_state.hpp"
 #include "signalbox/lock.hpp"
 #include "signalbox/lock_facts.hpp"
 #include "sync/other_process.hpp"
@@ -345,14 +346,18 @@ int overtakings(const char* name, const LockOptions& options) {
   auto mutex = open_mutex(name, options);
   auto guard = take(mutex);
   std::atomic<bool> had_it{false};
+  std::atomic<pid_t> thread{0};
   std::thread waiter([&] {
+    thread = ::gettid();
     const auto held = take(mutex);
     had_it = true;
   });
   const Deadline deadline = watchdog();
-  while (look_at_lock(name).value().waiters.empty() && !deadline.passed()) {
-    std::this_thread::yield();
-  }
+  // One in line has yet to say so where those who release look, before he sleeps.
+  const auto sleeps_in_line = [&] {
+    return !look_at_lock(name).value().waiters.empty() && os::test::own_thread_state(thread) == 'S';
+  };
+  while (!sleeps_in_line() && !deadline.passed()) std::this_thread::yield();
   int overtaken = -1;  // the first of these gives back what the waiter saw held
   while (!had_it && !deadline.passed()) {
     guard.release();

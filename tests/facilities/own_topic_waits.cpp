@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <memory>
@@ -123,7 +124,9 @@ Waiting a_missed_deadline(const Ground&) {
   auto all = std::make_shared<Set>();
   Waiting waiting = waiting_with(all);
   waiting.wait = [all](Deadline until, OnSignal) -> Result<void> {
-    const auto left = std::chrono::nanoseconds(until.monotonic_ns() - monotonic_now_ns());
+    const auto left = std::max<std::chrono::nanoseconds>(
+        std::chrono::nanoseconds(until.monotonic_ns() - monotonic_now_ns()),
+        std::chrono::milliseconds(1));
     all->topic.end();
     all->topic = all->set.watch_every(all->in.waitable(), 1, left).value();
     auto ready = all->set.wait(Deadline::after(std::chrono::minutes(1)));

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -103,9 +105,9 @@ void a_grown_publisher_died(Scene&) {
   if (child == 0) {
     Scene s;
     a_tail_to_take(s);
-    ::_exit(0);
+    ::_exit(s.grown_in && s.grown_out ? 0 : 1);
   }
-  ::waitpid(child, nullptr, 0);
+  expect_played(child);
 }
 void a_growing_pair_beside_the_dead(Scene& s) {
   a_growing_pair(s);
@@ -115,17 +117,24 @@ void a_growing_pair_beside_the_dead(Scene& s) {
 
 }  // namespace
 
+void expect_played(pid_t child) {
+  int status = -1;
+  if (::waitpid(child, &status, 0) == child && status == 0) return;
+  std::fprintf(stderr, "who was to die in this scene ended before, with %d\n", status);
+  std::abort();
+}
+
 // A process that opens both sides, waits in an event loop, publishes and is gone without closing.
 void somebody_died(Scene&) {
   const pid_t child = ::fork();
   if (child == 0) {
     Scene s;
     a_pair(s);
-    if (s.in) static_cast<void>(s.in->descriptor());
-    if (s.out) static_cast<void>(s.out->send({1}));
-    ::_exit(0);
+    if (!s.in || !s.out) ::_exit(1);
+    static_cast<void>(s.in->descriptor());
+    ::_exit(s.out->send({1}) ? 0 : 1);
   }
-  ::waitpid(child, nullptr, 0);
+  expect_played(child);
 }
 
 namespace {

@@ -1,6 +1,5 @@
 // The operations of locks: each kind opened, taken, waited for while another process holds it,
 // given back, closed; the dead are met where it is opened and closed.
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -70,7 +69,7 @@ void held_by_the_dead(Scene&) {
     take(theirs);
     ::_exit(0);
   }
-  ::waitpid(child, nullptr, 0);
+  expect_played(child);
 }
 template <void (*before)(Scene&), void (*then)(Scene&)>
 void both(Scene& s) {

@@ -33,6 +33,8 @@ std::string waited(const signalbox::Result<T>& result) {
 void nothing(Scene& scene);
 void a_pair(Scene& scene);  // of topic handles
 void somebody_died(Scene& scene);
+// Whoever is to have died has played his part to its end; without him the scene would be another.
+void expect_played(pid_t child);
 
 std::vector<Operation> lock_operations();
 std::vector<Operation> watching_operations();  // wait sets and discovery

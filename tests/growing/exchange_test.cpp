@@ -71,6 +71,9 @@ int publish_all(Tier tier, std::uint64_t seed, std::uint32_t subscribers,
   if (!eventually([&] { return out->subscriber_count() == subscribers; })) return 2;
   std::mt19937_64 random(seed);
   for (std::uint64_t number = 0; number < kMessages;) {
+    // The one who comes late must find somebody.
+    const bool is_half = number > kMessages / 2;
+    if (is_half && !eventually([&] { return out->subscriber_count() > subscribers; })) return 5;
     std::array<Loan<Large>, 4> loans;
     const std::size_t count = 1 + random() % loans.size();
     const auto some = std::span(loans).first(std::min<std::uint64_t>(count, kMessages - number));

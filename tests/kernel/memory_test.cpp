@@ -11,6 +11,7 @@
 #include <climits>
 #include <cstdint>
 
+#include "base/watchdog.hpp"
 #include "os/process.hpp"
 #include "probe.hpp"
 #include "signalbox/os/futex.hpp"
@@ -42,7 +43,7 @@ struct MemoryFacts : ::testing::Test {
 
 // Wakes until somebody was there to be woken.
 bool wake_one_sleeper(const Word& word) {
-  for (int tries = 0; tries < 10'000'000; ++tries) {
+  for (const Deadline deadline = watchdog(); !deadline.passed();) {
     if (::syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0) == 1) return true;
     ::sched_yield();
   }

@@ -11,11 +11,16 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <optional>
+#include <string_view>
 #include <utility>
+
+#include "os/thread_state.hpp"
 
 namespace signalbox::scenarios {
 
@@ -23,24 +28,33 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// The letter behind the name in /proc/PID/task/TID/stat; 0 where the thread is gone.
-char state_in(const std::filesystem::path& stat) {
-  std::ifstream stream(stat);
-  std::string text;
-  std::getline(stream, text);
-  const auto name_end = text.rfind(')');
-  return name_end == std::string::npos || name_end + 2 >= text.size() ? '\0' : text[name_end + 2];
+// How often a thread has gone to sleep; 0 where it is gone.
+std::uint64_t sleeps_of(const std::filesystem::path& task) {
+  constexpr std::string_view label = "voluntary_ctxt_switches:";
+  std::ifstream status(task / "status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(label)) return std::strtoull(line.c_str() + label.size(), nullptr, 10);
+  }
+  return 0;
 }
 
-bool every_thread_is(pid_t pid, char state) {
+// How often all together have gone to sleep; nothing unless each is in this state.
+std::optional<std::uint64_t> sleeps_if_every_thread_is(pid_t pid, char state) {
   std::error_code gone;
-  bool any = false;
-  const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
-  for (const auto& task : std::filesystem::directory_iterator(tasks, gone)) {
-    if (state_in(task.path() / "stat") != state) return false;
-    any = true;
+  std::optional<std::uint64_t> sleeps;
+  const std::string process = std::to_string(pid);
+  for (const auto& task : std::filesystem::directory_iterator("/proc/" + process + "/task", gone)) {
+    if (os::test::thread_state(process, task.path().filename()) != state) return std::nullopt;
+    sleeps = sleeps.value_or(0) + sleeps_of(task);
   }
-  return any && !gone;
+  return gone ? std::nullopt : sleeps;
+}
+
+// The threads are looked at one after the other, and one may hand on its work to another behind
+// us: only two looks between which nobody slept show them at one time.
+bool every_thread_is(pid_t pid, char state) {
+  const auto sleeps = sleeps_if_every_thread_is(pid, state);
+  return sleeps && sleeps == sleeps_if_every_thread_is(pid, state);
 }
 
 }  // namespace

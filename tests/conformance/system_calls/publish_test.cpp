@@ -76,6 +76,9 @@ enum class Subscribed { nobody, awake, in_wait, in_a_set };
 
 // A publisher, and a subscriber that sleeps as asked: its wait is over, but since nobody answered
 // it stands announced, as if it slept on, and no race with a second process spoils the test.
+// Long enough to sleep in it even where the processor is taken away on the way there.
+Deadline a_sleep() { return Deadline::after(50ms); }
+
 template <class T>
 auto publishing(WakeSleepers wake, Subscribed subscribed) {
   return [=] {
@@ -91,7 +94,7 @@ auto publishing(WakeSleepers wake, Subscribed subscribed) {
     if (subscribed == Subscribed::in_wait) {
       while (in->take()) {
       }
-      static_cast<void>(in->wait(Deadline::after(1ms)));
+      static_cast<void>(in->wait(a_sleep()));
     }
     auto set = must(WaitSet::create(2));
     auto timer = must(os::Timer::once(Deadline::never()));
@@ -101,11 +104,11 @@ auto publishing(WakeSleepers wake, Subscribed subscribed) {
       watches.push_back(must(set.watch(timer.waitable(), 2)));
       // Beside a timer the subscriber sleeps on a descriptor, and a publisher looks at who sleeps
       // so once, as it looks at who joins.
-      static_cast<void>(set.wait(Deadline::after(1ms)));
+      static_cast<void>(set.wait(a_sleep()));
       publish(out);
       while (in->take()) {
       }
-      static_cast<void>(set.wait(Deadline::after(1ms)));
+      static_cast<void>(set.wait(a_sleep()));
     }
     return
         [publish, out = std::move(out), in = std::move(in), set = std::move(set),
