@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import threading
 from collections.abc import Iterator
 from types import FrameType
 
@@ -22,8 +23,12 @@ def end_cleanly_on_signals() -> None:
 @contextlib.contextmanager
 def delayed() -> Iterator[None]:
     """A signal that comes in this block raises at its end, and not in it: for starting a process,
-    which nobody could end whose name is not yet known. Main thread only; not in itself."""
+    which nobody could end whose name is not yet known. Not in itself. In a thread beside the main
+    one, where no signal raises, it does nothing."""
     global _met
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     _met = met = []
     try:
         yield

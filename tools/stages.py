@@ -20,7 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from interruption import end_cleanly_on_signals
+from interruption import delayed, end_cleanly_on_signals
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "logs"
@@ -147,16 +147,17 @@ class Running:
         # Whoever has this policy runs when nobody else wants to: chrt(1), sched(7).
         only_idle = ["chrt", "--idle", "0"] if stage.beside else []
         with stage.log.open("wb") as log:
-            process = subprocess.Popen(
-                [*only_idle, *stage.command],
-                cwd=stage.folder,
-                env=os.environ | stage.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            self.processes.add(process)
+            with delayed():
+                process = subprocess.Popen(
+                    [*only_idle, *stage.command],
+                    cwd=stage.folder,
+                    env=os.environ | stage.environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+                self.processes.add(process)
             if self.stopped:
                 kill_group(process)
             try:

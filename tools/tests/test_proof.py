@@ -111,8 +111,11 @@ def started(
         "proof.SUITES = (Suite('a_suite', 'It is a test.', ('prog',), 'prog'),);"
         "sys.exit(proof.main())"
     )
-    # Whoever starts the tests in the background may have told them to ignore ^C.
-    unignored = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    # Whoever starts the tests in the background may have told them to ignore some of them.
+    unignored = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL);"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", unignored + before + program, *words],
         cwd=tree,

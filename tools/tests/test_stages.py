@@ -1,10 +1,12 @@
 """Goal: `./dev test` never adds up to green when something failed, whatever a runner prints."""
 
+import os
 import pathlib
 import platform
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -71,11 +73,52 @@ def test_nothing_begins_beside_when_a_needed_build_fails(logs):
     assert not (logs / "beside").exists()
 
 
+# Stages that are told to end by what they start, before they can know the name of that.
+TOLD_AT_THE_START = """
+class Popen(subprocess.Popen):
+    def __init__(self, *words, **options):
+        super().__init__(*words, **options)
+        while not pathlib.Path("pid").exists() or not pathlib.Path("pid").read_text():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_what_was_just_begun_does_not_outlive_an_interruption(logs):
+    script = (
+        "import os, pathlib, signal, subprocess, sys, time, stages\n"
+        + TOLD_AT_THE_START
+        + "subprocess.Popen = Popen\n"
+        "stages.LOGS = stages.ROOT = pathlib.Path('.')\n"
+        "stages.all_stages = lambda quick: [stages.Stage('a', ['bash', '-c',"
+        " 'echo $$ > pid; exec sleep 1000'], folder=stages.ROOT)]\n"
+        "sys.exit(stages.main())"
+    )
+    assert ended(script, logs).returncode == 128 + signal.SIGTERM
+    assert_gone(logs / "pid")
+
+
+def ended(script: str, folder: pathlib.Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=folder,
+        env={"PYTHONPATH": stages.__file__.rsplit("/", 1)[0], "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def assert_gone(file: pathlib.Path) -> None:
+    assert not pathlib.Path(f"/proc/{file.read_text().strip()}").exists()
+
+
 @pytest.mark.parametrize("name", ["INT", "TERM", "HUP"])
 def test_nothing_beside_outlives_an_interruption(logs, name):
     script = (
         # Whoever starts the tests in the background may have told them to ignore the signal.
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL);"
         "import stages, pathlib, sys; stages.LOGS = stages.ROOT = pathlib.Path('.');"
         "from stages import Stage;"
         "stages.all_stages = lambda quick: ("
@@ -85,19 +128,10 @@ def test_nothing_beside_outlives_an_interruption(logs, name):
         " beside=True)]);"
         "sys.exit(stages.main())"
     )
-    folder = stages.__file__.rsplit("/", 1)[0]
-    ran = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=logs,
-        env={"PYTHONPATH": folder, "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    ran = ended(script, logs)
     assert ran.returncode == 128 + getattr(signal, f"SIG{name}")
     assert ran.stderr == ""
-    pid = (logs / "pid").read_text().strip()
-    assert not pathlib.Path(f"/proc/{pid}").exists()
+    assert_gone(logs / "pid")
 
 
 def test_a_report_is_counted_by_kind(logs):
@@ -155,10 +189,18 @@ def test_the_closing_lines_of_node_are_counted(logs):
 
 def test_a_stage_that_hangs_is_stopped_with_its_children(logs, monkeypatch):
     monkeypatch.setattr(stages, "STAGE_SECONDS_MAX", 0.5)
-    marker = f"sleep 98{sys.maxsize % 1000}"
+    marker = f"sleep 98{os.getpid()}"
+
+    def is_left() -> bool:
+        listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+        return marker in listed
+
     assert stages.run_all([shell(f"{marker} & wait")]).failed == 1
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
-    assert marker not in listed
+    # It was killed, and need not have run yet to end of that.
+    limit = time.monotonic() + 60
+    while is_left():
+        assert time.monotonic() < limit, "a child of the stage goes on"
+        time.sleep(0.01)  # not ours to wait for
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the driver steps through x86-64")

@@ -401,7 +401,7 @@ def test_signal_handlers_run_during_a_wait() -> None:
         raise LookupError("from the handler")
 
     with Mutex("arm") as mutex, holder(LOCKS_ARM) as child:
-        with signal_in(0.05, refuse), pytest.raises(LookupError, match="from the handler"):
+        with pytest.raises(LookupError, match="from the handler"), signal_in(0.05, refuse):
             mutex.lock(never)
         with signal_in(0.05, lambda *_: tell(child)), mutex.lock(never, WATCHDOG_S):
             pass

@@ -220,7 +220,7 @@ def test_signal_handlers_run_during_a_wait(pair: SemaphoreSet) -> None:
     def refuse(*_: object) -> None:
         raise LookupError("from the handler")
 
-    with signal_in(0.05, refuse), pytest.raises(LookupError, match="from the handler"):
+    with pytest.raises(LookupError, match="from the handler"), signal_in(0.05, refuse):
         pair.apply(SemOp.take(1))
     assert pair.value(1) == 0
 

@@ -161,7 +161,7 @@ def test_exception_of_a_signal_handler_ends_the_wait() -> None:
         raise LookupError("from the handler")
 
     with Subscriber("poses", POSE) as subscriber:
-        with signal_in(0.05, refuse), pytest.raises(LookupError, match="from the handler"):
+        with pytest.raises(LookupError, match="from the handler"), signal_in(0.05, refuse):
             subscriber.wait(None)
         assert subscriber.take() is None
 

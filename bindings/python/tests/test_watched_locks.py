@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from observing import WATCHDOG_S, descriptor_count, mapping_count, refused
+from observing import WATCHDOG_S, descriptor_count, refused
 from signalbox import Events, Mutex, Semaphore, WaitSet, regardless
 from test_locks import LOCKS_ARM, TAKES_TWO, holder, in_thread, kill, never, tell
 
@@ -112,7 +112,10 @@ def test_lock_that_is_never_free_for_a_period_is_told(sources: WaitSet) -> None:
         sources.watch(printers, "printers", period=MOMENT_S)
         with mutex.lock(never), printers.acquire():
             sources.watch(mutex, "arm", period=MOMENT_S)
-            told = dict(sources.wait(WATCHDOG_S) + sources.wait(WATCHDOG_S))
+            told: dict[object, Events] = {}
+            while len(told) < 2:  # each is told once a period: one of them again, if we are late
+                told.update(batch := sources.wait(WATCHDOG_S))
+                assert batch
             assert told == dict.fromkeys(("arm", "printers"), Events.DEADLINE_MISSED)
         assert dict(sources.wait(0)) == dict.fromkeys(("arm", "printers"), Events.READABLE)
         with pytest.raises(ValueError):
@@ -123,6 +126,9 @@ def test_nothing_is_left_of_a_watch(sources: WaitSet, domain_directory: Path) ->
     def files() -> list[Path]:
         return sorted(domain_directory.rglob("*"))
 
+    def mappings() -> int:
+        return Path("/proc/self/maps").read_text().count(str(domain_directory))
+
     with (
         Mutex("arm") as mutex,
         Semaphore("printers", 1) as printers,
@@ -130,7 +136,7 @@ def test_nothing_is_left_of_a_watch(sources: WaitSet, domain_directory: Path) ->
         printers.acquire(),
     ):
         gc.collect()  # what earlier tests left in cycles has descriptors, too
-        before = files(), descriptor_count(), mapping_count()
+        before = files(), descriptor_count(), mappings()
         for _ in range(20):
             with sources.watch(mutex), sources.watch(printers):
                 assert sources.wait(0) == []
@@ -138,4 +144,4 @@ def test_nothing_is_left_of_a_watch(sources: WaitSet, domain_directory: Path) ->
         with WaitSet() as another:
             another.watch(mutex)
             another.watch(printers)
-        assert (files(), descriptor_count(), mapping_count()) == before
+        assert (files(), descriptor_count(), mappings()) == before

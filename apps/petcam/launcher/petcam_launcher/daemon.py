@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ctypes
+import functools
 import os
 import signal
 import sys
@@ -22,9 +23,12 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _die_with_the_launcher() -> None:
-    """In the child: a launcher that is killed takes its daemons with it."""
+def _die_with_the_launcher(launcher: int) -> None:
+    """In the child: a launcher that is killed takes its daemons with it, also one that was killed
+    before this could be asked for."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != launcher:
+        os._exit(1)
 
 
 def describe_end(code: int) -> str:
@@ -83,7 +87,7 @@ class Daemon:
             env=places.environment(self.environment),
             # Ctrl-C reaches the launcher alone, which stops its children in its own way.
             process_group=0,
-            preexec_fn=_die_with_the_launcher,
+            preexec_fn=functools.partial(_die_with_the_launcher, os.getpid()),
             # When the launcher is killed, a daemon's last words must not kill it with SIGPIPE
             # before it has left its topics: it holds the other end itself, so its log has a reader.
             pass_fds=(read_end,),
