@@ -11,53 +11,15 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <optional>
-#include <string_view>
 #include <utility>
 
 #include "os/thread_state.hpp"
 
 namespace signalbox::scenarios {
 
-namespace {
-
 using namespace std::chrono_literals;
-
-// How often a thread has gone to sleep; 0 where it is gone.
-std::uint64_t sleeps_of(const std::filesystem::path& task) {
-  constexpr std::string_view label = "voluntary_ctxt_switches:";
-  std::ifstream status(task / "status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(label)) return std::strtoull(line.c_str() + label.size(), nullptr, 10);
-  }
-  return 0;
-}
-
-// How often all together have gone to sleep; nothing unless each is in this state.
-std::optional<std::uint64_t> sleeps_if_every_thread_is(pid_t pid, char state) {
-  std::error_code gone;
-  std::optional<std::uint64_t> sleeps;
-  const std::string process = std::to_string(pid);
-  for (const auto& task : std::filesystem::directory_iterator("/proc/" + process + "/task", gone)) {
-    if (os::test::thread_state(process, task.path().filename()) != state) return std::nullopt;
-    sleeps = sleeps.value_or(0) + sleeps_of(task);
-  }
-  return gone ? std::nullopt : sleeps;
-}
-
-// The threads are looked at one after the other, and one may hand on its work to another behind
-// us: only two looks between which nobody slept show them at one time.
-bool every_thread_is(pid_t pid, char state) {
-  const auto sleeps = sleeps_if_every_thread_is(pid, state);
-  return sleeps && sleeps == sleeps_if_every_thread_is(pid, state);
-}
-
-}  // namespace
 
 ActorProcess::ActorProcess(const std::vector<std::string>& command) {
   int ends[2];
@@ -140,12 +102,12 @@ bool ActorProcess::is_asleep_in_operation() const {
   // one that took the line, sleeps, and has not answered sleeps in the operation.
   int untaken = 0;
   if (::ioctl(socket_.get(), SIOCOUTQ, &untaken) != 0 || untaken != 0) return false;
-  if (!every_thread_is(pid_, 'S')) return false;
+  if (!os::test::every_thread_is(pid_, 'S')) return false;
   pollfd readable{socket_.get(), POLLIN, 0};
   return ::poll(&readable, 1, 0) == 0;
 }
 
-bool ActorProcess::is_stopped() const { return every_thread_is(pid_, 'T'); }
+bool ActorProcess::is_stopped() const { return os::test::every_thread_is(pid_, 'T'); }
 
 void ActorProcess::signal(int number) const {
   ::syscall(SYS_pidfd_send_signal, end_.get(), number, nullptr, 0);
