@@ -21,17 +21,32 @@ FLAGS = [
 ]
 PATIENCE_MS = 60_000
 
-# Runs before the page's own scripts. `seen` is the record: every message of the event stream, and
-# every change of a daemon's chip with its time.
+# Runs before the page's own scripts. `seen` is the record: every message of the event stream and
+# every change of a daemon's chip with its time, and the boxes that the page was sent. Those it
+# forgets when it leaves the socket, and so does the record.
 RECORD = """
-window.seen = {messages: [], chips: [], streams: 0};
+window.seen = {messages: [], chips: [], streams: 0, boxes: []};
+window.WebSocket = class extends window.WebSocket {
+  constructor(url, protocols) {
+    super(url, protocols);
+    window.seen.boxes = [];
+    this.addEventListener("message", ({data}) => {
+      const {boxes} = typeof data === "string" ? JSON.parse(data) : {};
+      if (boxes) window.seen.boxes.push(boxes);
+    });
+  }
+  close() {
+    window.seen.boxes = [];
+    super.close();
+  }
+};
 window.EventSource = class extends window.EventSource {
   constructor(url, options) {
     super(url, options);
     this.addEventListener("open", () => { window.seen.streams += 1; });
     for (const type of ["snapshot", "event", "tracks", "status", "resync", "bye"]) {
       this.addEventListener(type, (message) => window.seen.messages.push(
-        {type, id: message.lastEventId, data: message.data}));
+        {type, id: message.lastEventId, data: message.data, at: Date.now()}));
     }
   }
 };
@@ -47,7 +62,9 @@ addEventListener("DOMContentLoaded", () => {
 });
 """
 
-# The number in the first strip of the picture on the canvas: the same rules as camera/strip.hpp.
+# `painted` is the number in the first strip of the picture on the canvas, by the same rules as
+# camera/strip.hpp. `due` are the boxes that belong to the picture: the newest that came and are not
+# from its future, of the thirty that the page keeps.
 SHOWN = """
 () => {
   const video = document.querySelector("#video");
@@ -57,10 +74,12 @@ SHOWN = """
   for (let block = 4; block < 36; block++) {
     number = number * 2 + (data[4 * (4 * 384 + 8 * block + 4)] > 127 ? 1 : 0);
   }
+  const frame = Number(video.dataset.frame);
+  const due = window.seen.boxes.slice(-30).findLast((boxes) => boxes.frame <= frame);
   return {
     painted: number,
-    frame: Number(video.dataset.frame),
-    shown: Number(video.dataset.framesShown),
+    frame,
+    due: due ?? null,
     boxes: JSON.parse(overlay.dataset.boxes),
   };
 }

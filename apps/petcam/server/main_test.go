@@ -38,10 +38,10 @@ func TestEventsFromTheTopicToTheClient(t *testing.T) {
 	if status.Scene["detector"] != "motion" {
 		t.Errorf("scene %v", status.Scene)
 	}
-	history := must200(t, s, "/api/v1/events?label=cat")
-	if !strings.Contains(history, new.id) {
-		t.Errorf("history %s lacks %s", history, new.id)
-	}
+	// An event is told first and kept after that.
+	w.await("the event in the history", func() bool {
+		return strings.Contains(must200(t, s, "/api/v1/events?label=cat"), new.id)
+	})
 	for _, bad := range []string{"since=yesterday", "limit=0", "limit=many", "limit=100000"} {
 		if code, text := s.body("/api/v1/events?" + bad); code != 400 {
 			t.Errorf("%s: %d %s", bad, code, text)
@@ -177,33 +177,22 @@ func TestSnapshotWithBoxesAndPortraitComeFromTheRawFrame(t *testing.T) {
 	w.seen(41, [2]uint32{7, 100})
 	news := s.until(live, "event", `"kind":"new"`)
 	id := news[len(news)-1].id
-	portrait := s.get("/api/v1/events/" + id + "/portrait.jpg")
-	if picture, err := jpeg.Decode(portrait.Body); err != nil || picture.Bounds().Dx() != 256 {
-		t.Errorf("portrait: status %d, %v", portrait.StatusCode, err)
+	portrait := strings.NewReader(w.await200(s, "/api/v1/events/"+id+"/portrait.jpg"))
+	if picture, err := jpeg.Decode(portrait); err != nil || picture.Bounds().Dx() != 256 {
+		t.Errorf("portrait: %v", err)
 	}
 	if code, _ := s.body("/api/v1/events/0badcafe-1/portrait.jpg"); code != 404 {
 		t.Errorf("portrait of an unknown event: %d", code)
 	}
-	stop := make(chan struct{})
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for number := uint64(42); ; number++ {
-			select {
-			case <-stop:
-				return
-			case <-time.After(10 * time.Millisecond):
-				send(t, w.frames, &frameMessage{Number: number, Width: 640, Height: 480,
-					Stride: 640}, grey)
-				w.seen(number, [2]uint32{7, 100})
-			}
-		}
-	}()
-	defer func() { close(stop); <-stopped }()
-	response := s.get("/snapshot.jpg?boxes=1")
-	picture, err := jpeg.Decode(response.Body)
+	number := uint64(41)
+	w.repeat(10*time.Millisecond, func() {
+		number++
+		send(t, w.frames, &frameMessage{Number: number, Width: 640, Height: 480, Stride: 640}, grey)
+		w.seen(number, [2]uint32{7, 100})
+	})
+	picture, err := jpeg.Decode(strings.NewReader(w.await200(s, "/snapshot.jpg?boxes=1")))
 	if err != nil || picture.Bounds().Dx() != 640 {
-		t.Fatalf("status %d, %v", response.StatusCode, err)
+		t.Fatalf("snapshot: %v", err)
 	}
 	r, g, b, _ := picture.At(101, 150).RGBA()
 	if max(r, g, b)-min(r, g, b) < 20<<8 {
@@ -224,20 +213,7 @@ func TestDaemonThatGoesAndComesIsTold(t *testing.T) {
 		t.Errorf("/readyz: %d %s", code, text)
 	}
 	w.detector = publisher[statsMessage](w, detectorStatsTopic, 0)
-	stop := make(chan struct{})
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for {
-			w.report()
-			select {
-			case <-stop:
-				return
-			case <-time.After(100 * time.Millisecond):
-			}
-		}
-	}()
-	defer func() { close(stop); <-stopped }()
+	w.keepReporting()
 	s.until(live, "status", `"detector":{"state":"running"`)
 	// The camera may have been away, in between, for as long as this test was slow.
 	for code := 0; code != 200; {
@@ -259,7 +235,7 @@ func TestPublisherOfAnotherTypeIsNamedAndDoesNotHarm(t *testing.T) {
 
 func TestPageMetricsAndHealth(t *testing.T) {
 	w := newWorld(t)
-	w.report()
+	w.keepReporting()
 	s := w.serve()
 	live := s.events("")
 	s.next(live)
@@ -283,16 +259,15 @@ func TestPageMetricsAndHealth(t *testing.T) {
 	if again.StatusCode != 304 {
 		t.Errorf("the unchanged page: %d, want 304", again.StatusCode)
 	}
-	text := must200(t, s, "/metrics")
 	for _, want := range []string{
 		`petcam_daemon_up{daemon="camera"} 1`, `petcam_wakes_total{daemon="detector",reason="ready"}`,
 		"petcam_sse_clients 1", "petcam_build_info{", `petcam_cpu_seconds_total{daemon="server"}`,
 		"petcam_jpeg_encodes_total", "petcam_sse_suppressed_total", "petcam_detect_latency_seconds_sum",
 		"process_cpu_seconds_total",
 	} {
-		if !strings.Contains(text, want) {
-			t.Errorf("metrics lack %s", want)
-		}
+		w.await("the metric "+want, func() bool {
+			return strings.Contains(must200(t, s, "/metrics"), want)
+		})
 	}
 }
 

@@ -107,6 +107,29 @@ func (w *world) report() {
 	w.reportAs(w.detector, "detector")
 }
 
+// keepReporting has both daemons say so all the time: 2 s after a last report they are missing.
+func (w *world) keepReporting() {
+	w.repeat(100*time.Millisecond, w.report)
+}
+
+// repeat does something again and again until the test ends.
+func (w *world) repeat(every time.Duration, do func()) {
+	stop := make(chan struct{})
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			do()
+			select {
+			case <-stop:
+				return
+			case <-time.After(every):
+			}
+		}
+	}()
+	w.t.Cleanup(func() { close(stop); <-stopped })
+}
+
 // seen publishes one frame's detections: tracks of cats by their id and place.
 func (w *world) seen(number uint64, cats ...[2]uint32) {
 	w.t.Helper()
@@ -181,6 +204,18 @@ func (w *world) await(what string, isSo func() bool) {
 			w.t.Fatalf("waited in vain for %s", what)
 		}
 	}
+}
+
+// await200 asks until the answer is there: the server itself waits for one only so long.
+func (w *world) await200(s *server, path string) string {
+	w.t.Helper()
+	var code int
+	var text string
+	w.await(path, func() bool {
+		code, text = s.body(path)
+		return code == http.StatusOK
+	})
+	return text
 }
 
 func (s *server) Write(text []byte) (int, error) {
