@@ -4,7 +4,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <stdexcept>
 
 #include "bench/fork_child.hpp"

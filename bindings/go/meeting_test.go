@@ -328,7 +328,7 @@ func TestWhoWaitsAtABarrierIsToldOfADeath(t *testing.T) {
 		ended := make(chan error, 1)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		go func() { ended <- barrier.ArriveAndWait(ctx) }()
-		time.Sleep(20 * time.Millisecond) // so that both are likely to wait
+		time.Sleep(20 * time.Millisecond) // likely is enough, and nothing tells us that both wait
 		other.kill(t)
 		err := <-ended
 		cancel()

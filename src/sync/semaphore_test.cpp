@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <climits>
 #include <thread>
 #include <vector>
 
@@ -138,9 +140,14 @@ TEST_F(SemaphoreTest, OnePostWakesOneOfSixtyFour) {
 TEST_F(SemaphoreTest, WhoWaitsIsNotWokenForNothing) {
   auto semaphore = open_semaphore({.units_max = 1, .units = 0});
   std::thread([&] {
-    const long before = sleeps();
-    EXPECT_EQ(semaphore.consume(Deadline::after(400ms)).error().code, Errc::timed_out);
-    EXPECT_LE(sleeps() - before, 10) << "looks for the dead would be four, a spin hundreds";
+    // The kernel has reasons of its own to let a thread sleep, but not five times in a row.
+    long fewest = LONG_MAX;
+    for (int attempt = 0; attempt < 5 && fewest > 2; ++attempt) {
+      const long before = sleeps();
+      EXPECT_EQ(semaphore.consume(Deadline::after(400ms)).error().code, Errc::timed_out);
+      fewest = std::min(fewest, sleeps() - before);
+    }
+    EXPECT_LE(fewest, 2) << "looks for the dead ten times a second would be four";
   }).join();
 }
 

@@ -12,8 +12,9 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <ctime>
+
+#include "os/thread_state.hpp"
 
 namespace kill_driver {
 
@@ -26,20 +27,6 @@ std::uint64_t register_of(pid_t pid, std::size_t offset) {
   errno = 0;
   const long value = ::ptrace(PTRACE_PEEKUSER, pid, offset, nullptr);
   return static_cast<std::uint64_t>(value);
-}
-
-// The letter that /proc shows: R runs, S sleeps, t is stopped by us, Z is dead.
-char state_of(pid_t pid) {
-  char path[64];
-  std::snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-  std::FILE* const file = std::fopen(path, "re");
-  if (file == nullptr) return 'Z';
-  char text[512];
-  const std::size_t bytes = std::fread(text, 1, sizeof(text) - 1, file);
-  std::fclose(file);
-  text[bytes] = '\0';
-  const char* const end_of_name = std::strrchr(text, ')');
-  return end_of_name == nullptr ? 'Z' : end_of_name[2];
 }
 
 }  // namespace
@@ -104,7 +91,8 @@ bool Stepper::is_before_system_call() const {
 void Stepper::run_until_asleep() {
   if (::ptrace(PTRACE_SYSCALL, pid_, nullptr, 0) != 0) return;
   const timespec pause{.tv_sec = 0, .tv_nsec = 50'000};
-  for (char state = 'R'; state == 'R'; state = state_of(pid_)) ::nanosleep(&pause, nullptr);
+  for (char state = 'R'; state == 'R'; state = signalbox::os::test::thread_state(pid_))
+    ::nanosleep(&pause, nullptr);
 }
 
 void Stepper::let_go() { ::ptrace(PTRACE_DETACH, pid_, nullptr, 0); }

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from interrupting import SIGNALS, hear_every_signal
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BENCH = Path(os.environ.get("SBX_BUILD", ROOT / "build" / "dev")) / "bench"
@@ -31,12 +32,6 @@ PROCESSES = {"core": 3, "kernel": 3, "bindings": 4}
 def scratch() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="sbx-bench-ends-", dir="/dev/shm") as folder:
         yield Path(folder)
-
-
-def hear_every_signal() -> None:
-    # Whoever started the tests in the background may have told them to ignore ^C.
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def begin(suite: str, scratch: Path) -> subprocess.Popen[str]:
@@ -77,7 +72,7 @@ def processes_of(session: int) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("suite", LONG)
 def test_told_to_end_it_takes_everything_with_it(
     suite: str, number: signal.Signals, scratch: Path

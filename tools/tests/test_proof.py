@@ -4,12 +4,12 @@ seeded bug counts as caught only when it was built and turned a green suite red.
 import json
 import os
 import select
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from interrupting import SIGNALS, hear_every_signal, told_at_the_start
 
 import proof
 import proof_seeded
@@ -111,18 +111,14 @@ def started(
         "proof.SUITES = (Suite('a_suite', 'It is a test.', ('prog',), 'prog'),);"
         "sys.exit(proof.main())"
     )
-    # Whoever starts the tests in the background may have told them to ignore some of them.
-    unignored = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
-        "signal.signal(signal.SIGHUP, signal.SIG_DFL);"
-    )
     return subprocess.Popen(
-        [sys.executable, "-c", unignored + before + program, *words],
+        [sys.executable, "-c", before + program, *words],
         cwd=tree,
         env=os.environ | {"PYTHONPATH": str(ROOT / "tools"), "TMPDIR": str(tree)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_every_signal,
     )
 
 
@@ -174,21 +170,7 @@ def test_an_option_that_would_be_ignored_is_refused(tmp_path, words):
     assert not (tmp_path / "report.json").exists()
 
 
-# A proof that is told to end by what it starts, before it can know the name of that.
-TOLD_AT_THE_START = """
-import os, subprocess
-class Popen(subprocess.Popen):
-    def __init__(self, *words, **options):
-        super().__init__(*words, **options)
-        begun = os.open("alive", os.O_RDONLY)
-        assert os.read(begun, 100) == b"begun\\n"
-        os.kill(os.getpid(), NUMBER)
-        os.close(begun)
-subprocess.Popen = Popen
-"""
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("at", ["suite", "build", "the start"])
 def test_what_a_terminated_proof_has_begun_ends_with_it(tmp_path, number, at):
     fifo = tmp_path / "alive"
@@ -197,8 +179,7 @@ def test_what_a_terminated_proof_has_begun_ends_with_it(tmp_path, number, at):
     script = f"exec 3>{fifo}; echo begun >&3; sleep 1000 & wait\n"
     seen = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
     if at == "the start":
-        before = TOLD_AT_THE_START.replace("NUMBER", str(int(number)))
-        process = started(tmp_path, "", build=script, before=before)
+        process = started(tmp_path, "", build=script, before=told_at_the_start(number))
     else:
         process = started(tmp_path, script if at == "suite" else "", build=script * (at == "build"))
         assert select.select([seen], [], [], WATCHDOG_S)[0], "the suite did not begin"

@@ -3,15 +3,20 @@
 import os
 import pathlib
 import platform
+import select
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+from interrupting import hear_every_signal, told_at_the_start
 
 import stages
 from stages import Stage
+
+# Against hangs only.
+WATCHDOG_S = 60
 
 
 @pytest.fixture(autouse=True)
@@ -73,29 +78,20 @@ def test_nothing_begins_beside_when_a_needed_build_fails(logs):
     assert not (logs / "beside").exists()
 
 
-# Stages that are told to end by what they start, before they can know the name of that.
-TOLD_AT_THE_START = """
-class Popen(subprocess.Popen):
-    def __init__(self, *words, **options):
-        super().__init__(*words, **options)
-        while not pathlib.Path("pid").exists() or not pathlib.Path("pid").read_text():
-            time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGTERM)
-"""
-
-
 def test_what_was_just_begun_does_not_outlive_an_interruption(logs):
-    script = (
-        "import os, pathlib, signal, subprocess, sys, time, stages\n"
-        + TOLD_AT_THE_START
-        + "subprocess.Popen = Popen\n"
-        "stages.LOGS = stages.ROOT = pathlib.Path('.')\n"
+    os.mkfifo(logs / "alive")
+    # Whoever still runs has the pipe open; its end is the end of the last one.
+    seen = os.open(logs / "alive", os.O_RDONLY | os.O_NONBLOCK)
+    script = told_at_the_start(signal.SIGTERM) + (
+        "import pathlib, sys, stages; stages.LOGS = stages.ROOT = pathlib.Path('.')\n"
         "stages.all_stages = lambda quick: [stages.Stage('a', ['bash', '-c',"
-        " 'echo $$ > pid; exec sleep 1000'], folder=stages.ROOT)]\n"
+        " 'exec 3>alive; echo begun >&3; exec sleep 1000'], folder=stages.ROOT)]\n"
         "sys.exit(stages.main())"
     )
     assert ended(script, logs).returncode == 128 + signal.SIGTERM
-    assert_gone(logs / "pid")
+    assert select.select([seen], [], [], WATCHDOG_S)[0], "what was just begun goes on"
+    assert os.read(seen, 100) == b""
+    os.close(seen)
 
 
 def ended(script: str, folder: pathlib.Path) -> subprocess.CompletedProcess[str]:
@@ -105,20 +101,14 @@ def ended(script: str, folder: pathlib.Path) -> subprocess.CompletedProcess[str]
         env={"PYTHONPATH": stages.__file__.rsplit("/", 1)[0], "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=WATCHDOG_S,
+        preexec_fn=hear_every_signal,
     )
-
-
-def assert_gone(file: pathlib.Path) -> None:
-    assert not pathlib.Path(f"/proc/{file.read_text().strip()}").exists()
 
 
 @pytest.mark.parametrize("name", ["INT", "TERM", "HUP"])
 def test_nothing_beside_outlives_an_interruption(logs, name):
     script = (
-        # Whoever starts the tests in the background may have told them to ignore the signal.
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
-        "signal.signal(signal.SIGHUP, signal.SIG_DFL);"
         "import stages, pathlib, sys; stages.LOGS = stages.ROOT = pathlib.Path('.');"
         "from stages import Stage;"
         "stages.all_stages = lambda quick: ("
@@ -131,7 +121,8 @@ def test_nothing_beside_outlives_an_interruption(logs, name):
     ran = ended(script, logs)
     assert ran.returncode == 128 + getattr(signal, f"SIG{name}")
     assert ran.stderr == ""
-    assert_gone(logs / "pid")
+    pid = (logs / "pid").read_text().strip()
+    assert not pathlib.Path(f"/proc/{pid}").exists()
 
 
 def test_a_report_is_counted_by_kind(logs):
@@ -178,6 +169,12 @@ def test_go_events_are_counted_and_the_log_is_readable(logs):
     assert stage.log.read_text() == "hello\n"
 
 
+def test_a_go_stage_without_a_test_failed(logs):
+    event = '{"Action":"output","Package":"p","Output":"ok p [no tests to run]\\n"}'
+    (logs / "events").write_text(event)
+    assert stages.run_all([shell("cat events", count=stages.count_go)]).failed == 1
+
+
 def test_a_go_package_that_does_not_build_failed(logs):
     assert stages.run_all([shell("echo broken; exit 1", count=stages.count_go)]).failed == 1
 
@@ -197,10 +194,10 @@ def test_a_stage_that_hangs_is_stopped_with_its_children(logs, monkeypatch):
 
     assert stages.run_all([shell(f"{marker} & wait")]).failed == 1
     # It was killed, and need not have run yet to end of that.
-    limit = time.monotonic() + 60
+    limit = time.monotonic() + WATCHDOG_S
     while is_left():
         assert time.monotonic() < limit, "a child of the stage goes on"
-        time.sleep(0.01)  # not ours to wait for
+        time.sleep(0.01)  # its parent is dead, and only a parent is told of an end
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the driver steps through x86-64")

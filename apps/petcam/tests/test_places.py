@@ -2,15 +2,17 @@
 files as Signalbox makes them, with and without the lock that a living process holds."""
 
 import fcntl
+import functools
 import os
 import socket
 import struct
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from petcam_launcher import places
-from petcam_launcher.daemon import describe_end
+from petcam_launcher.daemon import describe_end, die_with_the_launcher
 from petcam_launcher.demo import PORT_BUSY, DemoError, claim_port
 
 _WRITE_LOCK = struct.pack("hh4xqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
@@ -89,3 +91,12 @@ def test_a_port_in_use_is_refused_and_zero_finds_a_free_one() -> None:
 def test_ends_are_told_in_words() -> None:
     assert describe_end(-9) == "was killed by SIGKILL"
     assert describe_end(4) == "ended with exit code 4"
+
+
+def test_a_daemon_whose_launcher_died_before_ends_at_once():
+    def status(launcher: int) -> int:
+        asks = functools.partial(die_with_the_launcher, launcher)
+        return subprocess.run(["true"], preexec_fn=asks, check=False).returncode
+
+    assert status(os.getpid()) == 0
+    assert status(os.getppid()) == 1, "its parent is somebody else by now"

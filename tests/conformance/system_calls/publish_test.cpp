@@ -74,11 +74,11 @@ End end_of(Open open) {
 
 enum class Subscribed { nobody, awake, in_wait, in_a_set };
 
-// A publisher, and a subscriber that sleeps as asked: its wait is over, but since nobody answered
-// it stands announced, as if it slept on, and no race with a second process spoils the test.
 // Long enough to sleep in it even where the processor is taken away on the way there.
 Deadline a_sleep() { return Deadline::after(50ms); }
 
+// A publisher, and a subscriber that sleeps as asked: its wait is over, but since nobody answered
+// it stands announced, as if it slept on, and no race with a second process spoils the test.
 template <class T>
 auto publishing(WakeSleepers wake, Subscribed subscribed) {
   return [=] {

@@ -23,7 +23,7 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _die_with_the_launcher(launcher: int) -> None:
+def die_with_the_launcher(launcher: int) -> None:
     """In the child: a launcher that is killed takes its daemons with it, also one that was killed
     before this could be asked for."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -87,7 +87,7 @@ class Daemon:
             env=places.environment(self.environment),
             # Ctrl-C reaches the launcher alone, which stops its children in its own way.
             process_group=0,
-            preexec_fn=functools.partial(_die_with_the_launcher, os.getpid()),
+            preexec_fn=functools.partial(die_with_the_launcher, os.getpid()),
             # When the launcher is killed, a daemon's last words must not kill it with SIGPIPE
             # before it has left its topics: it holds the other end itself, so its log has a reader.
             pass_fds=(read_end,),
