@@ -116,6 +116,13 @@ SUITES = (
         long={"SBX_PROOF_LONG": "1"},
     ),
     Suite(
+        name="joining",
+        says="Who joins stands still at each of its system calls; once counted it misses nothing.",
+        targets=("stop_joining_test",),
+        program="tests/stop/stop_joining_test",
+        long={"SBX_PROOF_LONG": "1"},
+    ),
+    Suite(
         name="hardened",
         says="Strangers, bad memory and nonsense at the hardened tier's sockets; none gets in.",
         targets=("hardened_hostile_test",),

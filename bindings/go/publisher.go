@@ -181,8 +181,9 @@ func (p *Publisher[T]) DroppedCount() uint64 { return p.core.currentCounts().dro
 // EvictedCount is how many subscribers were left behind because of WhenBehindEvict.
 func (p *Publisher[T]) EvictedCount() uint64 { return p.core.currentCounts().evicted }
 
-// SubscriberCount is how many subscribers are attached now; 0 after Close. It is cheap: ask before
-// making a message that nobody may want.
+// SubscriberCount is how many subscribers are attached now; 0 after Close. What is published after
+// one was counted reaches it, unless it falls behind. It is cheap: ask before making a message that
+// nobody may want.
 func (p *Publisher[T]) SubscriberCount() int { return p.core.subscriberCount() }
 
 // Close leaves the topic. Subscribers still receive what was published. Loans that are still open

@@ -191,7 +191,8 @@ SBX_EXPORT int sbx_publisher_send_batch(sbx_publisher* publisher, const void* me
                                         size_t count, int64_t deadline_ns, size_t* sent,
                                         sbx_error* error);
 
-/* How many subscribers are attached now. Enters the kernel only when somebody joined or left. */
+/* How many subscribers are attached now. What is published after one was counted reaches it, unless
+ * it falls behind. Enters the kernel only when somebody joined or left. */
 SBX_EXPORT uint32_t sbx_publisher_subscriber_count(sbx_publisher* publisher);
 
 /* Messages given up (SBX_WHEN_BEHIND_DROP_NEW); subscribers left behind (SBX_WHEN_BEHIND_EVICT). */

@@ -170,7 +170,8 @@ class Publisher {
 
   // Why the last loan() was empty, or what the last publish() or send() that failed answered.
   Error why() const noexcept { return raw_.why(); }
-  // Subscribers attached now. Enters the kernel only when somebody joined or left.
+  // Subscribers attached now. What is published after one was counted reaches it, unless it falls
+  // behind. Enters the kernel only when somebody joined or left.
   std::uint32_t subscriber_count() { return raw_.subscriber_count(); }
   // Messages given up (WhenBehind::drop_new) and subscribers left behind (WhenBehind::evict).
   std::uint64_t dropped_count() const noexcept { return raw_.dropped_count(); }

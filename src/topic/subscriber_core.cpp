@@ -119,12 +119,12 @@ SubscriberCore::~SubscriberCore() {
 // epoch is raised and a heavy barrier passed before the starting positions are settled.
 Result<void> SubscriberCore::join() {
   if (auto first = refresh(); !first) return first;
+  has_looked_ = true;
   page_->stage.store(Stage::ready);
   presence_->directory.announce_change();
   barrier_before_sleep();
   if (auto again = refresh(); !again) return again;
   for (PublisherLink& link : links_) settle_start(link);
-  is_open_ = true;
   return {};
 }
 
@@ -271,8 +271,9 @@ Result<bool> SubscriberCore::link(const topic::Participant& who) {
   link.page = page;
   link.file = std::move(segment->file);
   link.gone = page->stage.load() == Stage::closed || !topic::is_alive(link.file);
-  // One that came after us is read from its first message; for the others we chose where to begin.
-  if (!is_open_) {
+  // One that came after us is read from its first message, because it may have counted us already;
+  // for the others we chose where to begin.
+  if (!has_looked_) {
     link.dropped_from = page->dropped.load();
     const std::uint64_t next = link.ring.find_next();
     const std::uint64_t kept = next - link.ring.oldest_kept(next);

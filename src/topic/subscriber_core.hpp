@@ -224,7 +224,7 @@ struct SubscriberCore {
   std::uint64_t skipped_ = 0;
   std::optional<Error> eviction_;  // of which wait() has not told yet
   std::optional<Error> loss_;      // of a file, of which neither take() nor wait() has told yet
-  bool is_open_ = false;  // the first look is over: publishers found from now on are newer than us
+  bool has_looked_ = false;  // publishers found from now on are newer than us
   bool refresh_failed_ = false;  // status_ tells of a failed look at who is there
   os::EventDescriptor event_;
   AdaptiveSpin spin_;

@@ -106,7 +106,9 @@ class Publisher:
         """Leaves the topic; subscribers still receive what was published."""
     @property
     def subscriber_count(self) -> int:
-        """How many subscribers are attached now. Cheap."""
+        """How many subscribers are attached now. What is published after one was counted reaches it,
+        unless it falls behind. Cheap.
+        """
     @property
     def dropped_count(self) -> int:
         """Messages given up (when_behind "drop_new")."""

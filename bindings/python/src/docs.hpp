@@ -70,7 +70,9 @@ inline constexpr char kPublisherClose[] =
     "Leaves the topic; subscribers still receive what was published.\n\n"
     "While arrays over the publisher's frames are alive (from loan.data or loan.tail), leaving\n"
     "is put off until the last of them is gone.";
-inline constexpr char kSubscriberCount[] = "How many subscribers are attached now. Cheap.";
+inline constexpr char kSubscriberCount[] =
+    "How many subscribers are attached now. What is published after one was counted reaches it,\n"
+    "unless it falls behind. Cheap.";
 
 // ---- Sample
 
