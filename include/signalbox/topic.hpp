@@ -141,8 +141,7 @@ class Publisher {
     return published;
   }
 
-  // loan, copy, publish, for messages at hand as a value: the fastest way up to inline_bytes_max
-  // bytes. Errors as loan() and publish().
+  // loan, copy, publish; up to inline_bytes_max bytes the fastest way. Errors: those of the three.
   Result<std::uint64_t> send(const T& value, Deadline deadline = Deadline::immediate()) {
     if constexpr (has_tail<T> || sizeof(T) > inline_bytes_max) {
       RawLoan loan;
@@ -170,8 +169,8 @@ class Publisher {
 
   // Why the last loan() was empty, or what the last publish() or send() that failed answered.
   Error why() const noexcept { return raw_.why(); }
-  // Subscribers attached now. What is published after one was counted reaches it, unless it falls
-  // behind. Enters the kernel only when somebody joined or left.
+  // Attached now; what is published after one was counted reaches it, unless it falls behind.
+  // Enters the kernel only when somebody joined or left.
   std::uint32_t subscriber_count() { return raw_.subscriber_count(); }
   // Messages given up (WhenBehind::drop_new) and subscribers left behind (WhenBehind::evict).
   std::uint64_t dropped_count() const noexcept { return raw_.dropped_count(); }

@@ -224,8 +224,8 @@ struct SubscriberCore {
   std::uint64_t skipped_ = 0;
   std::optional<Error> eviction_;  // of which wait() has not told yet
   std::optional<Error> loss_;      // of a file, of which neither take() nor wait() has told yet
-  bool has_looked_ = false;  // publishers found from now on are newer than us
-  bool refresh_failed_ = false;  // status_ tells of a failed look at who is there
+  bool has_looked_ = false;        // publishers found from now on are newer than us
+  bool refresh_failed_ = false;    // status_ tells of a failed look at who is there
   os::EventDescriptor event_;
   AdaptiveSpin spin_;
   std::int64_t look_for_dead_at_ns_ = 0;
