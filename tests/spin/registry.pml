@@ -19,7 +19,7 @@
  * and killed at each step; in the end nothing of the dead is left.
  *
  * Seeded bugs: BUG_REAP_UNMET, BUG_CLOSE_UNMET, BUG_LINK_BEFORE_LOCK, BUG_EPOCH_AFTER_LOOK,
- * BUG_ALIVE_BY_STAGE.
+ * BUG_ALIVE_BY_STAGE, BUG_LOOKED_LATE.
  */
 #ifndef SUBSCRIBERS
 #define SUBSCRIBERS 2
@@ -158,6 +158,7 @@ inline refresh() {
   :: atomic { !linked && seen && (named & BIT(PUBLISHER)) -> linked = 1; has_file = 1 }
     gone = closed;
     atomic { gone = gone || life[PUBLISHER] == 0 };
+    skips = published && !has_looked; /* where to begin, with Start::next */
     atomic { met = met | BIT(me) } /* begin_cursor */
   :: linked || !seen || !(named & BIT(PUBLISHER))
   fi;
@@ -169,19 +170,25 @@ inline refresh() {
 
 proctype subscriber(byte me) {
   byte s, seen, look, known;
-  bit all, linked, has_file, gone, drained, got;
+  bit all, linked, has_file, gone, drained, got, has_looked, skips;
   {
     atomic { life[me] = me + 1 };
     atomic { named = named | BIT(me); inside = inside | BIT(me) };
     refresh();
+#ifndef BUG_LOOKED_LATE
+    has_looked = 1;
+#endif
     atomic { ready = ready | BIT(me) };
     atomic { epoch++ };
     refresh();
+#ifdef BUG_LOOKED_LATE
+    has_looked = 1;
+#endif
     do
     :: epoch != known -> refresh()
-    :: linked && published && !got -> atomic { got = 1 }
+    :: linked && published && !got && !skips -> atomic { got = 1 }
     :: linked && !gone && life[PUBLISHER] == 0 -> gone = 1
-    :: linked && gone && !drained && (got || !published) ->
+    :: linked && gone && !drained && (got || skips || !published) ->
       drained = 1;
       if
       :: has_file -> reap(PUBLISHER)

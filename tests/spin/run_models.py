@@ -65,6 +65,7 @@ RUNS = [
     seeded("registry", "BUG_LINK_BEFORE_LOCK", "inside", SUBSCRIBERS=1),
     seeded("registry", "BUG_EPOCH_AFTER_LOOK", "invalid end state", SUBSCRIBERS=1),
     seeded("registry", "BUG_ALIVE_BY_STAGE", "inside", SUBSCRIBERS=1),
+    seeded("registry", "BUG_LOOKED_LATE", "invalid end state", SUBSCRIBERS=1),
 ]
 
 
