@@ -46,7 +46,7 @@ SUITES = (
     ),
     Suite(
         name="kill",
-        says="A participant is killed at each instruction of each operation that changed anything.",
+        says="A participant is killed, or pauses, at each step of each operation.",
         targets=("crash_kill_driver_test",),
         program="tests/crash/crash_kill_driver_test",
         long={"SIGNALBOX_EVERY_INSTRUCTION": "1"},

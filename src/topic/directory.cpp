@@ -300,8 +300,6 @@ void TopicDirectory::leave() {
     remove_empty_directories();  // what else is in it is not ours to judge
     return;
   }
-  // While we are still inside: a reaper holds the lock of a file for a moment, and the last to
-  // leave would take that file for one that lives, and leave it behind.
   reap_all();
   // We leave first and look second: two that leave at once would else each see the other inside.
   os::unlock(topic_file_.fd());
@@ -424,16 +422,10 @@ bool TopicDirectory::reap(const Participant& who, bool even_if_unmet) noexcept {
 }
 
 bool TopicDirectory::try_reap(const Participant& who, bool even_if_unmet) {
-  auto file = os::open_file(directory_, who.file, os::Access::read_write);
-  if (!file) return false;
-  // The reaper's lock: two reapers, or a reaper and a prober, see one of us as alive for a moment
-  // and look again later.
-  const auto locked = os::try_lock(*file, os::LockKind::exclusive);
-  if (!locked || !*locked) return false;
-  const auto held = os::facts_of(*file);
-  const auto named = os::facts_of(directory_, who.file);
-  if (!held || !named || held->inode != named->inode) return false;
-  if (!looks_like_segment(*file, kind_of(who.role))) return false;
+  // No lock is taken: who is dead stays dead, and his name is never used again. A reaper's lock
+  // would make the dead look alive, and for as long as a reaper is stopped.
+  const auto file = os::open_file(directory_, who.file, os::Access::read);
+  if (!file || is_alive(*file) || !looks_like_segment(*file, kind_of(who.role))) return false;
   if (tier_ == Tier::hardened) os::unlink_file(directory_, socket_name(who.file));
   if (who.role == Role::subscriber) {
     os::unlink_file(directory_, fifo_name(who.file));

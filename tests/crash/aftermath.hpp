@@ -19,11 +19,6 @@
 
 namespace kill_driver {
 
-inline constexpr std::uint64_t survivor = 1;  // authors' numbers
-inline constexpr std::uint64_t contender = 2;
-inline constexpr std::uint64_t newcomer = 3;
-inline constexpr std::uint64_t first_victim = 100;
-
 // How many messages of whom a late reader is owed.
 struct Owed {
   std::uint64_t author;
@@ -34,7 +29,9 @@ struct Owed {
 // Opens a publisher and a reliable subscriber in a domain, or says what stood in the way.
 template <class T>
 struct Pair {
-  Pair(const std::string& domain, std::uint64_t author, Verdict& verdict) : author_(author) {
+  Pair(const std::string& domain, std::uint64_t author, Verdict& verdict,
+       const signalbox::PublisherOptions& options = options_of<T>(1))
+      : author_(author) {
     auto taker = signalbox::Subscriber<T>::open(
         "kill", {.start = signalbox::Start::oldest, .reliable = true, .domain = domain});
     if (!taker) {
@@ -43,10 +40,9 @@ struct Pair {
     }
     in.emplace(std::move(*taker));
     reader.emplace(*in, verdict);
-    join(domain, verdict);
+    join(domain, verdict, options);
   }
-  void join(const std::string& domain, Verdict& verdict) {
-    auto options = options_of<T>(1);
+  void join(const std::string& domain, Verdict& verdict, signalbox::PublisherOptions options) {
     options.domain = domain;
     auto giver = signalbox::Publisher<T>::open("kill", options);
     if (!giver) return verdict.fault(&Tally::lost, giver.error().text);
@@ -150,8 +146,8 @@ void check_late_reader(const std::string& from, const std::string& domain,
 template <class T>
 class Survivors {
  public:
-  Survivors(std::string directory, Verdict& verdict)
-      : directory_(std::move(directory)), verdict_(verdict), pair_("", survivor, verdict) {
+  Survivors(std::string directory, Verdict& verdict, const signalbox::PublisherOptions& options)
+      : directory_(std::move(directory)), verdict_(verdict), pair_("", survivor, verdict, options) {
     if (!pair_.is_open()) return;
     // As many as the ring keeps: whoever comes finds some, wherever it begins.
     for (std::uint32_t i = 0; i < victim_depth; ++i) pass_one_on();
@@ -180,6 +176,13 @@ class Survivors {
     static_cast<void>(pair_.in->wait(signalbox::Deadline::after(1us)));
   }
   void take_all() { pair_.reader->take_all(); }
+
+  // While somebody stands still: all that others may do then.
+  void act_beside() {
+    pass_one_on();
+    meet_newcomers();
+    pass_one_on();
+  }
 
   // After somebody died. `newcomers_first`: others come and clean up before the survivors have
   // noticed anything; else they must cope alone.

@@ -4,8 +4,10 @@
 // after each step that changed the topic's shared bytes or names, copies of them as of that moment
 // are recovered by newcomers and read by a late reader. TheVictimDies: fresh victims are killed
 // where the bytes changed and on both sides of, and asleep inside, each system call; those that
-// were there before go on. With SIGNALBOX_EVERY_INSTRUCTION they are killed at each instruction,
-// beside a contender at full speed.
+// were there before go on. TheVictimPauses: at the same places it only stands still while others
+// come, publish, take and go; then it goes on, and has missed nothing. With
+// SIGNALBOX_EVERY_INSTRUCTION victims are killed at each instruction, beside a contender at full
+// speed.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
@@ -178,6 +180,33 @@ void the_victim_dies(const Operation& operation) {
   std::printf("%llu true kills\n", static_cast<unsigned long long>(scene.verdict.tally.true_kills));
 }
 
+// Room for all that others publish while a reliable subscriber or its sample stands still.
+template <class T>
+signalbox::PublisherOptions with_room() {
+  auto options = options_of<T>(4 * victim_depth);
+  options.depth = 4 * victim_depth;
+  return options;
+}
+
+template <class T>
+void the_victim_pauses(const Operation& operation) {
+  Scene<T> scene(operation, with_room<T>());
+  const auto points = points_of(operation, scene, false);
+  for (const Point& point : points) {
+    if (::testing::Test::HasFailure()) break;
+    scene.verdict.at(text_of(operation, point));
+    watch(scene.verdict.where());
+    const auto victim = scene.bring_victim();
+    if (!victim) break;
+    run_to(*victim, point);
+    scene.pause(*victim);
+    ++scene.verdict.tally.pauses;
+    scene.go_on(false);
+  }
+  EXPECT_FALSE(points.empty());
+  std::printf("%llu pauses\n", static_cast<unsigned long long>(scene.verdict.tally.pauses));
+}
+
 class KillDriver : public ::testing::TestWithParam<Operation> {
  protected:
   static void SetUpTestSuite() {
@@ -194,6 +223,9 @@ TEST_P(KillDriver, EveryoneDies) {
 }
 TEST_P(KillDriver, TheVictimDies) {
   with_message(GetParam().carrier, []<class T>(T) { the_victim_dies<T>(GetParam()); });
+}
+TEST_P(KillDriver, TheVictimPauses) {
+  with_message(GetParam().carrier, []<class T>(T) { the_victim_pauses<T>(GetParam()); });
 }
 
 INSTANTIATE_TEST_SUITE_P(At, KillDriver, ::testing::ValuesIn(operations),

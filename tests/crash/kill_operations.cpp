@@ -1,5 +1,6 @@
 #include "kill_operations.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -23,6 +24,8 @@ using signalbox::Start;
 using signalbox::Subscriber;
 using namespace std::chrono_literals;
 
+// As many as a survivor's ring keeps at least.
+constexpr Start kKept = Start::back(victim_depth);
 constexpr auto kSleep = 30ms;  // of the operations that must sleep; nobody wakes them
 
 // Asks the kernel and not the C library, so that little is stepped that is not the operation.
@@ -38,6 +41,7 @@ class Victim {
     rest();
     act(work);
     rest();
+    go_on_and_leave();
   }
 
  private:
@@ -59,6 +63,7 @@ class Victim {
         open_publisher();
         for (std::uint32_t i = 0; i < victim_depth; ++i) publish(next_loan());
         loan_ = next_loan();
+        fill(loan_, author_, report_.committed);
         return;
       case Work::close_publisher:
         open_publisher();
@@ -79,13 +84,13 @@ class Victim {
       case Work::wait_ready:
       case Work::arm_descriptor:
       case Work::close_subscriber:
-        open_subscriber(Start::oldest);
+        open_subscriber(kKept);
         return;
       case Work::wait_sleeping:
         open_subscriber(Start::next);
         return;
       case Work::release:
-        open_subscriber(Start::oldest);
+        open_subscriber(kKept);
         take();
         return;
     }
@@ -96,7 +101,7 @@ class Victim {
       case Work::open_publisher:
         return open_publisher();
       case Work::open_subscriber:
-        return open_subscriber(Start::oldest);
+        return open_subscriber(kKept);
       case Work::lend:
       case Work::grow:
         loan_ = next_loan();
@@ -119,12 +124,23 @@ class Victim {
         return;
       case Work::arm_descriptor:
         if (!in_->descriptor()) fail("descriptor");
+        is_armed_ = true;
         return;
       case Work::close_publisher:
         return out_.reset();
       case Work::close_subscriber:
         return in_.reset();
     }
+  }
+
+  void go_on_and_leave() {
+    if (in_) hear();
+    if (loan_) publish(std::move(loan_));
+    if (out_) publish(next_loan());
+    sample_ = {};
+    in_.reset();
+    out_.reset();
+    report_.left = 1;
   }
 
   void open_publisher() {
@@ -152,7 +168,31 @@ class Victim {
   }
   void take() {
     sample_ = in_->take();
-    if (!sample_ || !is_whole(sample_)) fail("take");
+    if (!sample_) fail("take");
+    note();
+  }
+  void note() {
+    if (!is_whole(sample_)) fail("a message is torn");
+    if (sample_->author != survivor) return;
+    if (report_.heard == 0) report_.first = sample_->number;
+    if (report_.heard != 0 && report_.heard != sample_->number) fail("a number is not the next");
+    report_.heard = sample_->number + 1;
+  }
+  // The deadline is a watchdog.
+  void hear() {
+    const auto deadline = Deadline::after(20s);
+    while (report_.heard < report_.owed) {
+      if (deadline.passed()) fail("does not hear what it is owed");
+      sample_ = in_->take();
+      if (sample_) {
+        note();
+      } else if (is_armed_) {
+        pollfd one{.fd = in_->descriptor().value(), .events = POLLIN, .revents = 0};
+        ::poll(&one, 1, 1000);
+      } else {
+        static_cast<void>(in_->wait(Deadline::after(1s)));
+      }
+    }
   }
   void fail(const char* what) {
     std::fprintf(stderr, "victim: %s\n", what);
@@ -166,6 +206,7 @@ class Victim {
   std::optional<Subscriber<T>> in_;
   Loan<T> loan_;
   Sample<T> sample_;
+  bool is_armed_ = false;
 };
 
 template <class T>
@@ -210,7 +251,7 @@ int rests_before(Work work) {
 }
 
 void live(const Operation& operation, std::uint64_t author, Report& report) {
-  // Never destroyed: the victim dies with its handles open, unless closing them is the operation.
+  // Never destroyed: one that is killed dies with its handles open.
   with_message(operation.carrier,
                [&]<class T>(T) { (new Victim<T>(author, report))->perform(operation.work); });
   std::_Exit(0);

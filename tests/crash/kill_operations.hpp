@@ -1,7 +1,8 @@
 // kill_operations.hpp: what the victim of the kill driver is doing when it dies.
 //
 // A victim prepares itself, rests (it stops itself, which its tracer sees), performs one operation
-// and rests again. The tracer kills it between the last two rests.
+// and rests again. The tracer kills it between the last two rests, or lets it stand still there for
+// a while: then it goes on after the last rest, hears what it is owed, publishes once more, leaves.
 #pragma once
 
 #include <atomic>
@@ -11,6 +12,10 @@
 namespace kill_driver {
 
 inline constexpr std::uint32_t victim_depth = 4;
+inline constexpr std::uint64_t survivor = 1;  // authors' numbers
+inline constexpr std::uint64_t contender = 2;
+inline constexpr std::uint64_t newcomer = 3;
+inline constexpr std::uint64_t first_victim = 100;
 
 enum class Work {
   open_publisher,
@@ -51,6 +56,12 @@ std::ostream& operator<<(std::ostream& out, const Operation& operation);
 struct Report {
   std::atomic<std::uint64_t> committed;  // messages whose publish() returned
   std::atomic<std::uint64_t> trouble;    // calls that failed though they must not
+  // What it has had of the survivor: numbers from `first` up to, not including, `heard`; and up to
+  // where the tracer says that it must.
+  std::atomic<std::uint64_t> first;
+  std::atomic<std::uint64_t> heard;
+  std::atomic<std::uint64_t> owed;
+  std::atomic<std::uint64_t> left;  // 1: it has gone on, and left as one does
 };
 
 // The victim's whole life. It rests `rests_before(work)` times before the operation, for the

@@ -4,6 +4,8 @@
 
 #include <sys/mman.h>
 
+#include <chrono>
+#include <future>
 #include <memory>
 #include <new>
 #include <optional>
@@ -45,8 +47,11 @@ inline Report* map_report() {
 template <class T>
 class Scene {
  public:
-  explicit Scene(const Operation& operation) : operation_(operation), report_(*map_report()) {
-    if (operation_.company != Company::nobody) survivors_.emplace(topic(), verdict);
+  // The survivors publish so.
+  explicit Scene(const Operation& operation,
+                 const signalbox::PublisherOptions& options = options_of<T>(1))
+      : operation_(operation), report_(*map_report()) {
+    if (operation_.company != Company::nobody) survivors_.emplace(topic(), verdict, options);
   }
   ~Scene() { ::munmap(&report_, sizeof(Report)); }
   Scene(const Scene&) = delete;
@@ -68,8 +73,7 @@ class Scene {
   std::unique_ptr<Stepper> bring_victim() {
     if (operation_.company == Company::a_corpse) leave_a_corpse();
     author_ += 2;
-    report_.committed = 0;
-    report_.trouble = 0;
+    new (&report_) Report{};
     auto victim = std::make_unique<Stepper>([this] { live(operation_, author_, report_); });
     for (int i = rests_before(operation_.work); i >= 0; --i) {
       if (victim->run_to_rest() != Stepper::Stop::rested) {
@@ -96,6 +100,25 @@ class Scene {
     return all;
   }
 
+  // The victim stands still; others come, publish, take and go, and then it goes on to its end.
+  void pause(Stepper& victim) {
+    const std::uint64_t sent = survivors_ ? survivors_->sent() : 0;
+    if (survivors_) {
+      survivors_->act_beside();
+      report_.owed = survivors_->sent();
+      go_to_its_end(victim);
+    } else {
+      // They may have to wait for the victim; if not, they have come and gone before it goes on.
+      auto others = std::async(std::launch::async, [this] { meet_alone(); });
+      others.wait_for(std::chrono::milliseconds(20));
+      go_to_its_end(victim);
+    }
+    if (report_.first > sent) {
+      verdict.fault(&Tally::lost, "the victim was sent number " + std::to_string(sent) +
+                                      " and heard of " + std::to_string(report_.first) + " first");
+    }
+  }
+
   // The victim is dead: all others go on.
   void go_on(bool newcomers_first) {
     if (report_.trouble != 0) verdict.fault(&Tally::lost, "a call of the victim failed");
@@ -120,6 +143,18 @@ class Scene {
   Verdict verdict;
 
  private:
+  void go_to_its_end(Stepper& victim) {
+    while (victim.run_to_rest() == Stepper::Stop::rested) {
+    }
+    if (report_.left == 0) verdict.fault(&Tally::lost, "the victim did not go on to its end");
+  }
+
+  void meet_alone() {
+    Pair<T> pair("", newcomer, verdict);
+    if (!pair.is_open() || !pair.send(verdict)) return;
+    if (!pair.reader->take_until(newcomer, 1)) verdict.fault(&Tally::hangs, "no traffic");
+  }
+
   void leave_a_corpse() {
     const Carrier carrier = operation_.carrier;
     const std::uint64_t author = author_ + 1;

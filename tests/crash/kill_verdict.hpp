@@ -13,6 +13,7 @@ namespace kill_driver {
 struct Tally {
   std::uint64_t kill_points = 0;
   std::uint64_t true_kills = 0;
+  std::uint64_t pauses = 0;
   std::uint64_t messages = 0;
   std::uint64_t hangs = 0;
   std::uint64_t torn = 0;
@@ -27,6 +28,7 @@ class Verdict {
   ~Verdict() {
     proof::count({{"kill_points", tally.kill_points},
                   {"true_kills", tally.true_kills},
+                  {"tries", tally.pauses},
                   {"messages", tally.messages},
                   {"hangs", tally.hangs},
                   {"torn", tally.torn},

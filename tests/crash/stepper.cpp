@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <utility>
 
 #include "os/thread_state.hpp"
 
@@ -50,7 +51,8 @@ Stepper::Stepper(const std::function<void()>& body) : pid_(::fork()) {
 Stepper::Stop Stepper::resume(int request) {
   int signal = 0;
   for (;;) {
-    if (::ptrace(static_cast<__ptrace_request>(request), pid_, nullptr, signal) != 0) {
+    if (!std::exchange(is_on_its_way_, false) &&
+        ::ptrace(static_cast<__ptrace_request>(request), pid_, nullptr, signal) != 0) {
       return Stop::ended;
     }
     int status = 0;
@@ -66,7 +68,11 @@ Stepper::Stop Stepper::resume(int request) {
   }
 }
 
-Stepper::Stop Stepper::run_to_rest() { return resume(PTRACE_CONT); }
+Stepper::Stop Stepper::run_to_rest() {
+  // The end of the system call that it was asleep in is no rest.
+  if (is_on_its_way_ && resume(PTRACE_CONT) != Stop::stepped) return Stop::ended;
+  return resume(PTRACE_CONT);
+}
 Stepper::Stop Stepper::step() { return resume(PTRACE_SINGLESTEP); }
 Stepper::Stop Stepper::run_to_system_call() { return resume(PTRACE_SYSCALL); }
 
@@ -90,6 +96,7 @@ bool Stepper::is_before_system_call() const {
 
 void Stepper::run_until_asleep() {
   if (::ptrace(PTRACE_SYSCALL, pid_, nullptr, 0) != 0) return;
+  is_on_its_way_ = true;
   const timespec pause{.tv_sec = 0, .tv_nsec = 50'000};
   for (char state = 'R'; state == 'R'; state = signalbox::os::test::thread_state(pid_))
     ::nanosleep(&pause, nullptr);

@@ -38,6 +38,7 @@ class Stepper {
   std::uint64_t system_call_number() const;
   std::uint64_t instruction() const;
   // From the entry of a system call: lets it go on until it sleeps or has come to its next stop.
+  // From there it can be killed, or run_to_rest().
   void run_until_asleep();
 
   // Runs untraced from here on; it can still be killed.
@@ -49,6 +50,7 @@ class Stepper {
   Stop resume(int request);
 
   pid_t pid_;
+  bool is_on_its_way_ = false;  // to a stop that nobody has been told of yet
 };
 
 }  // namespace kill_driver

@@ -93,22 +93,18 @@ inline everyone_met() {
 /* One file, if it is there to be opened. */
 inline reap(i) {
   if
-  :: atomic { (named & BIT(i)) && life[i] == 0 -> life[i] = me + 1; all = 1 } /* try_lock */
-    if
-    :: named & BIT(i) -> /* does the name still mean this file? */
+  :: atomic { (named & BIT(i)) && life[i] == 0 -> all = 1 } /* is_alive */
 #ifndef BUG_REAP_UNMET
-      if
-      :: i == PUBLISHER -> everyone_met()
-      :: i != PUBLISHER
-      fi;
-#endif
-      if
-      :: all -> unlink(i)
-      :: !all
-      fi
-    :: !(named & BIT(i))
+    if
+    :: i == PUBLISHER -> everyone_met()
+    :: i != PUBLISHER
     fi;
-    atomic { life[i] = 0; all = 0 }
+#endif
+    if
+    :: all -> unlink(i)
+    :: !all
+    fi;
+    all = 0
   :: !(named & BIT(i)) || life[i] != 0
   fi
 }

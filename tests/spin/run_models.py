@@ -53,7 +53,6 @@ RUNS = [
     seeded("topic", "BUG_LINK_BEFORE_LOCK", "assertion violated"),
     seeded("topic", "BUG_NO_RECHECK", "topic_in[d]==t"),
     seeded("topic", "BUG_LOOK_BEFORE_LEAVING", "path==15"),
-    seeded("topic", "BUG_REAP_AFTER_LEAVING", "path==15"),
     seeded("topic", "BUG_TOPIC_BEFORE_BELL", "bell_in[d]==b"),
     seeded("topic", "BUG_NO_LIFE_LOCK", "inside"),
     Run("registry", {"SUBSCRIBERS": 1, "REAPERS": 1, "CRASHES": 1}),

@@ -8,7 +8,7 @@
  *   lock, count the links         enter
  *   type, exclusive, remove       check_type: a topic of another type that only the dead left
  *   bell                          open_or_create_bell
- *   reap                          reap_all, reap: lock, name, unlink; `unmet` files are kept
+ *   reap                          reap_all, reap: is_alive, unlink; `unmet` files are kept
  *   own file                      create_own_segment, link_unnamed; PublisherCore::~PublisherCore
  *   leave                         ~TopicDirectory: reap, unlock, try exclusive, count the links
  *   remove_everything             remove_everything, remove_empty_directories
@@ -19,7 +19,7 @@
  * ever: pan finds a process that cannot go on.
  *
  * Seeded bugs: BUG_LINK_BEFORE_LOCK, BUG_NO_RECHECK, BUG_LOOK_BEFORE_LEAVING,
- * BUG_REAP_AFTER_LEAVING, BUG_TOPIC_BEFORE_BELL, BUG_NO_LIFE_LOCK.
+ * BUG_TOPIC_BEFORE_BELL, BUG_NO_LIFE_LOCK.
  */
 #ifndef VISITORS
 #define VISITORS 2 /* at once; one more comes when they have gone */
@@ -73,17 +73,17 @@ inline reap(even_if_unmet) {
   atomic { i = 0; open_next() };
   do
   :: atomic { i == EVERYONE -> i = 0; break }
-  :: atomic { i < EVERYONE && life[i] == 0 -> life[i] = me + 1 }; /* try_lock */
-    atomic { /* name, unlink */
+  :: i < EVERYONE && life[i] == 0; /* is_alive */
+    atomic { /* unlink */
       if
       :: (files_in[d] & BIT(i)) && (even_if_unmet || !(unmet & BIT(i))) ->
         assert(!(inside & BIT(i))); /* nobody alive loses his file */
         files_in[d] = files_in[d] & ~BIT(i)
       :: else
-      fi
-    };
-    atomic { life[i] = 0; i++; open_next() } /* close */
-  :: atomic { i < EVERYONE && life[i] != 0 -> /* it lives, or seems to */
+      fi;
+      i++; open_next()
+    }
+  :: atomic { i < EVERYONE && life[i] != 0 -> /* it lives */
 #ifdef BUG_NO_LIFE_LOCK
       assert(!(inside & BIT(i)));
       files_in[d] = files_in[d] & ~BIT(i);
@@ -212,9 +212,7 @@ again:
       fi
     };
     atomic { life[me] = 0 };
-#ifndef BUG_REAP_AFTER_LEAVING
     reap(0);
-#endif
 #ifdef BUG_LOOK_BEFORE_LEAVING
     atomic {
       if
@@ -230,9 +228,6 @@ again:
     };
 #else
     atomic { shared[t] = shared[t] & ~BIT(me) }; /* unlock */
-#ifdef BUG_REAP_AFTER_LEAVING
-    reap(0);
-#endif
     atomic { /* try_become_last */
       if
       :: shared[t] == 0 && exclusive[t] == 0 -> exclusive[t] = me + 1
