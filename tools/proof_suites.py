@@ -117,7 +117,7 @@ SUITES = (
     ),
     Suite(
         name="joining",
-        says="Who joins stands still at each of its system calls; once counted it misses nothing.",
+        says="Who joins a topic or uses a lock stands still at each system call; nobody is harmed.",
         targets=("stop_joining_test",),
         program="tests/stop/stop_joining_test",
         long={"SBX_PROOF_LONG": "1"},

@@ -182,20 +182,26 @@ pid_t start(Kind kind, std::size_t number, std::uint64_t seed, Report& report) {
   take_units(kind == Kind::fair_semaphore, self);
 }
 
-std::string visit(Kind kind) {
-  const Deadline deadline = Deadline::after(20s);
+std::string visit(Kind kind, const std::function<void()>& while_held,
+                  std::chrono::seconds patience) {
+  const Deadline deadline = Deadline::after(patience);
+  const auto hold = [&] {
+    if (while_held) while_held();
+  };
   if (kind == Kind::mutex || kind == Kind::fair_mutex) {
     auto mutex = open_mutex(kind == Kind::fair_mutex);
     auto held = mutex.lock(deadline);
     if (!held) return held.error().text;
-    static_cast<void>(std::move(*held).regardless());
+    const auto guard = std::move(*held).regardless();
+    hold();
     return {};
   }
   if (kind == Kind::read_write) {
     auto lock = or_stop(signalbox::ReadWriteLock::open("crew"));
     auto held = lock.lock_to_write(deadline);
     if (!held) return held.error().text;
-    static_cast<void>(std::move(*held).regardless());
+    const auto guard = std::move(*held).regardless();
+    hold();
     return {};
   }
   auto semaphore = open_semaphore(kind == Kind::fair_semaphore);
@@ -205,6 +211,7 @@ std::string visit(Kind kind) {
     if (!permit) return permit.error().text;
     permits.push_back(std::move(*permit));
   }
+  hold();
   return semaphore.try_acquire() ? "there are more units than there were" : "";
 }
 

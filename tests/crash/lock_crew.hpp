@@ -11,7 +11,9 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace lock_crew {
@@ -41,8 +43,9 @@ const char* name_of(Kind kind);
 // Forks a worker that takes and gives back until it is killed.
 pid_t start(Kind kind, std::size_t number, std::uint64_t seed, Report& report);
 
-// Takes all there is of it once, as somebody who comes when all others are gone. Answers what was
-// wrong; empty: nothing.
-std::string visit(Kind kind);
+// Opens it, takes all there is of it once, does `while_held`, gives it back and closes it. Answers
+// what was wrong; empty: nothing. The usual deadline is a watchdog.
+std::string visit(Kind kind, const std::function<void()>& while_held = {},
+                  std::chrono::seconds patience = std::chrono::seconds(20));
 
 }  // namespace lock_crew

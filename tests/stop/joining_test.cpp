@@ -156,11 +156,12 @@ bool meet_a_stopped_publisher(const Meeting& meeting, std::uint64_t at) {
   if (!in) in = open_subscriber(meeting);
   joiner.let_go();
   if (!in) in = open_subscriber(meeting);
+  if (!in) return false;
   std::uint64_t taken = 0;
-  const bool has_all = in && eventually([&] {
-                         while (in->take()) ++taken;
-                         return taken == kMessages;
-                       });
+  const bool has_all = eventually([&] {
+    while (in->take()) ++taken;
+    return taken == kMessages;
+  });
   EXPECT_TRUE(has_all) << taken << " of " << kMessages << " messages taken";
   return has_all;
 }

@@ -1,0 +1,99 @@
+// Goal: whoever stands still while he opens, takes, gives back or closes a lock keeps others
+// waiting for what he holds, and for nothing else; and when he goes on it is the lock of all.
+// Method: one stands still at the entry and at the return of each system call of all that (ptrace),
+// while another does the same and leaves, or waits. A third asks while the first holds it.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <string>
+
+#include "../crash/lock_crew.hpp"
+#include "../crash/stepper.hpp"
+#include "../proof_counts.hpp"
+#include "participant.hpp"
+#include "signalbox/os/pidfd.hpp"
+#include "topic/scratch_domain.hpp"
+
+namespace {
+
+using kill_driver::Stepper;
+using lock_crew::Kind;
+using signalbox::Deadline;
+using stop::Participant;
+using stop::Report;
+using namespace std::chrono_literals;
+
+// Stands still twice: before all, and while he holds it.
+[[noreturn]] void visit_with_rests(Kind kind, Report& report) {
+  ::raise(SIGSTOP);
+  const std::string wrong = lock_crew::visit(kind, [] { ::raise(SIGSTOP); });
+  if (!wrong.empty()) std::fprintf(stderr, "who stood still: %s\n", wrong.c_str());
+  report.mark = wrong.empty() ? 1 : 2;
+  std::_Exit(0);
+}
+
+int come_and_go(Kind kind) {
+  const std::string wrong = lock_crew::visit(kind);
+  if (!wrong.empty()) std::fprintf(stderr, "the other: %s\n", wrong.c_str());
+  return wrong.empty() ? 0 : 1;
+}
+
+bool is_free(Kind kind) {
+  Participant third([kind] { return lock_crew::visit(kind, {}, 0s).empty() ? 1 : 0; });
+  return third.join() == 1;
+}
+
+// Long enough for all that does not wait; who waits, waits for one who goes on then.
+void give_time_to(const Participant& other) {
+  const auto process = signalbox::os::Pidfd::open(static_cast<std::uint32_t>(other.pid()));
+  ASSERT_TRUE(process);
+  static_cast<void>(process->wait_until_ended(Deadline::after(20ms)));
+}
+
+// False: there is no such stop any more.
+bool meet_at(Kind kind, std::uint64_t at) {
+  using Stop = Stepper::Stop;
+  const signalbox::ScratchDomain domain;
+  Report& report = *stop::map_report();
+  Stepper one([&] { visit_with_rests(kind, report); });
+  if (one.run_to_rest() != Stop::rested) return false;
+  bool has_rested = false;
+  for (std::uint64_t i = 0; i <= at; ++i) {
+    const Stop stop = one.run_to_system_call();
+    if (stop == Stop::ended) return false;
+    has_rested = has_rested || stop == Stop::rested;
+  }
+  Participant other([kind] { return come_and_go(kind); });
+  give_time_to(other);
+  if (!has_rested) {
+    EXPECT_EQ(one.run_to_rest(), Stop::rested);
+    EXPECT_FALSE(is_free(kind)) << "two have it";
+  }
+  EXPECT_EQ(one.run_to_rest(), Stop::ended);
+  EXPECT_EQ(report.mark, 1U) << "who stood still came to grief";
+  EXPECT_EQ(other.join(), 0) << "the other came to grief";
+  return true;
+}
+
+class JoiningLocks : public testing::TestWithParam<Kind> {};
+
+TEST_P(JoiningLocks, StandingStillIsNobodysHarm) {
+  std::uint64_t stops = 0;
+  for (; !HasFailure(); ++stops) {
+    SCOPED_TRACE("stop " + std::to_string(stops));
+    if (!meet_at(GetParam(), stops)) break;
+  }
+  EXPECT_GT(stops, 10U);
+  std::printf("%llu stops\n", static_cast<unsigned long long>(stops));
+  proof::count({{"tries", stops}, {"hangs", HasFailure() ? 1U : 0U}});
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, JoiningLocks,
+                         testing::Values(Kind::mutex, Kind::fair_mutex, Kind::semaphore,
+                                         Kind::fair_semaphore, Kind::read_write),
+                         [](const auto& kind) { return lock_crew::name_of(kind.param); });
+
+}  // namespace
