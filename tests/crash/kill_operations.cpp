@@ -26,6 +26,7 @@ using namespace std::chrono_literals;
 
 // As many as a survivor's ring keeps at least.
 constexpr Start kKept = Start::back(victim_depth);
+constexpr auto kPatience = 20s;
 constexpr auto kSleep = 30ms;  // of the operations that must sleep; nobody wakes them
 
 // Asks the kernel and not the C library, so that little is stepped that is not the operation.
@@ -178,9 +179,9 @@ class Victim {
     if (report_.heard != 0 && report_.heard != sample_->number) fail("a number is not the next");
     report_.heard = sample_->number + 1;
   }
-  // The deadline is a watchdog.
+  // The deadline is a watchdog. An armed descriptor must tell by itself.
   void hear() {
-    const auto deadline = Deadline::after(20s);
+    const auto deadline = Deadline::after(kPatience);
     while (report_.heard < report_.owed) {
       if (deadline.passed()) fail("does not hear what it is owed");
       sample_ = in_->take();
@@ -188,7 +189,7 @@ class Victim {
         note();
       } else if (is_armed_) {
         pollfd one{.fd = in_->descriptor().value(), .events = POLLIN, .revents = 0};
-        ::poll(&one, 1, 1000);
+        ::poll(&one, 1, std::chrono::milliseconds(kPatience).count());
       } else {
         static_cast<void>(in_->wait(Deadline::after(1s)));
       }

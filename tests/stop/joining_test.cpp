@@ -156,6 +156,7 @@ bool meet_a_stopped_publisher(const Meeting& meeting, std::uint64_t at) {
   if (!in) in = open_subscriber(meeting);
   joiner.let_go();
   if (!in) in = open_subscriber(meeting);
+  EXPECT_TRUE(in);
   if (!in) return false;
   std::uint64_t taken = 0;
   const bool has_all = eventually([&] {
