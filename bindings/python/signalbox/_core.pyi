@@ -106,8 +106,9 @@ class Publisher:
         """Leaves the topic; subscribers still receive what was published."""
     @property
     def subscriber_count(self) -> int:
-        """How many subscribers are attached now. What is published after one was counted reaches it,
-        unless it falls behind. Cheap.
+        """How many subscribers are attached now. Cheap.
+
+        What is published after one was counted reaches it, unless it falls behind.
         """
     @property
     def dropped_count(self) -> int:

@@ -71,8 +71,8 @@ inline constexpr char kPublisherClose[] =
     "While arrays over the publisher's frames are alive (from loan.data or loan.tail), leaving\n"
     "is put off until the last of them is gone.";
 inline constexpr char kSubscriberCount[] =
-    "How many subscribers are attached now. What is published after one was counted reaches it,\n"
-    "unless it falls behind. Cheap.";
+    "How many subscribers are attached now. Cheap.\n\n"
+    "What is published after one was counted reaches it, unless it falls behind.";
 
 // ---- Sample
 
