@@ -8,12 +8,14 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <optional>
 #include <string>
 
 #include "../crash/lock_crew.hpp"
 #include "../crash/stepper.hpp"
 #include "../proof_counts.hpp"
 #include "participant.hpp"
+#include "signalbox/lock.hpp"
 #include "signalbox/os/pidfd.hpp"
 #include "topic/scratch_domain.hpp"
 
@@ -53,11 +55,38 @@ void give_time_to(const Participant& other) {
   static_cast<void>(process->wait_until_ended(Deadline::after(20ms)));
 }
 
+// Somebody who has the mutex open until this object goes.
+class Host {
+ public:
+  Host()
+      : process_([this] {
+          const auto mutex = signalbox::Mutex::open("crew");
+          report_.mark = 1;
+          return mutex && stop::eventually([this] { return report_.mark == 2; }) ? 0 : 1;
+        }) {
+    EXPECT_TRUE(stop::eventually([this] { return report_.mark == 1; }));
+  }
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+  ~Host() {
+    report_.mark = 2;
+    EXPECT_EQ(process_.join(), 0);
+  }
+
+ private:
+  Report& report_ = *stop::map_report();
+  Participant process_;
+};
+
+enum class Before { nobody, a_host };
+
 // False: there is no such stop any more.
-bool meet_at(Kind kind, std::uint64_t at) {
+bool meet_at(Kind kind, Before before, std::uint64_t at) {
   using Stop = Stepper::Stop;
   const signalbox::ScratchDomain domain;
   Report& report = *stop::map_report();
+  std::optional<Host> host;
+  if (before == Before::a_host) host.emplace();
   Stepper one([&] { visit_with_rests(kind, report); });
   if (one.run_to_rest() != Stop::rested) return false;
   bool has_rested = false;
@@ -66,6 +95,7 @@ bool meet_at(Kind kind, std::uint64_t at) {
     if (stop == Stop::ended) return false;
     has_rested = has_rested || stop == Stop::rested;
   }
+  host.reset();
   Participant other([kind] { return come_and_go(kind); });
   give_time_to(other);
   if (!has_rested) {
@@ -78,18 +108,22 @@ bool meet_at(Kind kind, std::uint64_t at) {
   return true;
 }
 
-class JoiningLocks : public testing::TestWithParam<Kind> {};
-
-TEST_P(JoiningLocks, StandingStillIsNobodysHarm) {
+void meet_at_every_stop(Kind kind, Before before) {
   std::uint64_t stops = 0;
-  for (; !HasFailure(); ++stops) {
+  for (; !testing::Test::HasFailure(); ++stops) {
     SCOPED_TRACE("stop " + std::to_string(stops));
-    if (!meet_at(GetParam(), stops)) break;
+    if (!meet_at(kind, before, stops)) break;
   }
   EXPECT_GT(stops, 10U);
   std::printf("%llu stops\n", static_cast<unsigned long long>(stops));
-  proof::count({{"tries", stops}, {"hangs", HasFailure() ? 1U : 0U}});
+  proof::count({{"tries", stops}, {"hangs", testing::Test::HasFailure() ? 1U : 0U}});
 }
+
+class JoiningLocks : public testing::TestWithParam<Kind> {};
+
+TEST_P(JoiningLocks, StandingStillIsNobodysHarm) { meet_at_every_stop(GetParam(), Before::nobody); }
+
+TEST(JoiningLock, IsOneThatTheLastIsLeaving) { meet_at_every_stop(Kind::mutex, Before::a_host); }
 
 INSTANTIATE_TEST_SUITE_P(Of, JoiningLocks,
                          testing::Values(Kind::mutex, Kind::fair_mutex, Kind::semaphore,
