@@ -46,7 +46,7 @@ SUITES = (
     ),
     Suite(
         name="kill",
-        says="A participant is killed, or pauses, at each step of each operation.",
+        says="A participant is killed, or pauses, wherever an operation has changed anything.",
         targets=("crash_kill_driver_test",),
         program="tests/crash/crash_kill_driver_test",
         long={"SIGNALBOX_EVERY_INSTRUCTION": "1"},

@@ -141,7 +141,7 @@ class Publisher {
     return published;
   }
 
-  // loan, copy, publish; up to inline_bytes_max bytes the fastest way. Errors: those of the three.
+  // loan(), copy, publish(), and their errors: the fastest way up to inline_bytes_max bytes.
   Result<std::uint64_t> send(const T& value, Deadline deadline = Deadline::immediate()) {
     if constexpr (has_tail<T> || sizeof(T) > inline_bytes_max) {
       RawLoan loan;
@@ -169,7 +169,7 @@ class Publisher {
 
   // Why the last loan() was empty, or what the last publish() or send() that failed answered.
   Error why() const noexcept { return raw_.why(); }
-  // Attached now; what is published after one was counted reaches it, unless it falls behind.
+  // Subscribers attached now: what is published from then on reaches them unless they fall behind.
   // Enters the kernel only when somebody joined or left.
   std::uint32_t subscriber_count() { return raw_.subscriber_count(); }
   // Messages given up (WhenBehind::drop_new) and subscribers left behind (WhenBehind::evict).

@@ -259,7 +259,7 @@ class Survivors {
       }
       static_cast<void>(pair_.in->wait(signalbox::Deadline::after(1ms)));
       take_all();
-      // Two that reap at once may each leave a file to the other, until the next comes by.
+      // Who closes while the last to meet it asks who lives leaves its file to the next visitor.
       if (others_ > 1) static_cast<void>(signalbox::Subscriber<T>::open("kill"));
     }
   }

@@ -180,7 +180,8 @@ void the_victim_dies(const Operation& operation) {
   std::printf("%llu true kills\n", static_cast<unsigned long long>(scene.verdict.tally.true_kills));
 }
 
-// Room for all that others publish while a reliable subscriber or its sample stands still.
+// Room for all that others publish while a reliable subscriber or its sample stands still. (So much
+// that a frame which the victim kept would not be missed: TheVictimDies looks for that.)
 template <class T>
 signalbox::PublisherOptions with_room() {
   auto options = options_of<T>(4 * victim_depth);

@@ -191,7 +191,7 @@ class Victim {
         pollfd one{.fd = in_->descriptor().value(), .events = POLLIN, .revents = 0};
         ::poll(&one, 1, std::chrono::milliseconds(kPatience).count());
       } else {
-        static_cast<void>(in_->wait(Deadline::after(1s)));
+        static_cast<void>(in_->wait(deadline));
       }
     }
   }

@@ -47,7 +47,7 @@ inline Report* map_report() {
 template <class T>
 class Scene {
  public:
-  // The survivors publish so.
+  // `options` are those of the survivors' publisher.
   explicit Scene(const Operation& operation,
                  const signalbox::PublisherOptions& options = options_of<T>(1))
       : operation_(operation), report_(*map_report()) {
@@ -106,13 +106,15 @@ class Scene {
     if (survivors_) {
       survivors_->act_beside();
       report_.owed = survivors_->sent();
-      go_to_its_end(victim);
+      run_to_its_end(victim);
     } else {
       // They may have to wait for the victim; if not, they have come and gone before it goes on.
       auto others = std::async(std::launch::async, [this] { meet_alone(); });
       others.wait_for(std::chrono::milliseconds(20));
-      go_to_its_end(victim);
+      run_to_its_end(victim);
+      others.get();
     }
+    if (report_.left == 0) verdict.fault(&Tally::lost, "the victim did not go on to its end");
     if (report_.first > sent) {
       verdict.fault(&Tally::lost, "the victim was sent number " + std::to_string(sent) +
                                       " and heard of " + std::to_string(report_.first) + " first");
@@ -143,10 +145,9 @@ class Scene {
   Verdict verdict;
 
  private:
-  void go_to_its_end(Stepper& victim) {
+  static void run_to_its_end(Stepper& victim) {
     while (victim.run_to_rest() == Stepper::Stop::rested) {
     }
-    if (report_.left == 0) verdict.fault(&Tally::lost, "the victim did not go on to its end");
   }
 
   void meet_alone() {

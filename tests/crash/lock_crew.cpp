@@ -206,10 +206,17 @@ std::string visit(Kind kind, const std::function<void()>& while_held,
   }
   auto semaphore = open_semaphore(kind == Kind::fair_semaphore);
   std::vector<signalbox::Permit> permits;
-  for (std::uint32_t i = 0; i < units; ++i) {
-    auto permit = semaphore.acquire(deadline);
-    if (!permit) return permit.error().text;
-    permits.push_back(std::move(*permit));
+  while (permits.size() < units) {
+    // With some of them in hand nobody waits for the rest: another may wait with those.
+    auto permit = permits.empty() ? semaphore.acquire(deadline) : semaphore.try_acquire();
+    if (permit) {
+      permits.push_back(std::move(*permit));
+    } else if (permits.empty() || deadline.passed()) {
+      return permit.error().text;
+    } else {
+      permits.clear();
+      ::sched_yield();
+    }
   }
   hold();
   return semaphore.try_acquire() ? "there are more units than there were" : "";

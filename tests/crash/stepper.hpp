@@ -38,7 +38,7 @@ class Stepper {
   std::uint64_t system_call_number() const;
   std::uint64_t instruction() const;
   // From the entry of a system call: lets it go on until it sleeps or has come to its next stop.
-  // From there it can be killed, or run_to_rest().
+  // What follows is kill() or run_to_rest(), and no signal to it in between.
   void run_until_asleep();
 
   // Runs untraced from here on; it can still be killed.

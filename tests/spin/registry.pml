@@ -1,6 +1,7 @@
 /* registry.pml: who is there, who has ended, and when a file may go; as src/topic/directory.cpp
  * (reap, everyone_met), publisher_core.cpp (open, close) and subscriber_core.cpp (join, refresh,
- * take, finish, leave) do. One atomic step is one system call or one access to shared memory.
+ * take, finish, leave) do. One atomic step is one system call or one access to shared memory; open
+ * and the question who lives are one, because death is for ever and unlink() asks for the name.
  *
  *   step in the model      in the source
  *   publisher              PublisherCore::open, publish, ~PublisherCore
