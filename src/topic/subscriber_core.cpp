@@ -128,12 +128,13 @@ Result<void> SubscriberCore::join() {
   return {};
 }
 
-// From here on every message from `position` on is taken or counted as lost.
+// A lossy subscriber begins where link() chose: what was overwritten since is lost, and counted. To
+// a reliable one what was overwritten before publishers waited for it was not promised.
 void SubscriberCore::settle_start(PublisherLink& link) noexcept {
+  if (!options_.reliable) return;
   const std::uint64_t next = link.ring.find_next();
   link.position = std::max(link.position, link.ring.oldest_kept(next));
   link.counts_from = link.position;
-  if (!options_.reliable) return;
   shm::advance_cursor(page_->cursors[link.cursor], link.position);
   // A publisher that looked at the epoch just before we raised it may still be overwriting the
   // oldest message of a full ring: that one message we were not promised.
@@ -278,6 +279,7 @@ Result<bool> SubscriberCore::link(const topic::Participant& who) {
     const std::uint64_t next = link.ring.find_next();
     const std::uint64_t kept = next - link.ring.oldest_kept(next);
     link.position = next - std::min(kept, options_.start.messages_back());
+    link.counts_from = link.position;
   }
   if (options_.writable_ring) map_ring_writable(link);
   if (!map_arenas(link)) return false;

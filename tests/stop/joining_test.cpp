@@ -1,5 +1,5 @@
 // Goal: whoever is counted is served: what is published after subscriber_count() has counted a
-// subscriber reaches it, whenever the two came.
+// subscriber reaches it, whenever the two came, or is counted as lost.
 // Method: one of them stands still at the entry and at the return of each system call of its open()
 // (ptrace), while the other opens, counts and publishes at once where it may.
 #include <gtest/gtest.h>
@@ -32,7 +32,7 @@ using stop::eventually;
 using stop::Report;
 using namespace std::chrono_literals;
 
-constexpr std::uint64_t kMessages = 2;
+constexpr std::uint32_t kDepth = 4;
 
 struct Meeting {
   const char* name;
@@ -40,12 +40,13 @@ struct Meeting {
   bool publisher_is_first;
   Tier tier = Tier::plain;
   Start start = Start::next;
+  std::uint64_t messages = 2;
   SubscriberOptions takes() const {
     return {.start = start, .reliable = is_reliable, .tier = tier};
   }
   // Newcomers to the hardened tier give one that stands still two seconds.
   std::uint64_t stride() const { return tier == Tier::hardened && !proof::long_form() ? 3 : 1; }
-  PublisherOptions gives() const { return {.depth = 4, .tier = tier}; }
+  PublisherOptions gives() const { return {.depth = kDepth, .tier = tier}; }
 };
 
 class Joining : public testing::TestWithParam<Meeting> {};
@@ -68,7 +69,8 @@ void take_for_ever(const Meeting& meeting, Report& report) {
   report.mark = in ? opened : refused;
   while (in && in->wait(Deadline::after(100ms))) {
     while (const auto sample = in->take()) {
-      if (sample->number != report.taken) report.disordered += 1;
+      report.lost = in->lost_count();
+      if (sample->number != report.taken + report.lost) report.disordered += 1;
       report.taken += 1;
     }
   }
@@ -96,8 +98,10 @@ void clean_up(const Meeting& meeting) {
   static_cast<void>(Subscriber<Beat>::open(stop::beats, meeting.takes()));
 }
 
-void send_all(Publisher<Beat>& out) {
-  for (std::uint64_t i = 0; i < kMessages; ++i) ASSERT_TRUE(out.send({i}, Deadline::after(60s)));
+void send_all(const Meeting& meeting, Publisher<Beat>& out) {
+  for (std::uint64_t i = 0; i < meeting.messages; ++i) {
+    ASSERT_TRUE(out.send({i}, Deadline::after(60s)));
+  }
 }
 
 enum class Counted { early, late, never };
@@ -114,17 +118,19 @@ Counted meet_a_stopped_subscriber(const Meeting& meeting, std::uint64_t at) {
   if (!stand_still(joiner, report, at)) return Counted::never;
   if (!out) out = open_publisher(meeting);
   const bool is_early = out && out->subscriber_count() == 1;
-  if (is_early) send_all(*out);
+  if (is_early) send_all(meeting, *out);
   joiner.let_go();
   if (!out) out = open_publisher(meeting);
   if (!is_early) {
     const bool is_late = out && eventually([&] { return out->subscriber_count() == 1; });
     EXPECT_TRUE(is_late);
     if (!is_late) return Counted::never;
-    send_all(*out);
+    send_all(meeting, *out);
   }
-  EXPECT_TRUE(eventually([&] { return report.taken == kMessages; }))
-      << report.taken << " of " << kMessages << " messages taken";
+  EXPECT_TRUE(eventually([&] { return report.taken + report.lost == meeting.messages; }))
+      << report.taken << " of " << meeting.messages << " messages taken, " << report.lost
+      << " lost";
+  EXPECT_TRUE(report.lost == 0 || meeting.messages > kDepth);
   EXPECT_EQ(report.disordered, 0U);
   return is_early ? Counted::early : Counted::late;
 }
@@ -150,7 +156,7 @@ void count_and_send(const Meeting& meeting, Report& report) {
   ::raise(SIGSTOP);
   auto out = Publisher<Beat>::open(stop::beats, meeting.gives());
   report.mark = out ? opened : refused;
-  if (out && eventually([&] { return out->subscriber_count() == 1; })) send_all(*out);
+  if (out && eventually([&] { return out->subscriber_count() == 1; })) send_all(meeting, *out);
   ::pause();
 }
 
@@ -170,10 +176,10 @@ bool meet_a_stopped_publisher(const Meeting& meeting, std::uint64_t at) {
   if (!in) return false;
   std::uint64_t taken = 0;
   const bool has_all = eventually([&] {
-    while (const auto sample = in->take()) EXPECT_EQ(sample->number, taken++);
-    return taken == kMessages;
+    while (const auto sample = in->take()) EXPECT_EQ(sample->number, in->lost_count() + taken++);
+    return taken + in->lost_count() == meeting.messages;
   });
-  EXPECT_TRUE(has_all) << taken << " of " << kMessages << " messages taken";
+  EXPECT_TRUE(has_all) << taken << " of " << meeting.messages << " messages taken";
   return has_all;
 }
 
@@ -198,6 +204,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Meeting{"reliable_came_first", true, false},
                     Meeting{"reliable_came_second", true, true},
                     Meeting{"latest_came_first", false, false, Tier::plain, Start::latest},
+                    Meeting{"overrun_came_first", false, false, Tier::plain, Start::next, 7},
+                    Meeting{"overrun_came_second", false, true, Tier::plain, Start::next, 7},
                     Meeting{"hardened_came_first", true, false, Tier::hardened},
                     Meeting{"hardened_came_second", true, true, Tier::hardened}),
     [](const auto& meeting) { return meeting.param.name; });
