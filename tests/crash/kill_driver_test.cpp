@@ -157,13 +157,11 @@ std::vector<Point> points_of(const Operation& operation, Scene<T>& scene, bool e
   return points;
 }
 
-template <class T>
-void the_victim_dies(const Operation& operation) {
-  const bool every = std::getenv("SIGNALBOX_EVERY_INSTRUCTION") != nullptr;
-  Scene<T> scene(operation);
-  const auto points = points_of(operation, scene, every);
-  if (every) scene.begin_contention();
-  bool newcomers_first = true;
+// Brings a fresh victim to each point and does there what is to be done.
+template <class T, class Act>
+void at_each(const std::vector<Point>& points, const Operation& operation, Scene<T>& scene,
+             Act act) {
+  EXPECT_FALSE(points.empty());
   for (const Point& point : points) {
     if (::testing::Test::HasFailure()) break;
     scene.verdict.at(text_of(operation, point));
@@ -171,12 +169,23 @@ void the_victim_dies(const Operation& operation) {
     const auto victim = scene.bring_victim();
     if (!victim) break;
     run_to(*victim, point);
-    victim->kill();
+    act(*victim);
+  }
+}
+
+template <class T>
+void the_victim_dies(const Operation& operation) {
+  const bool every = std::getenv("SIGNALBOX_EVERY_INSTRUCTION") != nullptr;
+  Scene<T> scene(operation);
+  const auto points = points_of(operation, scene, every);
+  if (every) scene.begin_contention();
+  bool newcomers_first = true;
+  at_each(points, operation, scene, [&](Stepper& victim) {
+    victim.kill();
     ++scene.verdict.tally.true_kills;
     scene.go_on(newcomers_first);
     newcomers_first = !newcomers_first;
-  }
-  EXPECT_FALSE(points.empty());
+  });
   std::printf("%llu true kills\n", static_cast<unsigned long long>(scene.verdict.tally.true_kills));
 }
 
@@ -192,19 +201,11 @@ signalbox::PublisherOptions with_room() {
 template <class T>
 void the_victim_pauses(const Operation& operation) {
   Scene<T> scene(operation, with_room<T>());
-  const auto points = points_of(operation, scene, false);
-  for (const Point& point : points) {
-    if (::testing::Test::HasFailure()) break;
-    scene.verdict.at(text_of(operation, point));
-    watch(scene.verdict.where());
-    const auto victim = scene.bring_victim();
-    if (!victim) break;
-    run_to(*victim, point);
-    scene.pause(*victim);
+  at_each(points_of(operation, scene, false), operation, scene, [&](Stepper& victim) {
+    scene.pause(victim);
     ++scene.verdict.tally.pauses;
     scene.go_on(false);
-  }
-  EXPECT_FALSE(points.empty());
+  });
   std::printf("%llu pauses\n", static_cast<unsigned long long>(scene.verdict.tally.pauses));
 }
 

@@ -76,21 +76,21 @@ void take_for_ever(const Meeting& meeting, Report& report) {
   }
 }
 
+// In the hardened tier a newcomer does not pass by one that stands still as it introduces itself.
+template <class Handle>
+std::optional<Handle> unless_kept_out(const Meeting& meeting, signalbox::Result<Handle> opened) {
+  if (opened) return std::move(*opened);
+  EXPECT_EQ(meeting.tier, Tier::hardened) << opened.error().text;
+  EXPECT_EQ(opened.error().code, signalbox::Errc::timed_out) << opened.error().text;
+  return std::nullopt;
+}
+
 std::optional<Publisher<Beat>> open_publisher(const Meeting& meeting) {
-  auto out = Publisher<Beat>::open(stop::beats, meeting.gives());
-  // In the hardened tier a newcomer does not pass by one that stands still as it introduces itself.
-  const bool is_kept_out = !out && out.error().code == signalbox::Errc::timed_out;
-  EXPECT_TRUE(out || (meeting.tier == Tier::hardened && is_kept_out)) << out.error().text;
-  if (!out) return std::nullopt;
-  return std::move(*out);
+  return unless_kept_out(meeting, Publisher<Beat>::open(stop::beats, meeting.gives()));
 }
 
 std::optional<Subscriber<Beat>> open_subscriber(const Meeting& meeting) {
-  auto in = Subscriber<Beat>::open(stop::beats, meeting.takes());
-  const bool is_kept_out = !in && in.error().code == signalbox::Errc::timed_out;
-  EXPECT_TRUE(in || (meeting.tier == Tier::hardened && is_kept_out)) << in.error().text;
-  if (!in) return std::nullopt;
-  return std::move(*in);
+  return unless_kept_out(meeting, Subscriber<Beat>::open(stop::beats, meeting.takes()));
 }
 
 // Whoever visits a topic next removes what the killed have left.
